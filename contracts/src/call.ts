@@ -1,0 +1,53 @@
+import type { CallId, ChannelId } from './ids.ts';
+
+/** What the gateway knows of a call; the one description that every later room receives. */
+export type Role = 'agent' | 'customer' | 'other' | 'mixed' | 'unknown';
+export type CodecName = 'PCMU' | 'PCMA';
+export type CallState = 'live' | 'ended';
+export type EndReason =
+  | 'bye' // the caller's BYE
+  | 'cancel' // CANCEL before the answer
+  | 'rtp-timeout' // no RTP on any active channel for RTP_TIMEOUT_S
+  | 'ack-timeout' // our 200 was never acknowledged
+  | 'local' // ended by us: drain, API
+  | 'error';
+
+export interface Participant {
+  readonly name: string | null;
+  /** Address of record, such as sip:1001@example.test. */
+  readonly aor: string | null;
+}
+
+export interface ChannelInfo {
+  readonly channel: ChannelId;
+  readonly index: number;
+  readonly role: Role;
+  /** The m-line's a=label (RFC 4574), or null. */
+  readonly label: string | null;
+  readonly codec: CodecName;
+  readonly participant: Participant;
+  /** Why this channel has this role: `metadata`, `label`, `from-header`, `default`. */
+  readonly evidence: readonly string[];
+}
+
+export interface CallInfo {
+  readonly callId: CallId;
+  /** Wall clock of call zero, ms since 1970. */
+  readonly startedAtMs: number;
+  /** `siprec-rfc7866` or `plain`. */
+  readonly dialect: string;
+  readonly sip: {
+    readonly callId: string;
+    readonly from: string;
+    readonly to: string;
+    /** `udp` or `tcp`. */
+    readonly transport: string;
+    /** IP and port the INVITE came from. */
+    readonly source: string;
+  };
+  /** What the contact centre knows the call by: lower-case header or metadata names to values. */
+  readonly externalIds: Readonly<Record<string, string>>;
+  readonly channels: readonly ChannelInfo[];
+  /** Index of the media worker that has the call's audio. */
+  readonly worker: number;
+}

@@ -1,0 +1,165 @@
+/** The schemas of REST, WebSocket and webhooks (DESIGN.md section 6). OpenAPI is made from them. */
+import { type Static, type TSchema, Type } from '@sinclair/typebox';
+
+const Nullable = <T extends TSchema>(schema: T) => Type.Union([schema, Type.Null()]);
+const Iso = (description: string) => Type.String({ format: 'date-time', description });
+
+export const WordView = Type.Object({
+  text: Type.String(),
+  startMs: Type.Integer({ description: 'Milliseconds from call zero.' }),
+  endMs: Type.Integer(),
+  confidence: Type.Number({ minimum: 0, maximum: 1 }),
+});
+export type WordView = Static<typeof WordView>;
+
+export const SegmentView = Type.Object({
+  id: Type.String(),
+  channel: Type.Integer({ minimum: 0, description: 'Index of the channel in the call.' }),
+  role: Type.String({ description: 'agent, customer, other, mixed or unknown.' }),
+  startMs: Type.Integer({ description: 'Milliseconds from call zero.' }),
+  endMs: Type.Integer(),
+  text: Type.String({ description: 'The written form.' }),
+  spoken: Type.String({ description: 'The words as said.' }),
+  words: Type.Array(WordView),
+});
+export type SegmentView = Static<typeof SegmentView>;
+
+export const TranscriptView = Type.Object(
+  {
+    callId: Type.String(),
+    state: Type.Union([Type.Literal('live'), Type.Literal('ended')]),
+    revision: Type.Integer({ description: 'Rises with every change of the transcript.' }),
+    complete: Type.Boolean({
+      description: 'Every tick received is recognised, decided silence, or a listed gap.',
+    }),
+    segments: Type.Array(SegmentView, { description: 'Finals, in call order.' }),
+  },
+  { $id: 'Transcript' },
+);
+export type TranscriptView = Static<typeof TranscriptView>;
+
+export const ChannelView = Type.Object({
+  index: Type.Integer({ minimum: 0 }),
+  role: Type.String(),
+  label: Nullable(Type.String()),
+  codec: Type.String(),
+  participant: Type.Object({ name: Nullable(Type.String()), aor: Nullable(Type.String()) }),
+  evidence: Type.Array(Type.String()),
+  packetsReceived: Nullable(Type.Integer({ description: 'Known once the call has ended.' })),
+  packetsLost: Nullable(Type.Integer()),
+});
+export type ChannelView = Static<typeof ChannelView>;
+
+export const CallView = Type.Object(
+  {
+    id: Type.String(),
+    state: Type.Union([Type.Literal('live'), Type.Literal('ended')]),
+    startedAt: Iso('Call zero: when the first INVITE was accepted.'),
+    endedAt: Nullable(Iso('When the call ended.')),
+    endReason: Nullable(Type.String()),
+    durationMs: Nullable(Type.Integer()),
+    dialect: Type.String(),
+    sip: Type.Object({
+      callId: Type.String(),
+      from: Type.String(),
+      to: Type.String(),
+      transport: Type.String(),
+      source: Type.String(),
+    }),
+    externalIds: Type.Record(Type.String(), Type.String()),
+    channels: Type.Array(ChannelView),
+    segmentCount: Type.Integer(),
+    wordCount: Type.Integer(),
+    complete: Type.Boolean(),
+    recording: Nullable(
+      Type.Object({ bytes: Type.Integer(), sha256: Type.String(), durationMs: Type.Integer() }),
+    ),
+  },
+  { $id: 'Call' },
+);
+export type CallView = Static<typeof CallView>;
+
+export const EVENT_TYPES = [
+  'call.started',
+  'call.updated',
+  'segment.final',
+  'call.ended',
+  'transcript.completed',
+] as const;
+export type LoggedEventType = (typeof EVENT_TYPES)[number];
+
+export const EventView = Type.Object(
+  {
+    epoch: Type.Integer({ description: 'Changes only when the database was restored from a backup.' }),
+    seq: Type.Integer({ description: 'Commit order over all calls; ask for what follows with ?after=seq.' }),
+    callId: Type.String(),
+    callSeq: Type.Integer({ description: 'Order within the call, from 1, without holes.' }),
+    type: Type.String(),
+    timestamp: Iso('When it was logged.'),
+    data: Type.Record(Type.String(), Type.Unknown()),
+  },
+  { $id: 'Event' },
+);
+export type EventView = Static<typeof EventView>;
+
+/** What a WebSocket client of /v1/live receives. Logged events as they are; partials are live only. */
+export type LiveMessage =
+  | EventView
+  | {
+      type: 'segment.partial';
+      callId: string;
+      timestamp: string;
+      data: { attempt: number; rev: number; segment: SegmentView };
+    }
+  | { type: 'hello'; epoch: number; seq: number }
+  /** The client was too slow and missed partials or events: ask REST from `seq` on. */
+  | { type: 'behind'; seq: number };
+
+export const WebhookView = Type.Object(
+  {
+    id: Type.String(),
+    url: Type.String(),
+    events: Type.Array(Type.String()),
+    active: Type.Boolean(),
+    createdAt: Iso('When it was registered.'),
+  },
+  { $id: 'Webhook' },
+);
+export type WebhookView = Static<typeof WebhookView>;
+
+export const DeliveryView = Type.Object(
+  {
+    id: Type.String({ description: 'The webhook-id header.' }),
+    webhookId: Type.String(),
+    event: Type.String(),
+    callId: Type.String(),
+    seq: Type.Integer(),
+    state: Type.Union([Type.Literal('pending'), Type.Literal('delivered'), Type.Literal('failed')]),
+    attempts: Type.Array(
+      Type.Object({
+        at: Iso('When it was tried.'),
+        status: Nullable(Type.Integer({ description: 'HTTP status, or null when there was no answer.' })),
+        error: Nullable(Type.String()),
+        durationMs: Type.Integer(),
+      }),
+    ),
+    nextAttemptAt: Nullable(Iso('When it is tried next.')),
+  },
+  { $id: 'Delivery' },
+);
+export type DeliveryView = Static<typeof DeliveryView>;
+
+export const ProblemView = Type.Object(
+  {
+    type: Type.String(),
+    title: Type.String(),
+    status: Type.Integer(),
+    code: Type.String(),
+    detail: Type.String(),
+    action: Type.String(),
+    requestId: Type.String(),
+    errors: Type.Optional(Type.Array(Type.Object({ path: Type.String(), message: Type.String() }))),
+  },
+  { $id: 'Problem', description: 'RFC 9457 problem details.' },
+);
+export type ProblemView = Static<typeof ProblemView>;

@@ -1,0 +1,23 @@
+import type { CallInfo, EndReason } from '../call.ts';
+import type { CallId } from '../ids.ts';
+import type { ChannelTotals } from './control.ts';
+
+/**
+ * gateway → transcripts, on transcripts' `calls` socket. Each message has an id that rises within a
+ * connection; `ack` follows the database commit. What was not acknowledged is sent again after a reconnect: all are
+ * idempotent.
+ */
+export type ToCalls =
+  | { readonly type: 'call.started'; readonly id: number; readonly call: CallInfo }
+  | { readonly type: 'call.updated'; readonly id: number; readonly call: CallInfo }
+  | {
+      readonly type: 'call.ended';
+      readonly id: number;
+      readonly callId: CallId;
+      readonly endedAtMs: number;
+      readonly endReason: EndReason;
+      /** Empty when the media worker could not be asked: transcripts takes the ends that media reports itself. */
+      readonly channels: readonly ChannelTotals[];
+    };
+
+export type FromCalls = { readonly type: 'ack'; readonly id: number };

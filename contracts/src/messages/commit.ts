@@ -1,0 +1,22 @@
+import type { ChannelId } from '../ids.ts';
+
+/**
+ * media worker ↔ transcripts, on transcripts' `commit` socket (the worker dials).
+ *
+ * Opening a channel on an engine: the worker says `attempt`, transcripts fences out every older attempt, waits
+ * for finals of the channel that are on their way into the database, and answers `resume` with the tick to go on from.
+ * The worker then opens the engine at tick − 1 s. When transcripts itself was replaced the worker does this for all its
+ * channels (the link broke), and transcripts reads the tick from the call log.
+ */
+export type ToCommit =
+  | { readonly type: 'hello'; readonly worker: number; readonly pid: number }
+  | { readonly type: 'attempt'; readonly channel: ChannelId; readonly attempt: number }
+  /** The timeline of the channel ended; the transcript is complete when the channel is settled up to here. */
+  | { readonly type: 'ended'; readonly channel: ChannelId; readonly endTick: number };
+
+export type FromCommit =
+  | { readonly type: 'hello'; readonly pid: number }
+  /** `attempt` may be higher than asked for, if transcripts has seen a higher one: use it. */
+  | { readonly type: 'resume'; readonly channel: ChannelId; readonly attempt: number; readonly tick: number }
+  /** Everything before tick is durable. Sent after the database commit. */
+  | { readonly type: 'committed'; readonly channel: ChannelId; readonly tick: number };

@@ -1,0 +1,88 @@
+import type { CodecName } from '../call.ts';
+import type { CallId, ChannelId, LegId } from '../ids.ts';
+import type { CallZero } from '../ticks.ts';
+
+/**
+ * gateway → media worker, on the worker's `control` socket (the worker listens, the gateway dials and
+ * redials). After each (re)connection the worker says `hello` and the gateway answers `leg.sync` with every leg
+ * that should be on it; the worker adopts what it lacks (a replacement finds the ports lent by host, the timeline in the
+ * spool) and closes what is not listed.
+ */
+export interface LegCodec {
+  readonly payloadType: number;
+  readonly name: CodecName;
+}
+
+export interface LegChannel {
+  readonly channel: ChannelId;
+  /** Accepted payload types; the first is the answer's preference. */
+  readonly codecs: readonly LegCodec[];
+  /** `held`: sendonly turned inactive, or c=0.0.0.0. A held channel lives on; its RTP time-out stands still. */
+  readonly state: 'active' | 'held';
+  /** Where the offer says that media comes from, for latching. Null: the first valid source wins. */
+  readonly remote: { readonly address: string; readonly port: number } | null;
+}
+
+export interface Leg {
+  readonly callId: CallId;
+  readonly legId: LegId;
+  readonly zero: CallZero;
+  readonly channels: readonly LegChannel[];
+  /** Seconds without RTP on all active channels before `leg.timeout`. */
+  readonly rtpTimeoutS: number;
+  /** Keep audio for a recording after it is committed. */
+  readonly record: boolean;
+}
+
+export interface ChannelPorts {
+  readonly channel: ChannelId;
+  readonly rtpPort: number;
+  readonly rtcpPort: number;
+}
+
+/** What a channel received, at the end of its leg or on request. Counts since the channel opened. */
+export interface ChannelTotals {
+  readonly channel: ChannelId;
+  /** End of the channel's timeline. */
+  readonly endTick: number;
+  readonly packetsReceived: number;
+  readonly packetsLost: number;
+  readonly packetsLate: number;
+  readonly packetsDuplicate: number;
+  /** From a wrong source, garbage, or with an unknown payload type. */
+  readonly packetsRejected: number;
+}
+
+export type ToMedia =
+  | { readonly type: 'leg.open'; readonly id: number; readonly leg: Leg }
+  /** Re-INVITE: new remote, codecs or state. Ports stay. Relatches when `remote` changed. */
+  | { readonly type: 'leg.update'; readonly id: number; readonly leg: Leg }
+  | { readonly type: 'leg.close'; readonly id: number; readonly legId: LegId }
+  | { readonly type: 'leg.sync'; readonly id: number; readonly legs: readonly Leg[] };
+
+export type FromMedia =
+  | { readonly type: 'hello'; readonly worker: number; readonly pid: number }
+  | {
+      readonly type: 'leg.opened';
+      readonly id: number;
+      readonly legId: LegId;
+      readonly ports: readonly ChannelPorts[];
+    }
+  | { readonly type: 'leg.updated'; readonly id: number; readonly legId: LegId }
+  | { readonly type: 'leg.synced'; readonly id: number }
+  | {
+      readonly type: 'leg.failed';
+      readonly id: number;
+      readonly legId: LegId;
+      readonly code: string;
+      readonly message: string;
+    }
+  /** Answer to leg.close, after the last packet in the kernel's buffer was read. */
+  | {
+      readonly type: 'leg.closed';
+      readonly id: number;
+      readonly legId: LegId;
+      readonly channels: readonly ChannelTotals[];
+    }
+  | { readonly type: 'leg.timeout'; readonly legId: LegId }
+  | { readonly type: 'load'; readonly channels: number; readonly loopDelayMs: number };

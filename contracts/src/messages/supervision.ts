@@ -1,0 +1,54 @@
+import type { ChannelId } from '../ids.ts';
+
+/**
+ * host ↔ its children, on Node's own IPC channel (the one that can carry socket handles). Configuration goes by
+ * environment; sockets of the arrows lie in EARSHOT_RUN_DIR (see run-dir.ts).
+ */
+export interface EngineRow {
+  readonly engine: number;
+  /** Share of its capacity that is free, 0..1, from step time over chunk time. */
+  readonly headroom: number;
+  readonly channels: number;
+}
+
+export type LentKind = 'rtp' | 'rtcp' | 'sip-udp' | 'sip-tcp' | 'drachtio-tcp';
+
+export type ToChild =
+  | { readonly type: 'ping'; readonly id: number }
+  /** Finish what is in hand and exit with 0. */
+  | { readonly type: 'drain' }
+  /** A socket to use and never to close for good: host owns it. The handle travels with the message. */
+  | {
+      readonly type: 'lent';
+      readonly kind: LentKind;
+      readonly port: number;
+      readonly channel: ChannelId | null;
+      readonly id: number | null;
+    }
+  /** All sockets lent to the predecessor have been sent. Always sent once, before anything is asked for. */
+  | { readonly type: 'lent.all' }
+  | { readonly type: 'lend.failed'; readonly id: number; readonly code: string; readonly message: string }
+  | { readonly type: 'engines'; readonly engines: readonly EngineRow[] }
+  | { readonly type: 'metrics'; readonly id: number; readonly processes: readonly ProcessMetrics[] };
+
+export interface ProcessMetrics {
+  readonly process: string;
+  readonly pid: number;
+  /** prom-client's getMetricsAsJSON(). */
+  readonly metrics: readonly unknown[];
+}
+
+export type FromChild =
+  | { readonly type: 'ready'; readonly info: Readonly<Record<string, string | number | boolean>> }
+  | {
+      readonly type: 'pong';
+      readonly id: number;
+      readonly metrics: readonly unknown[];
+      readonly engine?: EngineRow;
+    }
+  /** Lend an RTP and an RTCP socket on neighbouring ports (even, odd) for a channel. Answered by two `lent`. */
+  | { readonly type: 'lend'; readonly id: number; readonly channel: ChannelId }
+  | { readonly type: 'return'; readonly channel: ChannelId }
+  | { readonly type: 'metrics.get'; readonly id: number }
+  /** The process cannot go on; `action` says what the user can do. Host prints it; at start it ends everything. */
+  | { readonly type: 'fatal'; readonly code: string; readonly message: string; readonly action: string };

@@ -1,0 +1,153 @@
+import { EarshotError } from '@earshot/contracts';
+import {
+  type Faults,
+  type Setting,
+  choiceSetting,
+  cidrSetting,
+  integerSetting,
+  textSetting,
+  urlSetting,
+} from './settings.ts';
+import { availableParallelism } from 'node:os';
+import { isIP } from 'node:net';
+
+/** Every setting: the environment variable, its meaning and its default. docs/configuration.md is made from this. */
+export const settings = {
+  BIND: textSetting(
+    '127.0.0.1',
+    'Address that SIP, RTP and HTTP listen on. Anything but loopback needs SIP_ALLOW.',
+  ),
+  SIP_BIND: textSetting(null, 'Address for SIP, if not BIND.'),
+  RTP_BIND: textSetting(null, 'Address for RTP, if not BIND.'),
+  HTTP_BIND: textSetting(null, 'Address for HTTP, if not BIND.'),
+  HTTP_PORT: integerSetting(8080, 0, 65535, 'Port of the dashboard and the API. 0 takes a free one.'),
+  SIP_PORT: integerSetting(5060, 0, 65535, 'Port for SIP over UDP and TCP. 0 takes a free one.'),
+  RTP_PORT_MIN: integerSetting(
+    20000,
+    1024,
+    65534,
+    'Lowest RTP port. Keep the range outside the ephemeral ports of the system.',
+  ),
+  RTP_PORT_MAX: integerSetting(32767, 1025, 65535, 'Highest RTP port. A stream takes two: RTP and RTCP.'),
+  PUBLIC_IP: textSetting(null, 'Address that the SDP and Contact show, when it is not the one bound (NAT).'),
+  PUBLIC_URL: urlSetting(
+    null,
+    ['http:', 'https:'],
+    'Address that browsers and links use, when it is not http://BIND:HTTP_PORT.',
+  ),
+  DATA_DIR: textSetting('./data', 'Folder for the embedded database, the spool, recordings and the API key.'),
+  DATABASE_URL: urlSetting(
+    null,
+    ['postgres:', 'postgresql:'],
+    'PostgreSQL 15 or later. Unset: an embedded server in DATA_DIR.',
+  ),
+  REDIS_URL: urlSetting(null, ['redis:', 'rediss:'], 'Redis for jobs. Unset: jobs are kept in PostgreSQL.'),
+  DRACHTIO_HOST: textSetting(null, 'Host of a drachtio-server. Unset: the embedded SIP endpoint.'),
+  DRACHTIO_PORT: integerSetting(9022, 1, 65535, 'Port of drachtio-server for applications.'),
+  DRACHTIO_SECRET: textSetting('cymru', 'Shared secret of drachtio-server.'),
+  ASR_MODEL: textSetting(null, 'Folder of the recognition model. Unset: the shipped one.'),
+  MEDIA_WORKERS: integerSetting(null, 1, 64, 'Media workers. Default: one for each two cores.'),
+  ASR_ENGINES: integerSetting(null, 1, 64, 'Recognition engines. Default: one for each two cores.'),
+  MAX_CALLS: integerSetting(null, 1, 100000, 'Calls at once; more get 503. Default: no limit but RTP ports.'),
+  RECORD: choiceSetting('on', ['on', 'off'], 'off: transcribe without keeping audio after the call.'),
+  SIP_ALLOW: cidrSetting(['127.0.0.0/8', '::1/128'], 'Networks (CIDR, comma-separated) that may send SIP.'),
+  API_KEY: textSetting(null, 'A fixed admin key. Unset: made at first start in DATA_DIR/api-key.'),
+  RTP_TIMEOUT_S: integerSetting(
+    60,
+    2,
+    86400,
+    'Seconds without RTP after which a call that is not held ends.',
+  ),
+  LOG_LEVEL: choiceSetting('info', ['trace', 'debug', 'info', 'warn', 'error'], 'How much is logged.'),
+} as const satisfies Record<string, Setting<unknown>>;
+
+export interface Config {
+  readonly sipBind: string;
+  readonly rtpBind: string;
+  readonly httpBind: string;
+  readonly httpPort: number;
+  readonly sipPort: number;
+  readonly rtpPortMin: number;
+  readonly rtpPortMax: number;
+  readonly publicIp: string | null;
+  readonly publicUrl: string | null;
+  readonly dataDir: string;
+  readonly databaseUrl: string | null;
+  readonly redisUrl: string | null;
+  readonly drachtio: { readonly host: string | null; readonly port: number; readonly secret: string };
+  readonly asrModel: string | null;
+  readonly mediaWorkers: number;
+  readonly asrEngines: number;
+  readonly maxCalls: number | null;
+  readonly record: boolean;
+  readonly sipAllow: readonly string[];
+  readonly apiKey: string | null;
+  readonly rtpTimeoutS: number;
+  readonly logLevel: string;
+}
+
+const isLoopback = (address: string): boolean =>
+  address === 'localhost' || address === '::1' || address.startsWith('127.');
+
+/**
+ * The configuration, from the environment.
+ * @throws EarshotError CONFIG_INVALID that names every fault at once
+ */
+export function readConfig(env: NodeJS.ProcessEnv): Config {
+  const faults: Faults = [];
+  const read = <T>(name: keyof typeof settings, setting: Setting<T>): T =>
+    setting.read(name, env[name], faults);
+  const s = settings;
+  const bind = read('BIND', s.BIND) ?? '127.0.0.1';
+  const perCore = Math.max(1, Math.floor(availableParallelism() / 2));
+  const config: Config = {
+    sipBind: read('SIP_BIND', s.SIP_BIND) ?? bind,
+    rtpBind: read('RTP_BIND', s.RTP_BIND) ?? bind,
+    httpBind: read('HTTP_BIND', s.HTTP_BIND) ?? bind,
+    httpPort: read('HTTP_PORT', s.HTTP_PORT) ?? 8080,
+    sipPort: read('SIP_PORT', s.SIP_PORT) ?? 5060,
+    rtpPortMin: read('RTP_PORT_MIN', s.RTP_PORT_MIN) ?? 20000,
+    rtpPortMax: read('RTP_PORT_MAX', s.RTP_PORT_MAX) ?? 32767,
+    publicIp: read('PUBLIC_IP', s.PUBLIC_IP),
+    publicUrl: read('PUBLIC_URL', s.PUBLIC_URL),
+    dataDir: read('DATA_DIR', s.DATA_DIR) ?? './data',
+    databaseUrl: read('DATABASE_URL', s.DATABASE_URL),
+    redisUrl: read('REDIS_URL', s.REDIS_URL),
+    drachtio: {
+      host: read('DRACHTIO_HOST', s.DRACHTIO_HOST),
+      port: read('DRACHTIO_PORT', s.DRACHTIO_PORT) ?? 9022,
+      secret: read('DRACHTIO_SECRET', s.DRACHTIO_SECRET) ?? 'cymru',
+    },
+    asrModel: read('ASR_MODEL', s.ASR_MODEL),
+    mediaWorkers: read('MEDIA_WORKERS', s.MEDIA_WORKERS) ?? perCore,
+    asrEngines: read('ASR_ENGINES', s.ASR_ENGINES) ?? perCore,
+    maxCalls: read('MAX_CALLS', s.MAX_CALLS),
+    record: read('RECORD', s.RECORD) === 'on',
+    sipAllow: read('SIP_ALLOW', s.SIP_ALLOW),
+    apiKey: read('API_KEY', s.API_KEY),
+    rtpTimeoutS: read('RTP_TIMEOUT_S', s.RTP_TIMEOUT_S) ?? 60,
+    logLevel: read('LOG_LEVEL', s.LOG_LEVEL),
+  };
+  for (const [name, address] of Object.entries({
+    SIP_BIND: config.sipBind,
+    RTP_BIND: config.rtpBind,
+    HTTP_BIND: config.httpBind,
+  })) {
+    if (isIP(address) === 0 && address !== 'localhost')
+      faults.push(`${name}: "${address}" is not an IP address`);
+  }
+  if (config.rtpPortMin >= config.rtpPortMax) {
+    faults.push(`RTP_PORT_MIN (${config.rtpPortMin}) is not below RTP_PORT_MAX (${config.rtpPortMax})`);
+  }
+  if (!isLoopback(config.sipBind) && !env['SIP_ALLOW']) {
+    faults.push(
+      `SIP_ALLOW is not set while SIP listens on ${config.sipBind}: name the networks of your SBCs, such as SIP_ALLOW=192.0.2.0/24`,
+    );
+  }
+  if (config.apiKey !== null && config.apiKey.length < 16)
+    faults.push('API_KEY is shorter than 16 characters');
+  if (faults.length > 0) {
+    throw new EarshotError('CONFIG_INVALID', faults.join('; '));
+  }
+  return config;
+}

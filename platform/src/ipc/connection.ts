@@ -1,0 +1,81 @@
+import type net from 'node:net';
+import { encodeFrameHead, FrameReader } from './frame.ts';
+
+export interface ConnectionHandlers<In> {
+  /** The body is valid during the call only. */
+  message(message: In, body: Uint8Array): void;
+  close(error: Error | null): void;
+}
+
+/**
+ * One end of a socket between two of our processes. Out and In are the unions of contracts/messages.
+ * The bound in bytes is the sender's: look at bufferedBytes (or the result of send) and apply the arrow's policy.
+ */
+export class Connection<In, Out> {
+  readonly #socket: net.Socket;
+  #closed = false;
+
+  constructor(socket: net.Socket, handlers: ConnectionHandlers<In>) {
+    this.#socket = socket;
+    let failure: Error | null = null;
+    const reader = new FrameReader((message, body) => {
+      if (!this.#closed) handlers.message(message as In, body);
+    });
+    socket.on('data', (chunk: Buffer) => {
+      try {
+        reader.push(chunk);
+      } catch (error) {
+        failure = error as Error;
+        socket.destroy();
+      }
+    });
+    socket.on('error', (error) => (failure = error));
+    socket.on('close', () => {
+      this.#closed = true;
+      handlers.close(failure);
+    });
+  }
+
+  /** @returns false when the socket's buffer is over its high-water mark: stop if the policy says so. */
+  send(message: Out, body?: Uint8Array): boolean {
+    if (this.#closed) return false;
+    const head = encodeFrameHead(message, body?.length ?? 0);
+    if (body === undefined || body.length === 0) return this.#socket.write(head);
+    this.#socket.cork();
+    this.#socket.write(head);
+    const more = this.#socket.write(body);
+    process.nextTick(() => this.#socket.uncork());
+    return more;
+  }
+
+  get bufferedBytes(): number {
+    return this.#socket.writableLength;
+  }
+
+  get closed(): boolean {
+    return this.#closed;
+  }
+
+  /** Resolves when the socket took everything, or closed. */
+  drained(): Promise<void> {
+    if (this.#closed || !this.#socket.writableNeedDrain) return Promise.resolve();
+    return new Promise((resolve) => {
+      const done = (): void => {
+        this.#socket.off('drain', done);
+        this.#socket.off('close', done);
+        resolve();
+      };
+      this.#socket.on('drain', done);
+      this.#socket.on('close', done);
+    });
+  }
+
+  /** Sends what is buffered, then closes. */
+  end(): void {
+    this.#socket.end();
+  }
+
+  destroy(): void {
+    this.#socket.destroy();
+  }
+}

@@ -1,0 +1,42 @@
+import { rmSync } from 'node:fs';
+import net from 'node:net';
+import { Connection, type ConnectionHandlers } from './connection.ts';
+
+export interface Listener {
+  close(): Promise<void>;
+}
+
+/**
+ * The downstream end of an arrow. `accept` is called for each connection and returns its handlers.
+ * A socket file left by a predecessor is removed: host starts one process for a path at a time.
+ */
+export function listen<In, Out>(
+  path: string,
+  accept: (connection: Connection<In, Out>) => ConnectionHandlers<In>,
+): Promise<Listener> {
+  rmSync(path, { force: true });
+  const open = new Set<net.Socket>();
+  const server = net.createServer((socket) => {
+    open.add(socket);
+    socket.on('close', () => open.delete(socket));
+    let handlers: ConnectionHandlers<In> | null = null;
+    const connection = new Connection<In, Out>(socket, {
+      message: (message, body) => handlers?.message(message, body),
+      close: (error) => handlers?.close(error),
+    });
+    handlers = accept(connection);
+  });
+  return new Promise((resolve, reject) => {
+    server.once('error', reject);
+    server.listen(path, () => {
+      server.off('error', reject);
+      resolve({
+        close: () =>
+          new Promise((done) => {
+            server.close(() => done());
+            for (const socket of open) socket.end();
+          }),
+      });
+    });
+  });
+}

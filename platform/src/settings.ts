@@ -1,0 +1,101 @@
+import net from 'node:net';
+
+export type Faults = string[];
+
+/** One environment variable: how it is read, and what the documentation says of it. */
+export interface Setting<T> {
+  readonly defaultValue: T;
+  readonly meaning: string;
+  /** `integer 1 to 64`, `URL`, … */
+  readonly form: string;
+  /** An empty value counts as unset. A fault is added to faults and the default returned. */
+  read(name: string, value: string | undefined, faults: Faults): T;
+}
+
+type Parsed<T> = { readonly value: T } | { readonly expected: string };
+
+function setting<T>(
+  form: string,
+  defaultValue: T,
+  meaning: string,
+  parse: (value: string) => Parsed<T>,
+): Setting<T> {
+  return {
+    defaultValue,
+    meaning,
+    form,
+    read(name, value, faults) {
+      if (value === undefined || value.trim() === '') return defaultValue;
+      const parsed = parse(value.trim());
+      if ('value' in parsed) return parsed.value;
+      faults.push(`${name}: "${value}" is not ${parsed.expected}`);
+      return defaultValue;
+    },
+  };
+}
+
+export const textSetting = (defaultValue: string | null, meaning: string): Setting<string | null> =>
+  setting<string | null>('text', defaultValue, meaning, (value) => ({ value }));
+
+export const integerSetting = (
+  defaultValue: number | null,
+  min: number,
+  max: number,
+  meaning: string,
+): Setting<number | null> =>
+  setting<number | null>(`integer ${min} to ${max}`, defaultValue, meaning, (value) =>
+    /^\d{1,9}$/.test(value) && Number(value) >= min && Number(value) <= max
+      ? { value: Number(value) }
+      : { expected: `an integer from ${min} to ${max}` },
+  );
+
+export const choiceSetting = (
+  defaultValue: string,
+  choices: readonly string[],
+  meaning: string,
+): Setting<string> =>
+  setting<string>(choices.join(', '), defaultValue, meaning, (value) =>
+    choices.includes(value) ? { value } : { expected: `one of ${choices.join(', ')}` },
+  );
+
+export const urlSetting = (
+  defaultValue: string | null,
+  protocols: readonly string[],
+  meaning: string,
+): Setting<string | null> =>
+  setting<string | null>(`URL (${protocols.join(' ')})`, defaultValue, meaning, (value) =>
+    URL.canParse(value) && protocols.includes(new URL(value).protocol)
+      ? { value }
+      : { expected: `a URL of ${protocols.join(' or ')}` },
+  );
+
+function isCidr(value: string): boolean {
+  const [address = '', bits, ...rest] = value.split('/');
+  const family = net.isIP(address);
+  if (family === 0 || rest.length > 0) return false;
+  return bits === undefined || (/^\d{1,3}$/.test(bits) && Number(bits) <= (family === 4 ? 32 : 128));
+}
+
+export const cidrSetting = (defaultValue: readonly string[], meaning: string): Setting<readonly string[]> =>
+  setting<readonly string[]>('CIDRs, comma-separated', defaultValue, meaning, (value) => {
+    const parts = value.split(',').map((part) => part.trim());
+    const wrong = parts.find((part) => !isCidr(part));
+    return wrong === undefined
+      ? { value: parts }
+      : { expected: 'a list of networks such as 192.0.2.0/24,198.51.100.7' };
+  });
+
+/** A check of source addresses against networks as SIP_ALLOW lists them. */
+export function addressCheck(networks: readonly string[]): (address: string) => boolean {
+  const list = new net.BlockList();
+  for (const network of networks) {
+    const [address = '', bits] = network.split('/');
+    const family = net.isIPv6(address) ? 'ipv6' : 'ipv4';
+    if (bits === undefined) list.addAddress(address, family);
+    else list.addSubnet(address, Number(bits), family);
+  }
+  return (address) => {
+    const plain = address.startsWith('::ffff:') ? address.slice(7) : address;
+    return list.check(plain, net.isIPv6(plain) ? 'ipv6' : 'ipv4');
+  };
+}
