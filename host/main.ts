@@ -1,0 +1,49 @@
+/** `npm start`: starts everything on this machine, says when it is ready, stops it in order. */
+import { isEarshotError } from '@earshot/contracts';
+import { createLog, readConfig } from '@earshot/platform';
+import { Host } from './src/host.ts';
+
+const say = (text: string): void => void process.stdout.write(`${text}\n`);
+
+async function main(): Promise<void> {
+  const config = readConfig(process.env);
+  const log = createLog('host', config.logLevel);
+  const host = new Host(config, log, say);
+  let signals = 0;
+  let lastSignalMs = Number.NEGATIVE_INFINITY;
+  const onSignal = (): void => {
+    // One Ctrl-C may arrive twice: from the terminal and forwarded by npm.
+    if (performance.now() - lastSignalMs < 300) return;
+    lastSignalMs = performance.now();
+    signals += 1;
+    if (signals > 1) {
+      host.killAll();
+      process.exit(130);
+    }
+    say('Stopping: live calls are ended and what was said is stored. Press Ctrl-C again to end at once.');
+    void host.stop().then(() => process.exit(0));
+  };
+  process.on('SIGINT', onSignal);
+  process.on('SIGTERM', onSignal);
+  try {
+    const ready = await host.start();
+    say(
+      `Earshot is ready: ${ready.url}/signin?token=${ready.signInToken}  SIP ${ready.sip} (UDP and TCP)  ` +
+        `API key in ${ready.apiKeyAt}`,
+    );
+  } catch (error) {
+    if (signals === 0) await host.stop();
+    throw error;
+  }
+}
+
+main().catch((error: unknown) => {
+  if (isEarshotError(error)) {
+    process.stderr.write(
+      `\nEarshot cannot start: ${error.title} (${error.code}).\n  ${error.message}\n  ${error.action}\n`,
+    );
+  } else {
+    process.stderr.write(`\nEarshot cannot start: ${error instanceof Error ? error.stack : String(error)}\n`);
+  }
+  process.exit(1);
+});

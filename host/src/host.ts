@@ -1,0 +1,226 @@
+import { randomBytes } from 'node:crypto';
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join, resolve } from 'node:path';
+import {
+  EarshotError,
+  type EngineRow,
+  type ErrorCode,
+  type FromChild,
+  type ProcessMetrics,
+} from '@earshot/contracts';
+import { type Config, type Log, migrate } from '@earshot/platform';
+import { claimDataDir, ensureApiKey } from './data-dir.ts';
+import { lendingSelfTest } from './lending-self-test.ts';
+import { Lender } from './lender.ts';
+import { type Postgres, startPostgres } from './postgres.ts';
+import { RtpPorts } from './rtp-ports.ts';
+import { SipSockets } from './sip-sockets.ts';
+import { type ServiceName, specOf, STOP_ORDER, TIERS } from './specs.ts';
+import { type StartResult, Supervised } from './supervised.ts';
+
+const ENGINE_TABLE_EVERY_MS = 1000;
+const STOP_LIMIT_MS = 10_000;
+
+export interface Ready {
+  readonly url: string;
+  readonly signInToken: string;
+  readonly sip: string;
+  readonly apiKeyAt: string;
+}
+
+/** One machine's processes: start order, supervision, lent sockets, the embedded database, the order of stopping. */
+export class Host {
+  readonly #config: Config;
+  readonly #log: Log;
+  readonly #step: (text: string) => void;
+  readonly #children = new Map<ServiceName, Supervised[]>();
+  readonly #metrics = new Map<string, ProcessMetrics>();
+  readonly #engines = new Map<number, EngineRow>();
+  readonly #lender: Lender;
+  readonly #signInToken = randomBytes(24).toString('base64url');
+  #postgres: Postgres | null = null;
+  #sip: SipSockets | null = null;
+  #releaseDataDir: (() => Promise<void>) | null = null;
+  #runDir = '';
+  #engineTimer: NodeJS.Timeout | null = null;
+  #stopping = false;
+
+  /** @param step told in a few words what is being done, for the person who waits */
+  constructor(config: Config, log: Log, step: (text: string) => void) {
+    this.#config = config;
+    this.#log = log;
+    this.#step = step;
+    this.#lender = new Lender(new RtpPorts(config.rtpBind, config.rtpPortMin, config.rtpPortMax), log);
+  }
+
+  /** @throws EarshotError that says what is wrong and what to do */
+  async start(): Promise<Ready> {
+    const config = this.#config;
+    this.#releaseDataDir = await claimDataDir(config.dataDir);
+    await ensureApiKey(config.dataDir, config.apiKey);
+    this.#runDir = await mkdtemp(join(tmpdir(), 'earshot-'));
+    if (config.drachtio.host === null) this.#sip = await SipSockets.bind(config.sipBind, config.sipPort);
+    const [databaseUrl] = await Promise.all([this.#database(), lendingSelfTest()]);
+    const env = this.#childEnv(databaseUrl);
+    for (const tier of TIERS) {
+      const names = tier.filter((name) => name !== 'sip-endpoint' || this.#sip !== null);
+      this.#step(`Starting ${names.join(', ')}`);
+      const starts = names.flatMap((name) => this.#startService(name, env));
+      const failure = (await Promise.all(starts)).find((result) => result.kind === 'failed');
+      if (failure?.kind === 'failed') throw new StartFailure(failure);
+    }
+    this.#engineTimer = setInterval(() => this.#tellEngines(), ENGINE_TABLE_EVERY_MS);
+    return {
+      url: config.publicUrl ?? String(this.#children.get('dashboard-api')?.[0]?.info['url'] ?? ''),
+      signInToken: this.#signInToken,
+      sip: this.#sip?.address ?? `by drachtio-server at ${config.drachtio.host}:${config.drachtio.port}`,
+      apiKeyAt: config.apiKey === null ? join(config.dataDir, 'api-key') : 'the environment (API_KEY)',
+    };
+  }
+
+  /** In order: no new calls, live ones ended, words settled, jobs put away, the database last. */
+  async stop(): Promise<void> {
+    if (this.#stopping) return;
+    this.#stopping = true;
+    if (this.#engineTimer !== null) clearInterval(this.#engineTimer);
+    for (const name of STOP_ORDER) {
+      await Promise.all((this.#children.get(name) ?? []).map((child) => child.stop(STOP_LIMIT_MS)));
+    }
+    this.#sip?.close();
+    await this.#postgres?.stop();
+    if (this.#runDir !== '') await rm(this.#runDir, { recursive: true, force: true });
+    await this.#releaseDataDir?.();
+  }
+
+  /** The second Ctrl-C: everything ends now. The database recovers by its log at the next start. */
+  killAll(): void {
+    for (const children of this.#children.values()) for (const child of children) child.kill();
+    if (this.#postgres !== null) process.kill(this.#postgres.pid, 'SIGQUIT');
+  }
+
+  async #database(): Promise<string> {
+    const { databaseUrl, dataDir } = this.#config;
+    let url = databaseUrl;
+    if (url === null) {
+      this.#step('Starting PostgreSQL');
+      const postgres = await startPostgres({ dataDir: resolve(dataDir), onStep: this.#step });
+      this.#postgres = postgres;
+      postgres.onExit(() => void this.#restartDatabase(postgres));
+      url = postgres.url;
+    }
+    await migrate(url, this.#log);
+    return url;
+  }
+
+  async #restartDatabase(postgres: Postgres): Promise<void> {
+    this.#log.error('PostgreSQL ended: starting it again');
+    for (let pauseMs = 200; !this.#stopping; pauseMs = Math.min(pauseMs * 2, 10_000)) {
+      try {
+        await postgres.restart();
+        this.#log.info('PostgreSQL is back');
+        return;
+      } catch (error) {
+        this.#log.error({ err: error, pauseMs }, 'PostgreSQL did not start');
+        await new Promise((resolve) => setTimeout(resolve, pauseMs));
+      }
+    }
+  }
+
+  #childEnv(databaseUrl: string): NodeJS.ProcessEnv {
+    const env: NodeJS.ProcessEnv = {
+      ...process.env,
+      EARSHOT_RUN_DIR: this.#runDir,
+      DATABASE_URL: databaseUrl,
+      DATA_DIR: resolve(this.#config.dataDir),
+      MEDIA_WORKERS: String(this.#config.mediaWorkers),
+      ASR_ENGINES: String(this.#config.asrEngines),
+    };
+    if (this.#sip !== null) {
+      env['DRACHTIO_HOST'] = '127.0.0.1';
+      env['DRACHTIO_PORT'] = String(this.#sip.drachtioPort);
+      env['DRACHTIO_SECRET'] = this.#sip.secret;
+      env['SIP_PORT'] = String(this.#sip.port);
+    }
+    return env;
+  }
+
+  #startService(name: ServiceName, env: NodeJS.ProcessEnv): Promise<StartResult>[] {
+    const counts: Partial<Record<ServiceName, number>> = {
+      media: this.#config.mediaWorkers,
+      asr: this.#config.asrEngines,
+    };
+    const children = Array.from({ length: counts[name] ?? 1 }, (_, instance) => {
+      const sip = this.#sip;
+      const lent =
+        name === 'media'
+          ? () => this.#lender.loansOf(instance)
+          : name === 'sip-endpoint' && sip !== null
+            ? () => sip.loans()
+            : undefined;
+      const spec = specOf({
+        name,
+        instance,
+        env,
+        ...(name === 'dashboard-api' ? { firstEnv: { EARSHOT_SIGNIN_TOKEN: this.#signInToken } } : {}),
+        ...(lent === undefined ? {} : { lent }),
+      });
+      return new Supervised(spec, this.#log, {
+        message: (message, child) => this.#receive(name, instance, message, child),
+        ready: (child) => {
+          this.#log.info({ child: spec.label, pid: child.pid, ...child.info }, 'process ready');
+          if (name === 'media') this.#tellEngines();
+        },
+        exit: () => {
+          this.#metrics.delete(spec.label);
+          if (name === 'asr' && this.#engines.delete(instance)) this.#tellEngines();
+        },
+      });
+    });
+    this.#children.set(name, children);
+    return children.map((child) => child.start());
+  }
+
+  #receive(name: ServiceName, instance: number, message: FromChild, child: Supervised): void {
+    switch (message.type) {
+      case 'pong':
+        this.#metrics.set(child.spec.label, {
+          process: child.spec.label,
+          pid: child.pid ?? 0,
+          metrics: message.metrics,
+        });
+        if (message.engine !== undefined) this.#engines.set(instance, message.engine);
+        break;
+      case 'lend':
+        if (name === 'media')
+          this.#lender.lend(instance, message, (reply, handle) => child.send(reply, handle));
+        break;
+      case 'return':
+        if (name === 'media') this.#lender.giveBack(instance, message.channel);
+        break;
+      case 'metrics.get':
+        child.send({ type: 'metrics', id: message.id, processes: [...this.#metrics.values()] });
+        break;
+      case 'ready':
+      case 'fatal':
+        break;
+    }
+  }
+
+  #tellEngines(): void {
+    const engines = [...this.#engines.values()];
+    for (const worker of this.#children.get('media') ?? []) worker.send({ type: 'engines', engines });
+  }
+}
+
+/** A child said why it cannot start. */
+class StartFailure extends EarshotError {
+  readonly #action: string;
+  constructor(failure: Extract<StartResult, { kind: 'failed' }>) {
+    super(failure.code as ErrorCode, failure.message);
+    this.#action = failure.action;
+  }
+  override get action(): string {
+    return this.#action;
+  }
+}

@@ -1,0 +1,52 @@
+import { fileURLToPath } from 'node:url';
+import type { ToChild } from '@earshot/contracts';
+import type { ProcessSpec } from './supervised.ts';
+import type { RawHandle } from './raw-sockets.ts';
+
+/** Which process needs which other first: each tier starts when the one before is ready. */
+export const TIERS = [
+  ['transcripts'],
+  ['asr', 'media', 'dashboard-api', 'post-call', 'sip-endpoint'],
+  ['gateway'],
+] as const;
+export type ServiceName = (typeof TIERS)[number][number];
+
+/** Calls stop coming first, the log of what was said stops last. */
+export const STOP_ORDER: readonly ServiceName[] = [
+  'gateway',
+  'sip-endpoint',
+  'media',
+  'asr',
+  'transcripts',
+  'post-call',
+  'dashboard-api',
+];
+
+const MAX_OLD_SPACE_MB: Partial<Record<ServiceName, number>> = { media: 1024, transcripts: 1024 };
+/** A media worker holds live sockets whose kernel buffers last about 5 s at 50 packets a second. */
+const HUNG_AFTER_MS: Partial<Record<ServiceName, number>> = { media: 2500 };
+
+export interface SpecOptions {
+  readonly name: ServiceName;
+  readonly instance: number;
+  readonly env: NodeJS.ProcessEnv;
+  /** Only the first process gets these: a one-time sign-in token must not live again after a crash. */
+  readonly firstEnv?: NodeJS.ProcessEnv;
+  readonly lent?: () => readonly { readonly message: ToChild; readonly handle: RawHandle }[];
+}
+
+export function specOf(options: SpecOptions): ProcessSpec {
+  const { name, instance } = options;
+  return {
+    label: `${name}-${instance}`,
+    entry: fileURLToPath(new URL(`../../${name}/main.ts`, import.meta.url)),
+    env: (start) => ({
+      ...options.env,
+      EARSHOT_INSTANCE: String(instance),
+      ...(start === 0 ? options.firstEnv : {}),
+    }),
+    maxOldSpaceMb: MAX_OLD_SPACE_MB[name] ?? 512,
+    hungAfterMs: HUNG_AFTER_MS[name] ?? 15_000,
+    lent: options.lent ?? (() => []),
+  };
+}
