@@ -37,7 +37,12 @@ const env = {
 if (command === 'start' || command === 'test') buildDashboard();
 if (command === 'test') test();
 else if (command !== 'install')
-  run(node, ['--disable-warning=ExperimentalWarning', join(root, commands[command]), ...args]);
+  run(node, [
+    '--disable-warning=ExperimentalWarning',
+    '--disable-warning=DEP0112',
+    join(root, commands[command]),
+    ...args,
+  ]);
 
 /** npm ci, if package-lock.json is not the one that was installed. */
 function installPackages() {

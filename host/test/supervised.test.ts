@@ -1,0 +1,77 @@
+import dgram from 'node:dgram';
+import { mkdtemp, readFile, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { createLog } from '@earshot/platform';
+import { afterEach, beforeEach, expect, test } from 'vitest';
+import { bindUdp, portOf, type RawHandle } from '../src/raw-sockets.ts';
+import { Supervised } from '../src/supervised.ts';
+
+const log = createLog('test', 'silent');
+const LIMIT = { timeout: 15_000, interval: 20 };
+let folder = '';
+let handle: RawHandle;
+let child: Supervised;
+let starts = 0;
+
+function supervise(hungAfterMs: number): Supervised {
+  starts = 0;
+  return new Supervised(
+    {
+      label: 'counting-0',
+      entry: fileURLToPath(new URL('./fixtures/counting-child.ts', import.meta.url)),
+      env: () => ({ ...process.env, SEEN_FILE: join(folder, 'seen') }),
+      maxOldSpaceMb: 128,
+      hungAfterMs,
+      lent: () => [{ message: { type: 'lent', kind: 'rtp', port: 0, channel: null, id: null }, handle }],
+    },
+    log,
+    { message: () => undefined, ready: () => (starts += 1), exit: () => undefined },
+  );
+}
+
+const seen = async (): Promise<number[]> =>
+  (await readFile(join(folder, 'seen'), 'utf8').catch(() => '')).split('\n').filter(Boolean).map(Number);
+
+beforeEach(async () => {
+  folder = await mkdtemp(join(tmpdir(), 'es-'));
+  handle = bindUdp('127.0.0.1', 0);
+});
+afterEach(async () => {
+  child.kill();
+  handle.close();
+  await rm(folder, { recursive: true, force: true });
+});
+
+test('a child killed with SIGKILL is replaced, and its replacement reads what arrived meanwhile', async () => {
+  child = supervise(5000);
+  expect(await child.start()).toEqual({ kind: 'ready' });
+  const sender = dgram.createSocket('udp4');
+  const send = (n: number): void => sender.send(String(n), portOf(handle), '127.0.0.1');
+  for (let n = 0; n < 20; n++) send(n);
+  await expect.poll(seen, LIMIT).toHaveLength(20);
+  process.kill(child.pid ?? 0, 'SIGKILL');
+  await expect.poll(() => child.ready, LIMIT).toBe(false);
+  for (let n = 20; n < 60; n++) send(n);
+  await expect.poll(seen, LIMIT).toEqual(Array.from({ length: 60 }, (_, n) => n));
+  expect(starts).toBe(2);
+  sender.close();
+});
+
+test('a stopped child is noticed by its silence, killed and replaced', async () => {
+  child = supervise(1500);
+  await child.start();
+  const first = child.pid ?? 0;
+  process.kill(first, 'SIGSTOP');
+  await expect.poll(() => starts, LIMIT).toBe(2);
+  expect(child.pid).not.toBe(first);
+});
+
+test('a drained child is not started again', async () => {
+  child = supervise(5000);
+  await child.start();
+  await child.stop(5000);
+  expect(child.pid).toBeNull();
+  expect(starts).toBe(1);
+});
