@@ -5,7 +5,7 @@ const cell = (text: string): string => text.replaceAll('|', '\\|').replaceAll('\
 
 function defaultOf(value: string | number | readonly string[] | null): string {
   if (value === null) return '–';
-  return `\`${Array.isArray(value) ? value.join(',') : value}\``;
+  return `\`${typeof value === 'object' ? value.join(',') : value}\``;
 }
 
 /** docs/configuration.md, from the settings' schema. */

@@ -28,12 +28,8 @@ test('frames come out whole and in order however the stream is cut', () => {
           seen.push({ message, body: Uint8Array.from(body) }),
         );
         for (const piece of cut(bytes, sizes)) reader.push(piece);
-        expect(seen).toEqual(
-          JSON.parse(JSON.stringify(frames.map((f) => f.message))).map((message: unknown, i: number) => ({
-            message,
-            body: frames[i]?.body,
-          })),
-        );
+        const sent = JSON.parse(JSON.stringify(frames.map((f) => f.message))) as unknown[];
+        expect(seen).toEqual(sent.map((message, i) => ({ message, body: frames[i]?.body })));
       },
     ),
   );
