@@ -31,7 +31,13 @@ module.exports = {
       name: `${name}-imports-no-other-service`,
       severity: 'error',
       from: { path: `^${name}/(src|main)` },
-      to: { path: '^(sip-tests|' + services.filter((other) => other !== name).join('|') + ')/' },
+      to: {
+        path:
+          '^(' +
+          (name === 'bench' ? '' : 'sip-tests|') +
+          services.filter((other) => other !== name).join('|') +
+          ')/',
+      },
     })),
     {
       name: 'sip-tests-imports-contracts-only',
