@@ -1,0 +1,218 @@
+import dgram from 'node:dgram';
+import { once } from 'node:events';
+import { randomBytes } from 'node:crypto';
+import net from 'node:net';
+import { type Impairment, Impairer } from './impairment.ts';
+import { buildRtpPacket, buildSenderReport, PACKET_MS, SAMPLES_PER_PACKET } from './rtp-packet.ts';
+
+/** How much one stream may send in one tick when the process was held up: the rest follows in the next ticks. */
+const CATCH_UP_PACKETS = 10;
+const REPORT_INTERVAL_MS = 5000;
+
+export interface StreamTarget {
+  address: string;
+  port: number;
+  /** Sender reports go here; without it there are none. */
+  rtcpPort?: number;
+}
+
+export interface StreamContent {
+  /** G.711 bytes at 8000 Hz; they begin again when they end. */
+  audio: Uint8Array;
+  payloadType: number;
+  /** Packets of 20 ms to send. */
+  packets: number;
+  /** When the first packet is due, on the clock of `performance.now()`. */
+  startAtMs: number;
+  /** The same for all streams of one call. */
+  cname: string;
+  impairment?: Impairment;
+}
+
+/** One RTP stream with its own sockets, as each m-line of a session border controller has. */
+export class RtpStream {
+  readonly ssrc = randomBytes(4).readUInt32BE();
+  readonly localPort: number;
+  readonly localRtcpPort: number;
+  /** Packets that left, duplicates included. */
+  packetsSent = 0;
+  /** Epoch milliseconds at which the first packet left. */
+  firstPacketAtMs: number | undefined;
+  /** Sends that the kernel refused, e.g. because nobody listens there any more. */
+  sendErrors = 0;
+  /** Settles when the last packet was sent or the stream was stopped. */
+  readonly finished: Promise<void>;
+  impairer: Impairer | undefined;
+  readonly #rtp: dgram.Socket;
+  readonly #rtcp: dgram.Socket;
+  // RFC 3550 section 5.1: both start at random.
+  readonly #firstSequence = randomBytes(2).readUInt16BE();
+  readonly #firstTimestamp = randomBytes(4).readUInt32BE();
+  #content: StreamContent | undefined;
+  #index = 0;
+  #reportDueMs = 0;
+  #rtcpReady = false;
+  #finish!: () => void;
+
+  private constructor(rtp: dgram.Socket, rtcp: dgram.Socket) {
+    this.#rtp = rtp;
+    this.#rtcp = rtcp;
+    this.localPort = rtp.address().port;
+    this.localRtcpPort = rtcp.address().port;
+    this.finished = new Promise((resolve) => {
+      this.#finish = resolve;
+    });
+    const countError = () => {
+      this.sendErrors += 1;
+    };
+    rtp.on('error', countError);
+    rtcp.on('error', countError);
+  }
+
+  /** Takes two free ports of an address, for RTP and RTCP. */
+  static async open(address: string): Promise<RtpStream> {
+    const type = net.isIPv6(address) ? 'udp6' : 'udp4';
+    const sockets = [dgram.createSocket(type), dgram.createSocket(type)] as const;
+    try {
+      for (const socket of sockets) {
+        socket.bind(0, address);
+        await once(socket, 'listening');
+      }
+    } catch (error) {
+      for (const socket of sockets) socket.close();
+      throw error;
+    }
+    return new RtpStream(...sockets);
+  }
+
+  /** Says where to send; resolves when the stream can be given to a {@link RtpPacer}. */
+  async connect(target: StreamTarget): Promise<void> {
+    // A connected socket sends without a name lookup for each packet.
+    this.#rtp.connect(target.port, target.address);
+    await once(this.#rtp, 'connect');
+    if (target.rtcpPort === undefined) return;
+    this.#rtcp.connect(target.rtcpPort, target.address);
+    await once(this.#rtcp, 'connect');
+    this.#rtcpReady = true;
+  }
+
+  /** Sets what is sent from when on. */
+  play(content: StreamContent): void {
+    this.#content = content;
+    this.#index = 0;
+    this.#reportDueMs = content.startAtMs;
+    this.impairer = content.impairment && new Impairer(content.impairment);
+  }
+
+  /** Sends what is due at `nowMs` (`performance.now()`); false when the stream is over. */
+  advance(nowMs: number): boolean {
+    const content = this.#content;
+    if (content === undefined) return false;
+    if (nowMs < content.startAtMs) return true;
+    const due = Math.min(content.packets, Math.floor((nowMs - content.startAtMs) / PACKET_MS) + 1);
+    const until = Math.min(due, this.#index + CATCH_UP_PACKETS);
+    while (this.#index < until) this.#sendNext(content);
+    if (this.#rtcpReady && nowMs >= this.#reportDueMs) this.#report(content, nowMs);
+    if (this.#index < content.packets) return true;
+    this.impairer?.flush(this.#send);
+    this.stop();
+    return false;
+  }
+
+  /** Sends no more. */
+  stop(): void {
+    this.#content = undefined;
+    this.#finish();
+  }
+
+  async close(): Promise<void> {
+    this.stop();
+    const closed = [once(this.#rtp, 'close'), once(this.#rtcp, 'close')];
+    this.#rtp.close();
+    this.#rtcp.close();
+    await Promise.all(closed);
+  }
+
+  #sendNext(content: StreamContent): void {
+    const offset = this.#index * SAMPLES_PER_PACKET;
+    const packet = buildRtpPacket(
+      {
+        payloadType: content.payloadType,
+        marker: this.#index === 0,
+        sequence: this.#firstSequence + this.#index,
+        timestamp: this.#firstTimestamp + offset,
+        ssrc: this.ssrc,
+      },
+      content.audio,
+      offset,
+    );
+    this.#index += 1;
+    if (this.impairer === undefined) this.#send(packet);
+    else this.impairer.pass(packet, this.#send);
+  }
+
+  readonly #send = (packet: Buffer): void => {
+    this.firstPacketAtMs ??= performance.timeOrigin + performance.now();
+    this.packetsSent += 1;
+    this.#rtp.send(packet);
+  };
+
+  #report(content: StreamContent, nowMs: number): void {
+    this.#reportDueMs += REPORT_INTERVAL_MS;
+    this.#rtcp.send(
+      buildSenderReport({
+        ssrc: this.ssrc,
+        wallMs: performance.timeOrigin + nowMs,
+        timestamp: this.#firstTimestamp + Math.round((nowMs - content.startAtMs) * 8),
+        packets: this.packetsSent,
+        octets: this.packetsSent * SAMPLES_PER_PACKET,
+        cname: content.cname,
+      }),
+    );
+  }
+}
+
+/**
+ * One timer for all streams. Each packet has its place on an absolute schedule, so a late tick is caught up
+ * and the rate does not drift.
+ */
+export class RtpPacer {
+  readonly #streams = new Set<RtpStream>();
+  readonly #tickMs: number;
+  #timer: NodeJS.Timeout | undefined;
+  #nextTickMs = 0;
+  /** The longest that a tick came after its time: above 20 ms the sender itself adds jitter. */
+  latestTickMs = 0;
+
+  constructor(tickMs = 5) {
+    this.#tickMs = tickMs;
+  }
+
+  add(stream: RtpStream): void {
+    this.#streams.add(stream);
+    if (this.#timer !== undefined) return;
+    this.#nextTickMs = performance.now();
+    this.#schedule();
+  }
+
+  /** Sends no more for any stream. */
+  stop(): void {
+    clearTimeout(this.#timer);
+    this.#timer = undefined;
+    for (const stream of this.#streams) stream.stop();
+    this.#streams.clear();
+  }
+
+  #schedule(): void {
+    this.#timer = setTimeout(this.#tick, Math.max(0, this.#nextTickMs - performance.now()));
+  }
+
+  readonly #tick = (): void => {
+    const nowMs = performance.now();
+    this.latestTickMs = Math.max(this.latestTickMs, nowMs - this.#nextTickMs);
+    for (const stream of this.#streams) if (!stream.advance(nowMs)) this.#streams.delete(stream);
+    this.#nextTickMs = Math.max(this.#nextTickMs + this.#tickMs, nowMs);
+    this.#timer = undefined;
+    if (this.#streams.size > 0) this.#schedule();
+  };
+}
