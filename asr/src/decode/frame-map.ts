@@ -1,0 +1,66 @@
+/** A stretch of audio without a jump in ticks. Stream samples are what the model was fed, padding included. */
+interface Run {
+  readonly stream: number;
+  readonly tick: number;
+  /** Samples of real audio in it (and the silence put before them): what comes after is padding. */
+  real: number;
+}
+
+/**
+ * Frames count audio that went through the model; ticks count the channel's time, which goes on in gaps. This maps the
+ * one to the other. A position in padding maps to the end of the real audio before it.
+ */
+export class FrameMap {
+  readonly #runs: Run[] = [];
+  #fed = 0;
+
+  /** Stream samples fed so far. */
+  get fed(): number {
+    return this.#fed;
+  }
+
+  /** The tick after the last real audio. */
+  get endTick(): number {
+    const last = this.#runs.at(-1);
+    return last === undefined ? 0 : last.tick + last.real;
+  }
+
+  /** The next audio fed begins at tick. */
+  jump(tick: number): void {
+    const last = this.#runs.at(-1);
+    if (last !== undefined && last.stream === this.#fed) this.#runs.pop();
+    this.#runs.push({ stream: this.#fed, tick, real: 0 });
+    // A frame lags its audio by less than a run: two runs back is never asked for.
+    if (this.#runs.length > 3) this.#runs.shift();
+  }
+
+  /** @param samples fed to the model @param real how many of them, at the start, are real audio */
+  feed(samples: number, real: number): void {
+    const run = this.#runs.at(-1);
+    if (run !== undefined) run.real += real;
+    this.#fed += samples;
+  }
+
+  /** The tick at which audio that begins at this stream sample begins. */
+  startTick(stream: number): number {
+    return this.#at(stream, (run) => run.stream <= stream);
+  }
+
+  /** The tick at which audio that ends before this stream sample ends. */
+  endTickOf(stream: number): number {
+    return this.#at(stream, (run) => run.stream < stream);
+  }
+
+  /** The frame boundary of the newest run at or before tick. */
+  onGrid(tick: number, frameSamples: number): number {
+    const run = this.#runs.at(-1);
+    if (run === undefined || tick < run.tick) return tick;
+    return tick - ((tick - run.tick) % frameSamples);
+  }
+
+  #at(stream: number, holds: (run: Run) => boolean): number {
+    const run = this.#runs.findLast(holds) ?? this.#runs[0];
+    if (run === undefined) return 0;
+    return run.tick + Math.max(0, Math.min(stream - run.stream, run.real));
+  }
+}

@@ -1,0 +1,41 @@
+/** What a batch is made of. */
+export interface BatchPlan {
+  readonly live: number;
+  readonly catchUp: number;
+  /** Rows that are run: one of the sizes, at least live + catchUp. */
+  readonly size: number;
+}
+
+/** Share of a batch's rows that catch-up channels get while live ones wait (DESIGN.md section 7). */
+const CATCH_UP_SHARE = 0.25;
+/** A batch is padded up to the next size when at least this share of its rows is in use; otherwise it is cut. */
+const FILL = 0.75;
+
+/**
+ * Chooses the next batch. It never waits for more (a batch starts as soon as the model is free), and wastes few rows: 33
+ * waiting channels run as 32 and 1, 50 as 64.
+ * @param waitingLive channels with a full chunk @param waitingCatchUp likewise, of lower priority
+ * @param sizes ascending, beginning with 1
+ */
+export function planBatch(
+  waitingLive: number,
+  waitingCatchUp: number,
+  sizes: readonly number[],
+): BatchPlan | null {
+  if (waitingLive + waitingCatchUp === 0) return null;
+  const most = sizes.at(-1) ?? 1;
+  let live = Math.min(waitingLive, most);
+  let catchUp = Math.min(waitingCatchUp, most);
+  if (live > 0 && catchUp > 0) {
+    const reserved = Math.min(catchUp, Math.max(1, Math.floor(most * CATCH_UP_SHARE)));
+    live = Math.min(live, Math.max(1, most - reserved));
+    const share = Math.floor((live * CATCH_UP_SHARE) / (1 - CATCH_UP_SHARE));
+    catchUp = Math.min(reserved, share, most - live);
+  }
+  const rows = live + catchUp;
+  const up = sizes.find((size) => size >= rows) ?? most;
+  const size = rows >= up * FILL ? up : (sizes.findLast((candidate) => candidate <= rows) ?? up);
+  // A batch that is cut leaves catch-up rows behind first.
+  const keptLive = Math.min(live, size);
+  return { live: keptLive, catchUp: Math.min(catchUp, size - keptLive), size };
+}

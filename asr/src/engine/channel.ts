@@ -1,0 +1,165 @@
+import type { ChannelId } from '@earshot/contracts';
+import { ChannelDecoder, alignmentSamples } from '../decode/channel-decoder.ts';
+import type { ModelDescription, StepBuffers } from '../models/model.ts';
+import { ChannelInput } from './channel-input.ts';
+import type { ChannelOwner, WordsSink } from './sink.ts';
+
+/** Audio that may be on its way or queued, in ticks. Ten chunks of 300 ms: replay is never short of one. */
+export const CREDIT_WINDOW_TICKS = 3 * 8000;
+/** A sender beyond twice its credit is broken. */
+const QUEUE_LIMIT_SAMPLES = 2 * CREDIT_WINDOW_TICKS + 8000;
+/** Progress and credit of a channel are at most this often, unless a final came or the channel ended. */
+const REPORT_EVERY_MS = 250;
+
+export interface ChannelOpening {
+  readonly channel: ChannelId;
+  readonly attempt: number;
+  readonly fromTick: number;
+  readonly outputFromTick: number;
+  readonly live: boolean;
+}
+
+/** A channel of the engine: its queue, its row of state, its decoder, and what was reported of it. */
+export class Channel {
+  readonly id: ChannelId;
+  readonly attempt: number;
+  readonly live: boolean;
+  readonly row: number;
+  readonly owner: ChannelOwner;
+  /** It has a chunk and waits for a batch, or is in one. */
+  scheduled = false;
+  closed = false;
+  readonly #input: ChannelInput;
+  readonly #decoder: ChannelDecoder;
+  readonly #sink: WordsSink;
+  readonly #clearAtGap: boolean;
+  #fresh = true;
+  #sentRev = 0;
+  #sentDecided: number;
+  #sentSettled: number;
+  #sentCreditFor: number;
+  #reportedMs = -Infinity;
+  #finals = 0;
+
+  constructor(
+    opening: ChannelOpening,
+    row: number,
+    owner: ChannelOwner,
+    sink: WordsSink,
+    model: ModelDescription,
+  ) {
+    const { channel, attempt, fromTick, outputFromTick, live } = opening;
+    this.id = channel;
+    this.attempt = attempt;
+    this.live = live;
+    this.row = row;
+    this.owner = owner;
+    this.#sink = sink;
+    this.#clearAtGap = model.clearAtGap;
+    this.#input = new ChannelInput({
+      fromTick,
+      chunkSamples: model.timing.chunkSamples,
+      flushSamples: model.timing.flushSamples,
+      alignmentSamples: alignmentSamples(fromTick, outputFromTick, model.timing),
+      limitSamples: QUEUE_LIMIT_SAMPLES,
+    });
+    this.#decoder = new ChannelDecoder({
+      channel,
+      fromTick,
+      outputFromTick,
+      timing: model.timing,
+      pieces: model.pieces,
+      blank: model.blank,
+      onFinal: (segment) => {
+        this.#finals++;
+        this.#sink.final(this.id, this.attempt, segment, this.#input.arrivalUs);
+      },
+    });
+    this.#sentDecided = fromTick;
+    this.#sentSettled = outputFromTick;
+    this.#sentCreditFor = fromTick;
+    owner.credit(channel, attempt, fromTick + CREDIT_WINDOW_TICKS, fromTick);
+  }
+
+  /** @returns false when far more came than the credit allowed */
+  audio(startTick: number, arrivalUs: number, body: Uint8Array): boolean {
+    return this.#input.audio(startTick, arrivalUs, body);
+  }
+
+  gap(toTick: number): void {
+    this.#input.gap(toTick);
+  }
+
+  end(tick: number): void {
+    this.#input.end(tick);
+  }
+
+  /**
+   * Applies gaps that are due.
+   * @returns `chunk` when it is ready for a batch, `ended` when its end was reported, else `idle`
+   */
+  advance(nowMs: number): 'idle' | 'chunk' | 'ended' {
+    for (;;) {
+      const next = this.#input.next();
+      switch (next.kind) {
+        case 'chunk':
+          return 'chunk';
+        case 'idle':
+          this.report(nowMs);
+          return 'idle';
+        case 'gap':
+          this.#decoder.gap(next.tick);
+          this.#fresh ||= this.#clearAtGap;
+          break;
+        case 'end':
+          this.#decoder.gap(next.tick);
+          this.report(nowMs, { ending: true });
+          this.#sink.ended(this.id, this.attempt, next.tick);
+          return 'ended';
+      }
+    }
+  }
+
+  /** Puts its next chunk into a row of the batch. @returns samples of real audio in it */
+  fill(buffers: StepBuffers, batchRow: number, chunkSamples: number): number {
+    buffers.channels[batchRow] = this.row;
+    buffers.fresh[batchRow] = this.#fresh ? 1 : 0;
+    this.#fresh = false;
+    return this.#input.fill(buffers.pcm, batchRow * chunkSamples);
+  }
+
+  /** Takes the results of its row of the batch. @param real what fill() returned */
+  take(buffers: StepBuffers, batchRow: number, framesPerChunk: number, real: number): void {
+    this.#decoder.frames(real, buffers.ids, buffers.best, batchRow * framesPerChunk, framesPerChunk);
+  }
+
+  /**
+   * Sends what changed: the newest partial, credit, progress.
+   * @param stepped a chunk of it went through: credit at once, so that a replay runs at the engine's speed
+   * @param ending everything at once
+   */
+  report(nowMs: number, { stepped = false, ending = false } = {}): void {
+    this.sendPartial();
+    const due = ending || this.#finals > 0 || nowMs - this.#reportedMs >= REPORT_EVERY_MS;
+    const { decidedTick, settledTick } = this.#decoder;
+    if (due && (decidedTick !== this.#sentDecided || settledTick !== this.#sentSettled)) {
+      this.#finals = 0;
+      this.#reportedMs = nowMs;
+      this.#sentDecided = decidedTick;
+      this.#sentSettled = settledTick;
+      this.#sink.progress(this.id, this.attempt, decidedTick, settledTick);
+    }
+    if ((due || stepped) && decidedTick !== this.#sentCreditFor) {
+      this.#sentCreditFor = decidedTick;
+      this.owner.credit(this.id, this.attempt, decidedTick + CREDIT_WINDOW_TICKS, decidedTick);
+    }
+  }
+
+  /** The newest partial, if it was not sent and may be. */
+  sendPartial(): void {
+    if (this.#decoder.rev === this.#sentRev || this.#sink.congested) return;
+    this.#sentRev = this.#decoder.rev;
+    const open = this.#decoder.openSegment();
+    if (open !== null) this.#sink.partial(this.id, this.attempt, open, this.#input.arrivalUs);
+  }
+}

@@ -1,0 +1,34 @@
+import type { ModelDescription, StepBuffers } from '../models/model.ts';
+
+/** What a worker thread is started with. */
+export interface StepThreadData {
+  readonly description: ModelDescription;
+  readonly maxChannels: number;
+  readonly sizes: readonly number[];
+  readonly buffers: StepBuffers;
+}
+
+export interface StepRequest {
+  readonly rows: number;
+  readonly size: number;
+}
+
+/** From the worker thread. Seconds are of the wall clock. */
+export type StepReply =
+  | { readonly type: 'ready'; readonly secondsBySize: ReadonlyMap<number, number> }
+  | { readonly type: 'stepped'; readonly seconds: number }
+  | { readonly type: 'failed'; readonly code: 'MODEL_INVALID' | 'INTERNAL'; readonly message: string };
+
+/** Buffers that both threads see. */
+export function shareBuffers(description: ModelDescription, capacity: number): StepBuffers {
+  const frames = capacity * description.framesPerChunk;
+  const bytes = (n: number): SharedArrayBuffer => new SharedArrayBuffer(n);
+  return {
+    capacity,
+    pcm: new Int16Array(bytes(capacity * description.timing.chunkSamples * 2)),
+    channels: new Int32Array(bytes(capacity * 4)),
+    fresh: new Uint8Array(bytes(capacity)),
+    ids: new Uint16Array(bytes(frames * 2)),
+    best: new Float32Array(bytes(frames * 4)),
+  };
+}

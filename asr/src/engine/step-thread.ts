@@ -1,0 +1,87 @@
+import { EarshotError } from '@earshot/contracts';
+import { Worker } from 'node:worker_threads';
+import type { ModelDescription, StepBuffers } from '../models/model.ts';
+import { type StepReply, type StepThreadData, shareBuffers } from './shared-step.ts';
+
+interface Waiter {
+  resolve(seconds: number): void;
+  reject(error: Error): void;
+}
+
+/** The main thread's end of the worker thread that runs the model. */
+export class StepThread {
+  readonly buffers: StepBuffers;
+  readonly #worker: Worker;
+  #secondsBySize: ReadonlyMap<number, number> = new Map();
+  #waiter: Waiter | null = null;
+  #failure: Error | null = null;
+
+  /**
+   * @param maxChannels rows of state @param sizes batch sizes, ascending
+   * @throws EarshotError MODEL_INVALID
+   */
+  static async start(
+    description: ModelDescription,
+    maxChannels: number,
+    sizes: readonly number[],
+  ): Promise<StepThread> {
+    const buffers = shareBuffers(description, Math.max(...sizes));
+    const thread = new StepThread({ description, maxChannels, sizes, buffers });
+    try {
+      await new Promise<number>((resolve, reject) => (thread.#waiter = { resolve, reject }));
+    } catch (error) {
+      await thread.close();
+      throw error;
+    }
+    return thread;
+  }
+
+  private constructor(workerData: StepThreadData) {
+    this.buffers = workerData.buffers;
+    this.#worker = new Worker(new URL('./step-worker.ts', import.meta.url), { workerData });
+    this.#worker.on('message', (message: StepReply) => this.#receive(message));
+    this.#worker.on('error', (error: Error) => this.#fail(error));
+    this.#worker.on('exit', () => this.#fail(new Error('the model thread ended')));
+  }
+
+  /** Seconds of a full step of each batch size, measured at start. */
+  get secondsBySize(): ReadonlyMap<number, number> {
+    return this.#secondsBySize;
+  }
+
+  /**
+   * Runs the first `rows` rows of the buffers as a batch of `size`. One at a time.
+   * @returns the step's seconds @throws when the model fails; the thread is of no use then
+   */
+  step(rows: number, size: number): Promise<number> {
+    if (this.#failure !== null) return Promise.reject(this.#failure);
+    return new Promise((resolve, reject) => {
+      this.#waiter = { resolve, reject };
+      this.#worker.postMessage({ rows, size });
+    });
+  }
+
+  async close(): Promise<void> {
+    this.#fail(new Error('the model thread is closed'));
+    await this.#worker.terminate();
+  }
+
+  #receive(message: StepReply): void {
+    if (message.type === 'failed') {
+      this.#fail(new EarshotError(message.code, message.message));
+      return;
+    }
+    const waiter = this.#waiter;
+    this.#waiter = null;
+    if (message.type === 'ready') {
+      this.#secondsBySize = message.secondsBySize;
+      waiter?.resolve(0);
+    } else waiter?.resolve(message.seconds);
+  }
+
+  #fail(error: Error): void {
+    this.#failure ??= error;
+    this.#waiter?.reject(this.#failure);
+    this.#waiter = null;
+  }
+}

@@ -1,0 +1,48 @@
+/** The worker thread: onnxruntime's run() blocks its thread, so it has one of its own. */
+import { isEarshotError } from '@earshot/contracts';
+import { parentPort, workerData } from 'node:worker_threads';
+import { loadModel } from '../models/folder.ts';
+import type { Recogniser } from '../models/model.ts';
+import type { StepReply, StepRequest, StepThreadData } from './shared-step.ts';
+
+const port = parentPort;
+if (port === null) throw new Error('step-worker runs in a worker thread');
+const { description, maxChannels, sizes, buffers } = workerData as StepThreadData;
+const reply = (message: StepReply): void => port.postMessage(message);
+
+function fail(error: unknown): void {
+  const code = isEarshotError(error) && error.code === 'MODEL_INVALID' ? 'MODEL_INVALID' : 'INTERNAL';
+  reply({ type: 'failed', code, message: (error as Error).message });
+}
+
+/** Warms each batch size up (memory plans, page faults) and times it. */
+async function measure(recogniser: Recogniser): Promise<Map<number, number>> {
+  const seconds = new Map<number, number>();
+  buffers.fresh.fill(1);
+  buffers.channels.forEach((_, row) => (buffers.channels[row] = row));
+  for (const size of sizes) {
+    await recogniser.step(buffers, size, size);
+    let best = Infinity;
+    for (let i = 0; i < 3; i++) {
+      const startMs = performance.now();
+      await recogniser.step(buffers, size, size);
+      best = Math.min(best, (performance.now() - startMs) / 1000);
+    }
+    seconds.set(size, best);
+  }
+  return seconds;
+}
+
+try {
+  const recogniser = await loadModel(description, maxChannels, sizes);
+  const secondsBySize = await measure(recogniser);
+  port.on('message', ({ rows, size }: StepRequest) => {
+    const startMs = performance.now();
+    recogniser
+      .step(buffers, rows, size)
+      .then(() => reply({ type: 'stepped', seconds: (performance.now() - startMs) / 1000 }), fail);
+  });
+  reply({ type: 'ready', secondsBySize });
+} catch (error) {
+  fail(error);
+}

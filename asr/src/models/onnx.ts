@@ -1,0 +1,97 @@
+import { EarshotError } from '@earshot/contracts';
+import { InferenceSession, Tensor } from 'onnxruntime-node';
+
+/**
+ * onnxruntime-node 1.30 on Node 24 wraps a float16 tensor's Uint16Array into the new Float16Array, which its native part
+ * (Node-API 6) takes for a tensor of zero bytes. It decides so once, at the first tensor that is made: that one is made here
+ * while Float16Array is out of sight.
+ */
+function keepFloat16AsUint16(): void {
+  const name = 'Float16Array';
+  const descriptor = Object.getOwnPropertyDescriptor(globalThis, name);
+  if (descriptor === undefined) return;
+  Reflect.deleteProperty(globalThis, name);
+  new Tensor('uint8', new Uint8Array(1), [1]);
+  Object.defineProperty(globalThis, name, descriptor);
+}
+keepFloat16AsUint16();
+
+/**
+ * One thread and no spinning: engines are scaled by processes (measured: two processes with a thread each beat one with two),
+ * and a spinning thread takes the core of the media worker.
+ */
+const SESSION_OPTIONS: InferenceSession.SessionOptions = {
+  executionProviders: ['cpu'],
+  intraOpNumThreads: 1,
+  interOpNumThreads: 1,
+  executionMode: 'sequential',
+  graphOptimizationLevel: 'all',
+  // What fails is thrown; the library need not print it as well.
+  logSeverityLevel: 4,
+  extra: {
+    session: {
+      intra_op: { allow_spinning: '0' },
+      inter_op: { allow_spinning: '0' },
+      set_denormal_as_zero: '1',
+    },
+  },
+};
+
+/** @throws EarshotError MODEL_INVALID that names the file */
+export async function openSession(path: string, file: string): Promise<InferenceSession> {
+  try {
+    return await InferenceSession.create(path, SESSION_OPTIONS);
+  } catch (error) {
+    throw new EarshotError('MODEL_INVALID', `${file}: ${(error as Error).message}`, { cause: error });
+  }
+}
+
+export interface ExpectedTensor {
+  /** What it is for, in messages: `signal`. */
+  readonly role: string;
+  readonly type: string;
+  /** null: any size, symbolic or fixed. */
+  readonly shape: readonly (number | null)[];
+}
+
+/**
+ * Compares a session's inputs or outputs, in order, with what the format says. The first dimension must be symbolic: the
+ * batch.
+ * @returns their names @throws EarshotError MODEL_INVALID that names the tensor
+ */
+export function bindByOrder(
+  file: string,
+  kind: 'input' | 'output',
+  actual: readonly InferenceSession.ValueMetadata[],
+  expected: readonly ExpectedTensor[],
+): readonly string[] {
+  if (actual.length !== expected.length) {
+    const names = actual.map(({ name }) => name).join(', ');
+    throw invalid(file, `has ${actual.length} ${kind}s (${names}), not ${expected.length}`);
+  }
+  return expected.map((want, index) => {
+    const tensor = actual[index]!;
+    const what = `${kind} ${index} "${tensor.name}" (${want.role})`;
+    if (!tensor.isTensor) throw invalid(file, `${what} is not a tensor`);
+    if (tensor.type !== want.type) throw invalid(file, `${what} is ${tensor.type}, not ${want.type}`);
+    if (tensor.shape.length !== want.shape.length) {
+      throw invalid(file, `${what} has ${tensor.shape.length} dimensions, not ${want.shape.length}`);
+    }
+    want.shape.forEach((size, axis) => {
+      const got = tensor.shape[axis];
+      if (axis === 0 && typeof got === 'number') {
+        throw invalid(file, `${what} has a fixed batch of ${got}; axis 0 must be symbolic`);
+      }
+      if (size !== null && typeof got === 'number' && got !== size) {
+        throw invalid(file, `${what} has ${got} on axis ${axis}, not ${size}`);
+      }
+    });
+    return tensor.name;
+  });
+}
+
+export const invalid = (file: string, fault: string): EarshotError =>
+  new EarshotError('MODEL_INVALID', `${file}: ${fault}`);
+
+export { Tensor };
+export type { InferenceSession };

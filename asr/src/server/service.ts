@@ -1,0 +1,107 @@
+import { type EngineRow, sockets } from '@earshot/contracts';
+import type { Log, Registry } from '@earshot/platform';
+import { join } from 'node:path';
+import { Engine } from '../engine/engine.ts';
+import { StepThread } from '../engine/step-thread.ts';
+import { describeModel } from '../models/folder.ts';
+import { serveAudio } from './audio-server.ts';
+import { registerMetrics } from './metrics.ts';
+import { WordsLink } from './words-link.ts';
+
+/**
+ * Measured with the shipped model, channels per core: 407 in batches of 1, 390 of 2, 506 of 4, 577 of 8, 627 of 16, 668 of
+ * 32, 685 of 64. Two at once gain nothing over one after the other; above 64 the pilot saw no gain.
+ */
+export const BATCH_SIZES: readonly number[] = [1, 4, 8, 16, 32, 64];
+/** Memory for the states of channels: taken only as channels open. */
+const STATE_BYTES = 128 * 1024 * 1024;
+const MOST_CHANNELS = 2048;
+const TICK_MS = 100;
+
+export interface AsrOptions {
+  /** Folder of the model. */
+  readonly modelFolder: string;
+  /** Folder of the Unix sockets. */
+  readonly runDir: string;
+  readonly instance: number;
+  readonly log: Log;
+  readonly registry: Registry;
+  /** For tests: fewer channels than memory allows. */
+  readonly maxChannels?: number;
+  /** The engine is of no more use and the process is to end. */
+  readonly onFailure: (error: Error) => void;
+}
+
+export interface AsrService {
+  readonly info: Readonly<Record<string, string | number>>;
+  engineRow(): EngineRow;
+  /** Gives all channels back and closes the sockets. */
+  drain(): Promise<void>;
+}
+
+/**
+ * Starts an engine: model, audio socket, words link.
+ * @throws EarshotError MODEL_MISSING, MODEL_INVALID
+ */
+export async function startAsr(options: AsrOptions): Promise<AsrService> {
+  const { log, instance, runDir } = options;
+  const model = describeModel(options.modelFolder);
+  const maxChannels =
+    options.maxChannels ??
+    Math.max(16, Math.min(MOST_CHANNELS, Math.floor(STATE_BYTES / model.stateBytesPerChannel)));
+  const thread = await StepThread.start(model, maxChannels, BATCH_SIZES);
+  const chunkSeconds = model.timing.chunkSamples / 8000;
+  let running: Engine | null = null;
+  let draining = false;
+  const onStep = registerMetrics(options.registry, () => running, chunkSeconds, BATCH_SIZES);
+  const words = new WordsLink({
+    path: join(runDir, sockets.words),
+    hello: { type: 'hello', engine: instance, pid: process.pid, model: model.name },
+    onUp: () => log.info('transcripts connected'),
+    onLost: () => {
+      log.warn({ channels: engine.channelCount }, 'transcripts disconnected');
+      engine.loseAll('TRANSCRIPTS_LINK');
+    },
+    onDrained: () => engine.resume(),
+  });
+  const engine = new Engine({
+    model,
+    thread,
+    maxChannels,
+    sizes: BATCH_SIZES,
+    sink: words,
+    nowMs: () => performance.now(),
+    onStep,
+    onFailure: options.onFailure,
+  });
+  running = engine;
+  const listener = await serveAudio({
+    path: join(runDir, sockets.audio(instance)),
+    engine,
+    hello: {
+      type: 'hello',
+      engine: instance,
+      pid: process.pid,
+      model: model.name,
+      chunkMs: chunkSeconds * 1000,
+    },
+    wordsUp: () => words.up && !draining,
+    log,
+  });
+  const ticker = setInterval(() => engine.tick(), TICK_MS);
+  const largest = BATCH_SIZES.at(-1) ?? 1;
+  const channelsPerCore = (chunkSeconds * largest) / (thread.secondsBySize.get(largest) ?? Infinity);
+  return {
+    info: { model: model.name, maxChannels, channelsPerCore: Math.round(channelsPerCore) },
+    engineRow: () => ({ engine: instance, headroom: engine.headroom, channels: engine.channelCount }),
+    drain: async () => {
+      draining = true;
+      clearInterval(ticker);
+      engine.stop();
+      engine.loseAll('ENGINE_DRAINING');
+      words.close();
+      await listener.close();
+      await thread.close();
+    },
+  };
+}

@@ -1,0 +1,73 @@
+import fc from 'fast-check';
+import { describe, expect, test } from 'vitest';
+import { planBatch } from '../../src/engine/batching.ts';
+import { LoadMeter } from '../../src/engine/load.ts';
+
+const SIZES = [1, 4, 8, 16, 32, 64];
+
+describe('a batch', () => {
+  test('starts whenever anyone waits, takes nobody who does not, and fits its size', () => {
+    fc.assert(
+      fc.property(fc.nat(200), fc.nat(200), (live, catchUp) => {
+        const plan = planBatch(live, catchUp, SIZES);
+        if (live + catchUp === 0) {
+          expect(plan).toBeNull();
+          return;
+        }
+        const rows = plan!.live + plan!.catchUp;
+        expect(rows).toBeGreaterThan(0);
+        expect(plan!.live).toBeLessThanOrEqual(live);
+        expect(plan!.catchUp).toBeLessThanOrEqual(catchUp);
+        expect(SIZES).toContain(plan!.size);
+        expect(plan!.size).toBeGreaterThanOrEqual(rows);
+        expect(rows / plan!.size).toBeGreaterThanOrEqual(0.75);
+      }),
+    );
+  });
+
+  test('gives catch-up channels at most a quarter while live ones wait, and all of it otherwise', () => {
+    fc.assert(
+      fc.property(fc.integer({ min: 1, max: 200 }), fc.integer({ min: 1, max: 200 }), (live, catchUp) => {
+        const plan = planBatch(live, catchUp, SIZES)!;
+        expect(plan.live).toBeGreaterThan(0);
+        expect(plan.catchUp).toBeLessThanOrEqual((plan.live + plan.catchUp) / 4);
+      }),
+    );
+    expect(planBatch(0, 100, SIZES)).toEqual({ live: 0, catchUp: 64, size: 64 });
+    expect(planBatch(100, 100, SIZES)).toEqual({ live: 48, catchUp: 16, size: 64 });
+  });
+
+  test('is padded when nearly full and cut when not', () => {
+    expect(planBatch(50, 0, SIZES)).toEqual({ live: 50, catchUp: 0, size: 64 });
+    expect(planBatch(33, 0, SIZES)).toEqual({ live: 32, catchUp: 0, size: 32 });
+    expect(planBatch(3, 0, SIZES)).toEqual({ live: 3, catchUp: 0, size: 4 });
+  });
+});
+
+describe('headroom', () => {
+  test('is what a row costs in a large batch against the rows that come', () => {
+    const load = new LoadMeter(0.001, 0);
+    // 500 rows a second in batches of two that take 2 ms each: busy half the time, and half of the capacity.
+    for (let ms = 0; ms < 10_000; ms += 4) load.step(ms, 0.003, 2, 2, 0);
+    expect(load.headroom(10_000, 64)).toBeCloseTo(0.5, 1);
+  });
+
+  test('learns from large batches that rows have become dearer', () => {
+    const load = new LoadMeter(0.001, 0);
+    for (let ms = 0; ms < 20_000; ms += 64) load.step(ms, 0.064 * 2, 32, 64, 0);
+    expect(load.headroom(20_000, 64)).toBeLessThan(0.1);
+  });
+
+  test('is gone when more wait than a batch can take and the model is never idle', () => {
+    const load = new LoadMeter(0.0001, 0);
+    for (let ms = 0; ms < 10_000; ms += 10) load.step(ms, 0.01, 8, 8, 100);
+    expect(load.headroom(10_000, 64)).toBeLessThan(0.05);
+  });
+
+  test('comes back when the channels are gone', () => {
+    const load = new LoadMeter(0.001, 0);
+    for (let ms = 0; ms < 5000; ms += 8) load.step(ms, 0.008, 8, 8, 0);
+    expect(load.headroom(5000, 64)).toBeLessThan(0.1);
+    expect(load.headroom(11_000, 64)).toBe(1);
+  });
+});

@@ -1,0 +1,91 @@
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { type Rig, channelNamed, startRig } from '../support/rig.ts';
+import { canSpeak, concatenate, silence, speak } from '../support/speech.ts';
+import { wordErrors } from '../support/word-errors.ts';
+
+/** Of our own making, with words that the shipped model's training sentences are about. */
+const SENTENCES = [
+  'i would like to check the balance on my account',
+  'my account number is seven three nine two',
+  'thank you for calling how can i help you',
+  'can you please tell me the status of my order',
+  'i was charged twenty five dollars on monday',
+  'please hold while i look at your account',
+  'i need to speak to a supervisor',
+  'the total was forty two dollars and ten cents',
+  'my phone number is five five five one two one two',
+  'is there anything else that i can help you with',
+];
+
+describe.skipIf(!canSpeak)('recognition (needs flite)', () => {
+  let rig: Rig;
+  beforeAll(async () => {
+    rig = await startRig();
+  });
+  afterAll(() => rig.stop());
+
+  async function transcribe(
+    name: string,
+    pcm: Int16Array,
+    sizes: readonly number[] = [800],
+  ): Promise<string> {
+    const channel = channelNamed(name);
+    rig.media.open(channel);
+    const tick = await rig.media.audio(channel, 0, pcm, { sizes });
+    rig.media.send({ type: 'end', channel, attempt: 1, tick });
+    await rig.words.ended(channel);
+    return rig.words.text(channel);
+  }
+
+  test.each([
+    // The model card has 14 % for slt and 11 % for kal, on other sentences: five points are allowed on top of that.
+    ['slt', 0.19],
+    ['kal', 0.16],
+  ] as const)('the voice %s is understood about as well as the model card says', async (voice, bound) => {
+    const results = await Promise.all(
+      SENTENCES.map((sentence, i) => transcribe(`wer-${voice}-${i}`, speak(voice, sentence))),
+    );
+    let errors = 0;
+    let count = 0;
+    for (const [i, sentence] of SENTENCES.entries()) {
+      const reference = sentence.split(' ');
+      errors += wordErrors(reference, results[i]!.split(' '));
+      count += reference.length;
+    }
+    console.log(`word error rate, ${voice}: ${((100 * errors) / count).toFixed(1)} % of ${count} words`);
+    expect(errors / count).toBeLessThan(bound);
+  });
+
+  test('the same audio gives the same finals, however it is cut into messages', async () => {
+    const pcm = concatenate(
+      silence(137),
+      speak('slt', SENTENCES[0]!),
+      silence(1200),
+      speak('kal', SENTENCES[1]!),
+    );
+    const cuttings = [[800], [160], [2400], [4800], [1], [777, 13, 2401, 5]].map((sizes, i) =>
+      i === 4 ? Array.from({ length: 97 }, (_, k) => 100 + 31 * k) : sizes,
+    );
+    await Promise.all(cuttings.map((sizes, i) => transcribe(`cut-${i}`, pcm, sizes)));
+    const finals = cuttings.map((_, i) =>
+      rig.words
+        .ofChannel(channelNamed(`cut-${i}`), 'final')
+        .map(({ fromTick, toTick, words }) => ({ fromTick, toTick, words })),
+    );
+    expect(finals[0]!.length).toBe(2);
+    for (const other of finals.slice(1)) expect(other).toEqual(finals[0]);
+  });
+
+  test('sixteen channels at once get the words that each gets alone, though one of them shouts', async () => {
+    const inputs = Array.from({ length: 16 }, (_, i) => {
+      const pcm = speak(i % 2 === 0 ? 'slt' : 'kal', SENTENCES[i % SENTENCES.length]!);
+      const gain = i === 5 ? 12 : 1 / (1 + (i % 4));
+      return pcm.map((sample) => Math.max(-32768, Math.min(32767, Math.round(sample * gain))));
+    });
+    const alone: string[] = [];
+    for (const [i, pcm] of inputs.entries()) alone.push(await transcribe(`alone-${i}`, pcm));
+    const together = await Promise.all(inputs.map((pcm, i) => transcribe(`together-${i}`, pcm)));
+    expect(together).toEqual(alone);
+    expect(alone.filter((text) => text.split(' ').length >= 4).length).toBeGreaterThan(12);
+  });
+});

@@ -1,0 +1,165 @@
+import { execFile } from 'node:child_process';
+import { fileURLToPath } from 'node:url';
+import { parseArgs, promisify } from 'node:util';
+import { EarshotProcess } from '../../sip-tests/src/earshot-process.ts';
+import type { GeneratorReport } from '../../sip-tests/src/generator.ts';
+import { cpuByProcess, kernelDrops } from './processes.ts';
+import { percentile, Reading } from './prometheus.ts';
+import { WordLatency } from './word-latency.ts';
+
+const RTP_MIN = 20000;
+const RTP_MAX = 32767;
+const SETTLE_LIMIT_MS = 60_000;
+
+/**
+ * Paced two-party SIPREC calls against an Earshot of its own: what the generator sent, what the workers counted, what
+ * the kernel dropped; setup, word latency, lag, CPU by process.
+ */
+export async function calls(args: string[]): Promise<object> {
+  const { values } = parseArgs({
+    args,
+    options: {
+      calls: { type: 'string', default: '50' },
+      seconds: { type: 'string', default: '60' },
+      ramp: { type: 'string', default: '5' },
+      transport: { type: 'string', default: 'udp' },
+    },
+  });
+  const earshot = await EarshotProcess.start({
+    env: { LOG_LEVEL: 'warn', RTP_PORT_MIN: String(RTP_MIN), RTP_PORT_MAX: String(RTP_MAX) },
+  });
+  try {
+    return await measure(earshot, values);
+  } finally {
+    await earshot.stop();
+  }
+}
+
+interface Values {
+  readonly calls: string;
+  readonly seconds: string;
+  readonly ramp: string;
+  readonly transport: string;
+}
+
+async function measure(earshot: EarshotProcess, values: Values): Promise<object> {
+  const words = await WordLatency.connect(earshot.url, earshot.apiKey);
+  const drops = new Map<number, number>();
+  const lags: number[] = [];
+  const look = async (): Promise<void> => {
+    for (const [port, count] of await kernelDrops(RTP_MIN, RTP_MAX))
+      drops.set(port, Math.max(drops.get(port) ?? 0, count));
+    lags.push(new Reading(await earshot.get<string>('/metrics')).max('earshot_channel_lag_seconds'));
+  };
+  const watch = setInterval(() => void look().catch(() => undefined), 1000);
+  const cpuBefore = await cpuByProcess(earshot.pid);
+  const startedMs = performance.now();
+  const report = await generate(earshot, values);
+  const wallSeconds = (performance.now() - startedMs) / 1000;
+  const cpuAfter = await cpuByProcess(earshot.pid);
+  clearInterval(watch);
+  const complete = await settled(earshot, report.calls.answered);
+  const counted = await countedPackets(earshot);
+  words.close();
+  return {
+    setup: {
+      calls: Number(values.calls),
+      seconds: Number(values.seconds),
+      transport: values.transport,
+      twoPartyChannels: 2 * Number(values.calls),
+      generator: 'Node, one process, same machine',
+    },
+    calls: { ...report.calls, complete },
+    setupMs: report.setupMs,
+    packets: {
+      sentByGenerator: report.packetsSent,
+      countedByWorkers: counted,
+      droppedByKernel: [...drops.values()].reduce((sum, n) => sum + n, 0),
+      socketsWithDrops: [...drops].filter(([, n]) => n > 0).map(([port, n]) => ({ port, drops: n })),
+    },
+    generatorLatestTickMs: report.latestTickMs,
+    wordLatencyMs: {
+      note: "from the word's end by the recogniser's times to its first message at a WebSocket client on this machine",
+      firstShown: {
+        words: words.firstShownMs.length,
+        p50: percentile(words.firstShownMs, 0.5),
+        p95: percentile(words.firstShownMs, 0.95),
+      },
+      final: {
+        words: words.finalMs.length,
+        p50: percentile(words.finalMs, 0.5),
+        p95: percentile(words.finalMs, 0.95),
+      },
+    },
+    lagSeconds: { p50: percentile(lags, 0.5), max: percentile(lags, 1) },
+    cpuCoresByProcess: Object.fromEntries(
+      [...cpuAfter].map(([name, seconds]) => [
+        name,
+        Number(((seconds - (cpuBefore.get(name) ?? 0)) / wallSeconds).toFixed(3)),
+      ]),
+    ),
+  };
+}
+
+async function generate(earshot: EarshotProcess, values: Values): Promise<GeneratorReport> {
+  const program = fileURLToPath(new URL('../../sip-tests/generator.ts', import.meta.url));
+  const argv = [
+    '--disable-warning=ExperimentalWarning',
+    program,
+    '--to',
+    `${earshot.sip.host}:${earshot.sip.port}`,
+    '--calls',
+    values.calls,
+    '--seconds',
+    values.seconds,
+    '--ramp',
+    values.ramp,
+    '--transport',
+    values.transport,
+  ];
+  try {
+    const { stdout } = await promisify(execFile)(process.execPath, argv, { maxBuffer: 1 << 26 });
+    return JSON.parse(stdout) as GeneratorReport;
+  } catch (error) {
+    // It ends with 1 when a call failed, and says which in its report all the same.
+    const { stdout } = error as { stdout?: string };
+    if (stdout === undefined || stdout === '') throw error;
+    return JSON.parse(stdout) as GeneratorReport;
+  }
+}
+
+interface Call {
+  readonly complete: boolean;
+  readonly channels: readonly { readonly packetsReceived: number | null }[];
+}
+
+async function endedCalls(earshot: EarshotProcess): Promise<Call[]> {
+  const items: Call[] = [];
+  let cursor: string | null = '';
+  while (cursor !== null) {
+    const query: string = cursor === '' ? '' : `&cursor=${encodeURIComponent(cursor)}`;
+    const page: { items: Call[]; nextCursor: string | null } = await earshot.get(
+      `/v1/calls?state=ended&limit=100${query}`,
+    );
+    items.push(...page.items);
+    cursor = page.nextCursor;
+  }
+  return items;
+}
+
+/** Waits until every answered call is complete. @returns how many are */
+async function settled(earshot: EarshotProcess, answered: number): Promise<number> {
+  const limit = performance.now() + SETTLE_LIMIT_MS;
+  for (;;) {
+    const complete = (await endedCalls(earshot)).filter((call) => call.complete).length;
+    if (complete >= answered || performance.now() > limit) return complete;
+    await new Promise((resolve) => setTimeout(resolve, 250));
+  }
+}
+
+async function countedPackets(earshot: EarshotProcess): Promise<number> {
+  const ended = await endedCalls(earshot);
+  return ended
+    .flatMap((call) => call.channels)
+    .reduce((sum, channel) => sum + (channel.packetsReceived ?? 0), 0);
+}

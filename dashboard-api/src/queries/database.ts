@@ -1,0 +1,39 @@
+import { EarshotError } from '@earshot/contracts';
+import type { Pool } from '@earshot/platform';
+import pg from 'pg';
+
+/** SQLSTATE classes in which the server is there but cannot serve: connection, resources, shutdown. */
+const UNAVAILABLE_CLASSES = new Set(['08', '53', '57']);
+
+/** Reads (and for webhooks, writes) with one kind of failure: EarshotError DATABASE_UNREACHABLE. */
+export class Database {
+  readonly #pool: Pool;
+
+  constructor(pool: Pool) {
+    this.#pool = pool;
+  }
+
+  /** @throws EarshotError DATABASE_UNREACHABLE; pg.DatabaseError when the statement itself is refused */
+  async rows<Row extends object>(sql: string, params: readonly unknown[] = []): Promise<Row[]> {
+    try {
+      const result = await this.#pool.query<Row>(sql, [...params]);
+      return result.rows;
+    } catch (error) {
+      const refused =
+        error instanceof pg.DatabaseError && !UNAVAILABLE_CLASSES.has((error.code ?? '').slice(0, 2));
+      if (refused) throw error;
+      throw new EarshotError('DATABASE_UNREACHABLE', 'The database did not answer.', { cause: error });
+    }
+  }
+
+  async first<Row extends object>(sql: string, params: readonly unknown[] = []): Promise<Row | null> {
+    return (await this.rows<Row>(sql, params))[0] ?? null;
+  }
+}
+
+/** The database's address with a bound on how long one statement may run, so that no request holds a connection. */
+export function withStatementTimeout(databaseUrl: string, timeoutMs: number): string {
+  const url = new URL(databaseUrl);
+  url.searchParams.set('statement_timeout', String(timeoutMs));
+  return url.href;
+}

@@ -1,0 +1,53 @@
+import type { EventView } from '@earshot/contracts';
+import type { Database } from './database.ts';
+
+interface EventRow {
+  readonly epoch: number;
+  readonly seq: number;
+  readonly call_id: string;
+  readonly call_seq: number;
+  readonly type: string;
+  readonly timestamp: Date;
+  readonly data: Record<string, unknown>;
+}
+
+export interface EventRange {
+  /** Exclusive. */
+  readonly after: number;
+  /** Inclusive. */
+  readonly upTo?: number;
+  readonly callId?: string | null;
+  readonly limit: number;
+}
+
+/**
+ * Events in seq order. Whatever is committed later has a higher seq (DESIGN.md section 1, rule 5), so reading on from
+ * the last seq seen never skips one.
+ */
+export async function listEvents(db: Database, range: EventRange): Promise<EventView[]> {
+  const rows = await db.rows<EventRow>(
+    `select epoch, seq, call_id, call_seq, type, timestamp, data from events
+     where seq > $1 and ($2::bigint is null or seq <= $2) and ($3::text is null or call_id = $3)
+     order by seq limit $4`,
+    [range.after, range.upTo ?? null, range.callId ?? null, range.limit],
+  );
+  return rows.map((row) => ({
+    epoch: row.epoch,
+    seq: row.seq,
+    callId: row.call_id,
+    callSeq: row.call_seq,
+    type: row.type,
+    timestamp: row.timestamp.toISOString(),
+    data: row.data,
+  }));
+}
+
+export interface LogState {
+  readonly epoch: number;
+  readonly seq: number;
+}
+
+export async function readLogState(db: Database): Promise<LogState> {
+  const row = await db.first<LogState>('select epoch, seq from log_state');
+  return row ?? { epoch: 1, seq: 0 };
+}

@@ -1,0 +1,53 @@
+import { msOfTick, type SegmentView, type TranscriptView, type WordView } from '@earshot/contracts';
+import type { Database } from './database.ts';
+
+interface TranscriptRow {
+  readonly id: string;
+  readonly ended: boolean;
+  readonly revision: number;
+  readonly complete: boolean;
+  readonly segments: readonly SegmentRow[];
+}
+
+interface SegmentRow {
+  readonly id: string;
+  readonly idx: number;
+  readonly role: string;
+  readonly start_tick: number;
+  readonly end_tick: number;
+  readonly text: string;
+  readonly spoken: string;
+  readonly words: WordView[];
+}
+
+/** The finals of a call in call order. One statement, so that the revision is that of these segments. */
+export async function findTranscript(db: Database, callId: string): Promise<TranscriptView | null> {
+  const row = await db.first<TranscriptRow>(
+    `select id, ended_at is not null as ended, revision, complete,
+       coalesce((select jsonb_agg(jsonb_build_object('id', s.id, 'idx', s.idx, 'role', s.role,
+           'start_tick', s.start_tick, 'end_tick', s.end_tick, 'text', s.text, 'spoken', s.spoken, 'words', s.words)
+           order by s.start_tick, s.idx, s.from_tick)
+         from segments s where s.call_id = calls.id), '[]'::jsonb) as segments
+     from calls where id = $1`,
+    [callId],
+  );
+  if (row === null) return null;
+  return {
+    callId: row.id,
+    state: row.ended ? 'ended' : 'live',
+    revision: row.revision,
+    complete: row.complete,
+    segments: row.segments.map(viewOf),
+  };
+}
+
+const viewOf = (row: SegmentRow): SegmentView => ({
+  id: row.id,
+  channel: row.idx,
+  role: row.role,
+  startMs: msOfTick(row.start_tick),
+  endMs: msOfTick(row.end_tick),
+  text: row.text,
+  spoken: row.spoken,
+  words: row.words,
+});

@@ -1,0 +1,139 @@
+import { Type } from '@sinclair/typebox';
+import type { FastifyReply } from 'fastify';
+import { RateLimit } from '../auth/rate-limit.ts';
+import { SESSION_COOKIE, SESSION_MS } from '../auth/session.ts';
+import { linkUsedPage, tooManyTriesPage, wrongKeyPage } from '../pages.ts';
+import type { Guard } from '../plugins/auth.ts';
+import { problemOf, sendProblem } from '../plugins/problems.ts';
+import { file, guarded, problems } from '../schemas/common.ts';
+import type { App, Dependencies } from '../types.ts';
+
+const TRIES = 10;
+const TRIES_WINDOW_MS = 60_000;
+
+const KeyForm = Type.Object({ key: Type.String({ minLength: 1, maxLength: 500 }) });
+const Link = Type.Object({
+  url: Type.String({ description: 'Signs a browser in, once.' }),
+  expiresAt: Type.String({ format: 'date-time' }),
+});
+const html = (reply: FastifyReply, status: number, page: string): FastifyReply =>
+  reply.code(status).type('text/html; charset=utf-8').header('cache-control', 'no-store').send(page);
+
+const open = { security: [], tags: ['sign-in'] };
+
+/** How a browser gets its session: by a one-time link, or by the API key. */
+export function registerSignin(app: App, deps: Dependencies, guard: Guard): void {
+  const limit = new RateLimit(TRIES, TRIES_WINDOW_MS);
+  const secure = deps.publicUrl?.startsWith('https:') ?? false;
+  const cookie = { path: '/', httpOnly: true, sameSite: 'strict', secure } as const;
+
+  const admit = (reply: FastifyReply): FastifyReply =>
+    reply
+      .setCookie(SESSION_COOKIE, guard.sessions.issue(deps.now()), { ...cookie, maxAge: SESSION_MS / 1000 })
+      .header('cache-control', 'no-store')
+      .redirect('/', 303);
+
+  app.addContentTypeParser(
+    'application/x-www-form-urlencoded',
+    { parseAs: 'string', bodyLimit: 4096 },
+    (_request, body, done) => done(null, Object.fromEntries(new URLSearchParams(String(body)))),
+  );
+
+  app.get(
+    '/signin',
+    {
+      // A HEAD request of a link preview must not use the token up.
+      exposeHeadRoute: false,
+      schema: {
+        ...open,
+        summary: 'Sign in by a one-time link',
+        operationId: 'signInByLink',
+        querystring: Type.Object({ token: Type.String({ minLength: 1, maxLength: 200 }) }),
+        response: {
+          303: file('Signed in; on to /.', 'text/html'),
+          401: file('The link was used or has expired.', 'text/html'),
+          429: file('Too many tries.', 'text/html'),
+          ...problems(400),
+        },
+      },
+    },
+    async (request, reply) => {
+      const waitMs = limit.take(request.ip, deps.now());
+      if (waitMs > 0) return tooMany(reply, waitMs);
+      if (deps.signinTokens.redeem(request.query.token, deps.now())) return admit(reply);
+      // Going back to a link that this browser has used already is no reason to shut it out.
+      return guard.hasSession(request) ? reply.redirect('/', 303) : html(reply, 401, linkUsedPage());
+    },
+  );
+
+  app.post(
+    '/signin',
+    {
+      schema: {
+        ...open,
+        summary: 'Sign in by the API key',
+        operationId: 'signInByKey',
+        body: KeyForm,
+        response: {
+          303: file('Signed in; on to /.', 'text/html'),
+          401: file('The key is wrong.', 'text/html'),
+          429: file('Too many tries.', 'text/html'),
+          ...problems(400, 403),
+        },
+      },
+    },
+    async (request, reply) => {
+      const waitMs = limit.take(request.ip, deps.now());
+      if (waitMs > 0) return tooMany(reply, waitMs);
+      // Another site must not sign its visitors in here (as whom it wants). Programs send no Origin.
+      if (request.headers.origin !== undefined && !guard.isOwnOrigin(request)) {
+        const detail = 'The Origin header does not name this site.';
+        return sendProblem(reply, problemOf('FORBIDDEN_ORIGIN', detail, request.id));
+      }
+      const { key } = request.body;
+      return guard.isApiKey(key.trim()) ? admit(reply) : html(reply, 401, wrongKeyPage());
+    },
+  );
+
+  app.post(
+    '/signout',
+    {
+      schema: {
+        ...open,
+        summary: 'End the session of this browser',
+        operationId: 'signOut',
+        response: { 303: file('Signed out; on to /.', 'text/html'), ...problems(403) },
+      },
+    },
+    async (request, reply) => {
+      if (!guard.isOwnOrigin(request)) {
+        const detail = 'The Origin header does not name this site.';
+        return sendProblem(reply, problemOf('FORBIDDEN_ORIGIN', detail, request.id));
+      }
+      return reply.clearCookie(SESSION_COOKIE, cookie).redirect('/', 303);
+    },
+  );
+
+  app.post(
+    '/v1/signin-links',
+    {
+      onRequest: guard.hook,
+      schema: {
+        tags: ['sign-in'],
+        summary: 'Make a one-time sign-in link',
+        operationId: 'createSigninLink',
+        response: { 201: Link, ...guarded() },
+      },
+    },
+    async (_request, reply) => {
+      const { token, expiresAtMs } = deps.signinTokens.issue(deps.now());
+      const url = `${deps.baseUrl()}/signin?token=${token}`;
+      return reply.code(201).send({ url, expiresAt: new Date(expiresAtMs).toISOString() });
+    },
+  );
+}
+
+function tooMany(reply: FastifyReply, waitMs: number): FastifyReply {
+  const seconds = Math.ceil(waitMs / 1000);
+  return html(reply.header('retry-after', String(seconds)), 429, tooManyTriesPage(seconds));
+}

@@ -1,0 +1,106 @@
+import { join, resolve } from 'node:path';
+import { EarshotError, type ProcessMetrics } from '@earshot/contracts';
+import { type Config, createPool, type Log, type Registry } from '@earshot/platform';
+import { buildApp } from './app.ts';
+import { newApiKey, newSecret, secretFile } from './auth/api-key.ts';
+import { SigninTokens } from './auth/signin-tokens.ts';
+import { LiveBus } from './live/bus.ts';
+import { LiveHub } from './live/hub.ts';
+import { Database, withStatementTimeout } from './queries/database.ts';
+
+const STATEMENT_TIMEOUT_MS = 15_000;
+const POOL_SIZE = 8;
+
+export interface ServerOptions {
+  readonly config: Pick<
+    Config,
+    'httpBind' | 'httpPort' | 'publicUrl' | 'dataDir' | 'databaseUrl' | 'apiKey' | 'maxCalls'
+  >;
+  readonly log: Log;
+  readonly registry: Registry;
+  readonly metrics: () => Promise<readonly ProcessMetrics[]>;
+  /** Path of the live bus's socket. */
+  readonly busPath: string;
+  /** The built page. */
+  readonly pageDir: string;
+  /** A one-time token that host has put into the link it prints. */
+  readonly signinToken: string | null;
+  readonly now?: () => number;
+}
+
+export interface Server {
+  /** Where browsers reach it, without a slash at the end. */
+  readonly url: string;
+  readonly port: number;
+  close(): Promise<void>;
+}
+
+/**
+ * The whole service: database, bus, application, listening.
+ * @throws EarshotError DATABASE_UNREACHABLE, PORT_IN_USE
+ */
+export async function startServer(options: ServerOptions): Promise<Server> {
+  const { config, log, registry } = options;
+  if (config.databaseUrl === null) {
+    throw new EarshotError('DATABASE_UNREACHABLE', 'DATABASE_URL is not set.');
+  }
+  const now = options.now ?? Date.now;
+  const dataDir = resolve(config.dataDir);
+  const apiKey = config.apiKey ?? secretFile(join(dataDir, 'api-key'), newApiKey);
+  const sessionSecret = secretFile(join(dataDir, 'session-secret'), newSecret);
+  const signinTokens = new SigninTokens(join(dataDir, 'signin-tokens.json'));
+  if (options.signinToken !== null) signinTokens.admit(options.signinToken, now());
+
+  const pool = createPool(withStatementTimeout(config.databaseUrl, STATEMENT_TIMEOUT_MS), log, POOL_SIZE);
+  const db = new Database(pool);
+  const hub = new LiveHub(db, log, registry, now);
+  const bus = new LiveBus({ message: (message) => hub.bus(message) });
+  let url = '';
+  const app = await buildApp({
+    db,
+    log,
+    registry,
+    hub,
+    busConnected: () => bus.connected,
+    metrics: options.metrics,
+    apiKey,
+    sessionSecret,
+    signinTokens,
+    publicUrl: config.publicUrl,
+    baseUrl: () => url,
+    loopbackOnly: isLoopback(config.httpBind),
+    maxCalls: config.maxCalls,
+    recordingsDir: join(dataDir, 'recordings'),
+    pageDir: options.pageDir,
+    now,
+  });
+  const close = async (): Promise<void> => {
+    await hub.stop();
+    await app.close();
+    await bus.close();
+    await pool.end();
+  };
+  try {
+    await hub.start();
+    await bus.listen(options.busPath);
+    await app.listen({ host: config.httpBind, port: config.httpPort });
+  } catch (error) {
+    await close();
+    throw isPortInUse(error)
+      ? new EarshotError('PORT_IN_USE', `HTTP: ${config.httpBind}:${config.httpPort} is in use.`, {
+          cause: error,
+        })
+      : error;
+  }
+  const address = app.server.address();
+  const port = typeof address === 'object' && address !== null ? address.port : config.httpPort;
+  const host = config.httpBind.includes(':') ? `[${config.httpBind}]` : config.httpBind;
+  url = (config.publicUrl ?? `http://${host}:${port}`).replace(/\/+$/, '');
+  return { url, port, close };
+}
+
+const isPortInUse = (error: unknown): boolean =>
+  error instanceof Error && (error as NodeJS.ErrnoException).code === 'EADDRINUSE';
+
+const isLoopback = (address: string): boolean =>
+  address === 'localhost' || address === '::1' || address.startsWith('127.');

@@ -1,0 +1,45 @@
+import { expect, test } from 'vitest';
+import { sameSecret } from '../src/auth/api-key.ts';
+import { isOwnOrigin } from '../src/auth/origin.ts';
+import { RateLimit } from '../src/auth/rate-limit.ts';
+import { Sessions } from '../src/auth/session.ts';
+import { API_KEY } from './harness.ts';
+
+test('secrets of any length are compared over digests of one length', () => {
+  expect(sameSecret('', '')).toBe(true);
+  expect(sameSecret('a', 'a'.repeat(10_000))).toBe(false);
+  expect(sameSecret(API_KEY, API_KEY)).toBe(true);
+});
+
+test('a session that was tampered with is none', () => {
+  const sessions = new Sessions('secret');
+  const cookie = sessions.issue(0);
+  const [id, expiry, signature] = cookie.split('.');
+  expect(sessions.accepts(cookie, 1)).toBe(true);
+  expect(sessions.accepts(`${id}.${Number(expiry) + 1}.${signature}`, 1)).toBe(false);
+  expect(sessions.accepts(`x${id}.${expiry}.${signature}`, 1)).toBe(false);
+  expect(new Sessions('another').accepts(cookie, 1)).toBe(false);
+  for (const broken of [undefined, '', '.', '..', `${cookie}.x`]) {
+    expect(sessions.accepts(broken, 1)).toBe(false);
+  }
+});
+
+test.each([
+  ['http://localhost:8080', 'localhost:8080', null, true],
+  ['https://ear.example', 'ear.example', null, true],
+  ['https://ear.example', '10.0.0.1:8080', 'https://ear.example/', true],
+  ['https://ear.example.evil', 'ear.example', null, false],
+  ['http://localhost:8081', 'localhost:8080', null, false],
+  ['null', 'localhost:8080', null, false],
+  [undefined, 'localhost:8080', null, false],
+  ['file://localhost:8080', 'localhost:8080', null, false],
+])('origin %s at host %s with PUBLIC_URL %s is ours: %s', (origin, host, publicUrl, ours) => {
+  expect(isOwnOrigin(origin, host, publicUrl)).toBe(ours);
+});
+
+test('tries are counted for each address by itself, and old ones are forgotten', () => {
+  const limit = new RateLimit(2, 1000);
+  expect([limit.take('a', 0), limit.take('a', 10), limit.take('a', 20)]).toEqual([0, 0, 980]);
+  expect(limit.take('b', 20)).toBe(0);
+  expect(limit.take('a', 1000)).toBe(0);
+});

@@ -1,0 +1,326 @@
+import { randomBytes } from 'node:crypto';
+import { mkdirSync } from 'node:fs';
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import {
+  type CallId,
+  channelIdOf,
+  newCallId,
+  type Role,
+  segmentIdOf,
+  type SegmentView,
+  type ToLive,
+  type WordView,
+} from '@earshot/contracts';
+import { createLog, createRegistry, Dialer, migrate } from '@earshot/platform';
+import pg from 'pg';
+import { withPostgres } from '../../host/test/postgres.ts';
+import { type Server, type ServerOptions, startServer } from '../src/server.ts';
+
+export const API_KEY = 'a-test-key-that-is-long-enough';
+export const log = createLog('test', 'fatal');
+
+/** Waits for a condition, and says what it waited for when it does not come. */
+export async function until<T>(
+  what: string,
+  probe: () => T | Promise<T>,
+  limitMs = 10_000,
+): Promise<NonNullable<T>> {
+  const end = Date.now() + limitMs;
+  for (;;) {
+    const value = await probe();
+    if (value !== null && value !== undefined && value !== false) return value;
+    if (Date.now() > end) throw new Error(`waited ${limitMs} ms for ${what}`);
+    await new Promise((resolve) => setTimeout(resolve, 15));
+  }
+}
+
+export interface Harness {
+  readonly server: Server;
+  readonly url: string;
+  readonly dataDir: string;
+  readonly pool: pg.Pool;
+  readonly writer: LogWriter;
+  /** A request with the API key, unless init says otherwise. */
+  request(path: string, init?: RequestInit): Promise<Response>;
+  json<T>(path: string, init?: RequestInit): Promise<T>;
+  restart(): Promise<void>;
+  stop(): Promise<void>;
+}
+
+export interface HarnessOptions {
+  readonly signinToken?: string;
+  readonly pageDir?: string;
+  readonly publicUrl?: string;
+  readonly port?: number;
+  readonly httpBind?: string;
+  readonly now?: () => number;
+}
+
+/** The whole service on a free port, with a database of its own, and someone who writes the log as transcripts does. */
+export async function startHarness(options: HarnessOptions = {}): Promise<Harness> {
+  const database = await withPostgres();
+  await migrate(database.url, log);
+  const dataDir = await mkdtemp(join(tmpdir(), 'es-api-'));
+  mkdirSync(join(dataDir, 'recordings'));
+  const busPath = join(dataDir, 'live');
+  const serverOptions = (port: number): ServerOptions => {
+    const registry = createRegistry('dashboard-api');
+    return {
+      config: {
+        httpBind: options.httpBind ?? '127.0.0.1',
+        httpPort: port,
+        publicUrl: options.publicUrl ?? null,
+        dataDir,
+        databaseUrl: database.url,
+        apiKey: API_KEY,
+        maxCalls: null,
+      },
+      log,
+      registry,
+      metrics: async () => [
+        { process: 'dashboard-api', pid: process.pid, metrics: await registry.getMetricsAsJSON() },
+      ],
+      busPath,
+      pageDir: options.pageDir ?? join(dataDir, 'no-page'),
+      signinToken: options.signinToken ?? null,
+      ...(options.now === undefined ? {} : { now: options.now }),
+    };
+  };
+  let server = await startServer(serverOptions(options.port ?? 0));
+  const pool = new pg.Pool({ connectionString: database.url, max: 6 });
+  const writer = new LogWriter(pool, busPath);
+  await until('the bus to be connected', () => writer.connected);
+  const local = `http://127.0.0.1:${server.port}`;
+  const request = (path: string, init: RequestInit = {}): Promise<Response> =>
+    fetch(local + path, {
+      ...init,
+      headers: { authorization: `Bearer ${API_KEY}`, ...(init.headers as Record<string, string>) },
+    });
+  return {
+    get server() {
+      return server;
+    },
+    url: local,
+    dataDir,
+    pool,
+    writer,
+    request,
+    json: async <T>(path: string, init?: RequestInit) => (await (await request(path, init)).json()) as T,
+    restart: async () => {
+      const { port } = server;
+      await server.close();
+      server = await startServer(serverOptions(port));
+      await until('the bus to be connected again', () => writer.connected);
+    },
+    stop: async () => {
+      writer.close();
+      await server.close();
+      await pool.end();
+      await database.stop();
+      await rm(dataDir, { recursive: true, force: true });
+    },
+  };
+}
+
+export interface SeedCall {
+  readonly startedAtMs?: number;
+  readonly endedAtMs?: number;
+  readonly sipCallId?: string;
+  readonly externalIds?: Record<string, string>;
+  readonly agent?: string;
+  readonly customer?: string;
+  readonly complete?: boolean;
+  readonly recording?: { file: string; bytes: number; sha256: string; durationMs: number };
+}
+
+export interface Said {
+  readonly channel: 0 | 1;
+  readonly startMs: number;
+  readonly endMs?: number;
+  readonly text: string;
+  readonly confidence?: (word: string, index: number) => number;
+}
+
+const ROLES: readonly Role[] = ['agent', 'customer'];
+
+/** A segment of two-party speech: channel 0 is the agent, 1 the customer. */
+export function segmentOf(callId: CallId, said: Said): SegmentView {
+  const texts = said.text.split(' ');
+  const endMs = said.endMs ?? said.startMs + texts.length * 300;
+  const each = (endMs - said.startMs) / texts.length;
+  const words: WordView[] = texts.map((text, index) => ({
+    text,
+    startMs: Math.round(said.startMs + index * each),
+    endMs: Math.round(said.startMs + (index + 0.9) * each),
+    confidence: said.confidence?.(text, index) ?? 0.9,
+  }));
+  return {
+    id: segmentIdOf(channelIdOf(callId, said.channel), said.startMs * 8),
+    channel: said.channel,
+    role: ROLES[said.channel] ?? 'unknown',
+    startMs: said.startMs,
+    endMs,
+    text: said.text,
+    spoken: said.text.toLowerCase(),
+    words,
+  };
+}
+
+/** Writes the call log and the live bus the way transcripts does. */
+export class LogWriter {
+  readonly #pool: pg.Pool;
+  readonly #bus: Dialer<never, ToLive>;
+  #rev = 0;
+
+  constructor(pool: pg.Pool, busPath: string) {
+    this.#pool = pool;
+    this.#bus = new Dialer(busPath, {
+      open: () => undefined,
+      message: () => undefined,
+      lost: () => undefined,
+    });
+  }
+
+  get connected(): boolean {
+    return this.#bus.connection !== null;
+  }
+
+  close(): void {
+    this.#bus.close();
+  }
+
+  async startCall(seed: SeedCall = {}): Promise<CallId> {
+    const startedAtMs = seed.startedAtMs ?? Date.now();
+    const callId = newCallId(startedAtMs, randomBytes(10));
+    const channels = ROLES.map((role, index) => ({
+      channel: channelIdOf(callId, index),
+      index,
+      role,
+      label: String(index + 1),
+      codec: index === 0 ? 'PCMU' : 'PCMA',
+      participant: {
+        name: (index === 0 ? seed.agent : seed.customer) ?? null,
+        aor: `sip:${role}@example.test`,
+      },
+      evidence: ['metadata'],
+    }));
+    const sip = {
+      callId: seed.sipCallId ?? `${randomBytes(6).toString('hex')}@sbc.example.test`,
+      from: 'sip:src@example.test',
+      to: 'sip:srs@example.test',
+      transport: 'udp',
+      source: '127.0.0.1:5062',
+    };
+    await this.#inLog(callId, 'call.started', { dialect: 'siprec-rfc7866', sip, channels }, (client) =>
+      client.query(
+        `insert into calls (id, started_at, dialect, sip, external_ids, channels, worker)
+         values ($1, $2, 'siprec-rfc7866', $3, $4, $5, 0)`,
+        [callId, new Date(startedAtMs), sip, seed.externalIds ?? {}, JSON.stringify(channels)],
+      ),
+    );
+    if (seed.endedAtMs !== undefined) await this.endCall(callId, seed);
+    return callId;
+  }
+
+  async endCall(callId: CallId, seed: SeedCall = {}): Promise<void> {
+    const endedAt = new Date(seed.endedAtMs ?? Date.now());
+    const totals = ROLES.map((_role, index) => ({
+      channel: channelIdOf(callId, index),
+      endTick: 80_000,
+      packetsReceived: 500 + index,
+      packetsLost: index,
+      packetsLate: 0,
+      packetsDuplicate: 0,
+      packetsRejected: 0,
+    }));
+    await this.#inLog(callId, 'call.ended', { endReason: 'bye' }, (client) =>
+      client.query(
+        `update calls set ended_at = $2, end_reason = 'bye', totals = $3, complete = $4, recording = $5 where id = $1`,
+        [callId, endedAt, JSON.stringify(totals), seed.complete ?? true, seed.recording ?? null],
+      ),
+    );
+  }
+
+  async final(callId: CallId, said: Said): Promise<SegmentView> {
+    const segment = segmentOf(callId, said);
+    await this.#inLog(callId, 'segment.final', { segment }, async (client) => {
+      await client.query(
+        `insert into segments (id, call_id, channel, idx, from_tick, to_tick, start_tick, end_tick, role, text, spoken, words)
+         values ($1, $2, $3, $4, $5, $6, $5, $6, $7, $8, $9, $10)`,
+        [
+          segment.id,
+          callId,
+          channelIdOf(callId, segment.channel),
+          segment.channel,
+          segment.startMs * 8,
+          segment.endMs * 8,
+          segment.role,
+          segment.text,
+          segment.spoken,
+          JSON.stringify(segment.words),
+        ],
+      );
+      await client.query(
+        `update calls set revision = revision + 1, segment_count = segment_count + 1, word_count = word_count + $2
+         where id = $1`,
+        [callId, segment.words.length],
+      );
+    });
+    return segment;
+  }
+
+  partial(callId: CallId, said: Said, options: { attempt?: number; rev?: number } = {}): SegmentView {
+    const segment = segmentOf(callId, said);
+    this.#rev += 1;
+    const [seconds, nanoseconds] = process.hrtime();
+    this.#bus.send({
+      type: 'partial',
+      callId,
+      attempt: options.attempt ?? 1,
+      rev: options.rev ?? this.#rev,
+      segment,
+      arrivalUs: Math.round(seconds * 1e6 + nanoseconds / 1e3),
+    });
+    return segment;
+  }
+
+  /** Any event, with the seq taken the way transcripts takes it. @returns the seq */
+  event(callId: CallId, type: string, data: Record<string, unknown> = {}): Promise<number> {
+    return this.#inLog(callId, type, data, async () => undefined);
+  }
+
+  /** @param beforeCommit runs in the transaction, with the lock held */
+  async #inLog(
+    callId: CallId,
+    type: string,
+    data: Record<string, unknown>,
+    change: (client: pg.PoolClient) => Promise<unknown>,
+  ): Promise<number> {
+    const client = await this.#pool.connect();
+    try {
+      await client.query('begin');
+      await change(client);
+      await client.query('select pg_advisory_xact_lock(7316002)');
+      const { rows } = await client.query<{ seq: number; epoch: number }>(
+        'update log_state set seq = seq + 1 returning seq, epoch',
+      );
+      const { seq, epoch } = rows[0]!;
+      await client.query(
+        `with bumped as (update calls set call_seq = call_seq + 1 where id = $3 returning call_seq)
+         insert into events (seq, epoch, call_id, call_seq, type, timestamp, data)
+         select $1, $2, $3, call_seq, $4, now(), $5 from bumped`,
+        [seq, epoch, callId, type, data],
+      );
+      await client.query('commit');
+      this.#bus.send({ type: 'logged', seq });
+      return seq;
+    } catch (error) {
+      await client.query('rollback');
+      throw error;
+    } finally {
+      client.release();
+    }
+  }
+}

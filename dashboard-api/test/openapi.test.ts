@@ -1,0 +1,318 @@
+import { randomBytes } from 'node:crypto';
+import { writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { Ajv2020 } from 'ajv/dist/2020.js';
+import type { CallId } from '@earshot/contracts';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { stopServers } from '../../host/test/postgres.ts';
+import { type Harness, startHarness, until } from './harness.ts';
+
+interface Operation {
+  readonly operationId?: string;
+  readonly security?: readonly unknown[];
+  readonly responses: Record<string, { content?: Record<string, { schema?: object }> }>;
+  readonly parameters?: readonly { name: string; in: string }[];
+}
+interface Document {
+  readonly openapi: string;
+  readonly paths: Record<string, Record<string, Operation>>;
+  readonly components: { schemas: Record<string, object>; securitySchemes: Record<string, object> };
+}
+
+let h: Harness;
+let document: Document;
+let ended: CallId;
+let webhookId: string;
+const sound = randomBytes(5000);
+
+beforeAll(async () => {
+  h = await startHarness();
+  document = await h.json<Document>('/openapi.json');
+  writeFileSync(join(h.dataDir, 'recordings', 'one.wav'), sound);
+  ended = await h.writer.startCall({ agent: 'Ann', externalIds: { ucid: '00042' } });
+  await h.writer.final(ended, { channel: 0, startMs: 1000, text: 'Good morning' });
+  await h.writer.final(ended, { channel: 1, startMs: 500, text: 'Hello' });
+  await h.writer.endCall(ended, {
+    recording: { file: 'one.wav', bytes: sound.length, sha256: 'ab', durationMs: 4000 },
+  });
+  const created = await h.json<{ id: string }>('/v1/webhooks', json({ url: 'https://example.com/hook' }));
+  webhookId = created.id;
+  await h.pool.query(
+    `insert into deliveries (id, webhook_id, seq, event, call_id, state, attempts) values ('msg_1', $1, 1, 'call.ended', $2,
+     'failed', '[{"at":"2026-01-01T00:00:00.000Z","status":500,"error":null,"durationMs":12}]')`,
+    [webhookId, ended],
+  );
+});
+afterAll(async () => {
+  await h.stop();
+  await stopServers();
+});
+
+const json = (body: unknown, method = 'POST'): RequestInit => ({
+  method,
+  headers: { 'content-type': 'application/json' },
+  body: JSON.stringify(body),
+});
+
+/** The response's body is what the document promises for its status and type. */
+async function check(
+  method: string,
+  template: string,
+  response: Response,
+): Promise<{ status: number; body: unknown }> {
+  const operation = document.paths[template]?.[method.toLowerCase()];
+  const promised = operation?.responses[String(response.status)];
+  expect(promised, `${method} ${template} may answer ${response.status}`).toBeDefined();
+  const type = (response.headers.get('content-type') ?? '').split(';')[0]!;
+  const text = await response.text();
+  if (text === '') return { status: response.status, body: null };
+  const content = promised?.content?.[type];
+  expect(content, `${method} ${template} ${response.status} may be ${type}`).toBeDefined();
+  const body: unknown = type.endsWith('json') ? JSON.parse(text) : text;
+  const ajv = new Ajv2020({ strict: false, validateFormats: false });
+  const validate = ajv.compile({ ...content?.schema, components: document.components });
+  expect(validate(body), `${method} ${template}: ${ajv.errorsText(validate.errors)}\n${text}`).toBe(true);
+  return { status: response.status, body };
+}
+
+test('the document is OpenAPI 3.1 with a scheme for keys and one for sessions', () => {
+  expect(document.openapi).toMatch(/^3\.1\./);
+  expect(Object.keys(document.components.securitySchemes).sort()).toEqual(['apiKey', 'session']);
+  expect(Object.keys(document.components.schemas)).toEqual(
+    expect.arrayContaining(['Call', 'Transcript', 'Event', 'Webhook', 'Delivery', 'Problem']),
+  );
+});
+
+test('each operation has a name of its own, its path parameters, and problems for its errors', () => {
+  const names = new Set<string>();
+  for (const [path, operations] of Object.entries(document.paths)) {
+    for (const [method, operation] of Object.entries(operations)) {
+      const where = `${method} ${path}`;
+      expect(operation.operationId, where).toBeTruthy();
+      expect(names.has(operation.operationId!), `${where}: ${operation.operationId} is used twice`).toBe(
+        false,
+      );
+      names.add(operation.operationId!);
+      const inPath = [...path.matchAll(/\{(\w+)\}/g)].map((match) => match[1]);
+      const declared = (operation.parameters ?? []).filter((one) => one.in === 'path').map((one) => one.name);
+      expect(declared, where).toEqual(inPath);
+      expect(operation.responses['500']?.content, where).toHaveProperty(['application/problem+json']);
+      if (path.startsWith('/v1/')) expect(operation.responses, where).toHaveProperty('401');
+    }
+  }
+});
+
+test('every reference in the document leads somewhere', () => {
+  const references = [...JSON.stringify(document).matchAll(/"\$ref":"([^"]+)"/g)].map((match) => match[1]!);
+  expect(references.length).toBeGreaterThan(10);
+  for (const reference of references) {
+    expect(reference).toMatch(/^#\/components\/schemas\//);
+    expect(document.components.schemas).toHaveProperty(reference.split('/').at(-1)!);
+  }
+});
+
+describe('each route answers as the document says', () => {
+  const call = (suffix = ''): string => `/v1/calls/${ended}${suffix}`;
+  const nowhere = '01890000-0000-7000-8000-000000000000';
+  const cases: [
+    name: string,
+    method: string,
+    template: string,
+    path: () => string,
+    status: number,
+    init?: RequestInit,
+  ][] = [
+    ['calls', 'GET', '/v1/calls', () => '/v1/calls', 200],
+    ['calls, wrong query', 'GET', '/v1/calls', () => '/v1/calls?limit=0&state=dead', 400],
+    ['calls, wrong cursor', 'GET', '/v1/calls', () => '/v1/calls?cursor=AAAA', 400],
+    ['a call', 'GET', '/v1/calls/{id}', () => call(), 200],
+    ['no call', 'GET', '/v1/calls/{id}', () => `/v1/calls/${nowhere}`, 404],
+    ['a transcript', 'GET', '/v1/calls/{id}/transcript', () => call('/transcript'), 200],
+    ['text', 'GET', '/v1/calls/{id}/transcript.txt', () => call('/transcript.txt'), 200],
+    ['vtt', 'GET', '/v1/calls/{id}/transcript.vtt', () => call('/transcript.vtt'), 200],
+    ['srt', 'GET', '/v1/calls/{id}/transcript.srt', () => call('/transcript.srt'), 200],
+    [
+      'no transcript',
+      'GET',
+      '/v1/calls/{id}/transcript.srt',
+      () => `/v1/calls/${nowhere}/transcript.srt`,
+      404,
+    ],
+    ['a recording', 'GET', '/v1/calls/{id}/recording.wav', () => call('/recording.wav'), 200],
+    ['no recording', 'GET', '/v1/calls/{id}/recording.wav', () => `/v1/calls/${nowhere}/recording.wav`, 404],
+    ['events', 'GET', '/v1/events', () => '/v1/events?after=1&limit=2', 200],
+    ['events, wrong query', 'GET', '/v1/events', () => '/v1/events?after=-1', 400],
+    ['live without an upgrade', 'GET', '/v1/live', () => '/v1/live', 426],
+    ['webhooks', 'GET', '/v1/webhooks', () => '/v1/webhooks', 200],
+    [
+      'a webhook made',
+      'POST',
+      '/v1/webhooks',
+      () => '/v1/webhooks',
+      201,
+      json({ url: 'https://example.com/a' }),
+    ],
+    [
+      'a webhook refused',
+      'POST',
+      '/v1/webhooks',
+      () => '/v1/webhooks',
+      400,
+      json({ url: 'https://10.0.0.1/' }),
+    ],
+    ['a webhook', 'GET', '/v1/webhooks/{id}', () => `/v1/webhooks/${webhookId}`, 200],
+    ['no webhook', 'GET', '/v1/webhooks/{id}', () => '/v1/webhooks/wh_none', 404],
+    [
+      'a webhook changed',
+      'PATCH',
+      '/v1/webhooks/{id}',
+      () => `/v1/webhooks/${webhookId}`,
+      200,
+      json({ active: false }, 'PATCH'),
+    ],
+    [
+      'no webhook changed',
+      'PATCH',
+      '/v1/webhooks/{id}',
+      () => '/v1/webhooks/wh_none',
+      404,
+      json({}, 'PATCH'),
+    ],
+    [
+      'a test',
+      'POST',
+      '/v1/webhooks/{id}/test',
+      () => `/v1/webhooks/${webhookId}/test`,
+      202,
+      { method: 'POST' },
+    ],
+    ['deliveries', 'GET', '/v1/webhooks/{id}/deliveries', () => `/v1/webhooks/${webhookId}/deliveries`, 200],
+    [
+      'a replay',
+      'POST',
+      '/v1/webhooks/{id}/replay',
+      () => `/v1/webhooks/${webhookId}/replay`,
+      202,
+      json({ after: 0 }),
+    ],
+    [
+      'a replay of nothing',
+      'POST',
+      '/v1/webhooks/{id}/replay',
+      () => `/v1/webhooks/${webhookId}/replay`,
+      400,
+      json({}),
+    ],
+    ['capacity', 'GET', '/v1/capacity', () => '/v1/capacity', 200],
+    ['a link', 'POST', '/v1/signin-links', () => '/v1/signin-links', 201, { method: 'POST' }],
+    ['alive', 'GET', '/healthz', () => '/healthz', 200],
+    ['ready', 'GET', '/readyz', () => '/readyz', 200],
+    ['metrics', 'GET', '/metrics', () => '/metrics', 200],
+    ['a bad link', 'GET', '/signin', () => '/signin?token=no', 401],
+    [
+      'no webhook to delete',
+      'DELETE',
+      '/v1/webhooks/{id}',
+      () => '/v1/webhooks/wh_none',
+      404,
+      { method: 'DELETE' },
+    ],
+    [
+      'a webhook deleted',
+      'DELETE',
+      '/v1/webhooks/{id}',
+      () => `/v1/webhooks/${webhookId}`,
+      204,
+      { method: 'DELETE' },
+    ],
+  ];
+  test.each(cases)('%s: %s %s', async (_name, method, template, path, status, init = {}) => {
+    const response = await h.request(path(), { redirect: 'manual', ...init });
+    const checked = await check(method, template, response);
+    expect(checked.status, JSON.stringify(checked.body)).toBe(status);
+  });
+
+  test('no operation of the document is left out above', () => {
+    const covered = new Set(cases.map(([, method, template]) => `${method.toLowerCase()} ${template}`));
+    const all = Object.entries(document.paths).flatMap(([path, operations]) =>
+      Object.keys(operations).map((method) => `${method} ${path}`),
+    );
+    const elsewhere = ['post /signin', 'post /signout'];
+    expect(all.filter((operation) => !covered.has(operation)).sort()).toEqual(elsewhere);
+  });
+});
+
+test('every wrong field is named at once', async () => {
+  const response = await h.request('/v1/webhooks', json({ url: 'nonsense', events: ['no.such'], extra: 1 }));
+  const body = (await response.json()) as { errors: { path: string }[]; requestId: string };
+  expect(body.errors.map((error) => error.path).sort()).toEqual(['body/events/0', 'body/extra', 'body/url']);
+  expect(response.headers.get('x-request-id')).toBe(body.requestId);
+});
+
+test('what is not JSON, or too large, or on no path, is a problem too', async () => {
+  const broken = await h.request('/v1/webhooks', { ...json({}), body: '{"url":' });
+  expect(await broken.json()).toMatchObject({ code: 'REQUEST_INVALID', status: 400 });
+  const large = await h.request('/v1/webhooks', json({ url: 'x'.repeat(100_000) }));
+  expect(await large.json()).toMatchObject({ code: 'REQUEST_INVALID', status: 413 });
+  const unknown = await h.request('/v1/nothing/here');
+  expect(unknown.status).toBe(404);
+  expect(await unknown.json()).toMatchObject({ code: 'NOT_FOUND', status: 404, title: 'Not found' });
+});
+
+test('a call shows its totals once it has ended, and no file name', async () => {
+  const call = await h.json<Record<string, unknown>>(`/v1/calls/${ended}`);
+  expect(call).toMatchObject({
+    state: 'ended',
+    endReason: 'bye',
+    externalIds: { ucid: '00042' },
+    segmentCount: 2,
+    wordCount: 3,
+    complete: true,
+    channels: [
+      { role: 'agent', packetsReceived: 500, packetsLost: 0 },
+      { role: 'customer', packetsReceived: 501, packetsLost: 1 },
+    ],
+    recording: { bytes: 5000, sha256: 'ab', durationMs: 4000 },
+  });
+  expect(JSON.stringify(call)).not.toContain('one.wav');
+});
+
+test('a transcript is in call order, and a text form can be asked for by Accept', async () => {
+  const transcript = await h.json<{ segments: { text: string }[] }>(`/v1/calls/${ended}/transcript`);
+  expect(transcript.segments.map((segment) => segment.text)).toEqual(['Hello', 'Good morning']);
+  const text = await h.request(`/v1/calls/${ended}/transcript`, { headers: { accept: 'text/plain' } });
+  expect(text.headers.get('content-type')).toBe('text/plain; charset=utf-8');
+  expect(await text.text()).toBe('[00:00] customer: Hello\n[00:01] agent: Good morning\n');
+});
+
+test('a part of a recording is answered as a part', async () => {
+  const part = await h.request(`/v1/calls/${ended}/recording.wav`, { headers: { range: 'bytes=100-199' } });
+  expect(part.status).toBe(206);
+  expect(part.headers.get('content-range')).toBe('bytes 100-199/5000');
+  expect(part.headers.get('content-type')).toContain('audio/wav');
+  expect(Buffer.from(await part.arrayBuffer())).toEqual(sound.subarray(100, 200));
+  const beyond = await h.request(`/v1/calls/${ended}/recording.wav`, { headers: { range: 'bytes=9000-' } });
+  expect(beyond.status).toBe(416);
+});
+
+test('a recording outside its folder is never sent', async () => {
+  writeFileSync(join(h.dataDir, 'outside.wav'), 'secret');
+  const call = await h.writer.startCall({
+    endedAtMs: Date.now(),
+    recording: { file: '../outside.wav', bytes: 6, sha256: 'x', durationMs: 1 },
+  });
+  const response = await h.request(`/v1/calls/${call}/recording.wav`);
+  expect(response.status).toBe(404);
+  expect(await response.json()).toMatchObject({ code: 'RECORDING_NOT_READY' });
+});
+
+test('readiness names what is missing', async () => {
+  h.writer.close();
+  const body = await until('the bus to be missed', async () => {
+    const response = await h.request('/readyz');
+    return response.status === 503 ? ((await response.json()) as { detail: string; code: string }) : null;
+  });
+  expect(body.code).toBe('NOT_READY');
+  expect(body.detail).toContain('transcripts');
+  expect((await h.request('/healthz')).status).toBe(200);
+});

@@ -1,0 +1,89 @@
+import type { CallView, EventView, ProblemView, TranscriptView } from '@earshot/contracts';
+
+/** REST as the page needs it. The session's cookie goes along by itself. */
+export class ApiError extends Error {
+  readonly status: number;
+  readonly code: string;
+  constructor(status: number, code: string, message: string) {
+    super(message);
+    this.name = 'ApiError';
+    this.status = status;
+    this.code = code;
+  }
+}
+
+/** How far this computer's clock is ahead of the server's, in ms, from the last Date header (whole seconds). */
+let serverAheadMs = 0;
+export const serverNow = (): number => Date.now() + serverAheadMs;
+
+async function get<T>(path: string, signal?: AbortSignal): Promise<T> {
+  let response: Response;
+  try {
+    response = await fetch(path, { headers: { accept: 'application/json' }, signal: signal ?? null });
+  } catch (error) {
+    if (signal?.aborted) throw error;
+    throw new ApiError(0, 'UNREACHABLE', 'The server cannot be reached.');
+  }
+  const date = Date.parse(response.headers.get('date') ?? '');
+  // The header is cut to whole seconds: half a second in the middle. Small differences are not worth a jump.
+  if (!Number.isNaN(date)) {
+    const ahead = date + 500 - Date.now();
+    serverAheadMs = Math.abs(ahead) < 2000 ? 0 : ahead;
+  }
+  const body: unknown = await response.json().catch(() => null);
+  if (response.ok) return body as T;
+  const problem = body as Partial<ProblemView> | null;
+  throw new ApiError(
+    response.status,
+    problem?.code ?? 'INTERNAL',
+    `${problem?.detail ?? 'The request failed.'} ${problem?.action ?? ''}`.trim(),
+  );
+}
+
+export interface Page<Item> {
+  readonly items: Item[];
+  readonly nextCursor: string | null;
+}
+
+export interface Capacity {
+  readonly liveCalls: number;
+  readonly channels: number;
+  readonly maxCalls: number | null;
+  readonly headroom: number | null;
+}
+
+const query = (parameters: Record<string, string | number | null | undefined>): string => {
+  const search = new URLSearchParams();
+  for (const [name, value] of Object.entries(parameters)) {
+    if (value !== null && value !== undefined && value !== '') search.set(name, String(value));
+  }
+  return search.toString();
+};
+
+export async function allLiveCalls(): Promise<CallView[]> {
+  const calls: CallView[] = [];
+  let cursor: string | null = null;
+  do {
+    const page: Page<CallView> = await get(`/v1/calls?${query({ state: 'live', limit: 500, cursor })}`);
+    calls.push(...page.items);
+    cursor = page.nextCursor;
+  } while (cursor !== null);
+  return calls;
+}
+
+export const endedCalls = (
+  q: string,
+  limit: number,
+  cursor: string | null,
+  signal?: AbortSignal,
+): Promise<Page<CallView>> => get(`/v1/calls?${query({ state: 'ended', q, limit, cursor })}`, signal);
+
+const callPath = (id: string): string => `/v1/calls/${encodeURIComponent(id)}`;
+
+export const call = (id: string): Promise<CallView> => get(callPath(id));
+export const transcript = (id: string): Promise<TranscriptView> => get(`${callPath(id)}/transcript`);
+export const capacity = (): Promise<Capacity> => get('/v1/capacity');
+export const fileUrl = (id: string, name: string): string => `${callPath(id)}/${name}`;
+
+export const eventsAfter = async (after: number, limit: number): Promise<EventView[]> =>
+  (await get<{ items: EventView[] }>(`/v1/events?${query({ after: Math.max(0, after), limit })}`)).items;

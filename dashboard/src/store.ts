@@ -1,0 +1,189 @@
+import type { CallView, SegmentView } from '@earshot/contracts';
+import { useEffect, useState } from 'preact/hooks';
+import * as api from './net/api.ts';
+import { type Connection, LiveSocket } from './net/live-socket.ts';
+import { LiveCalls } from './state/live-calls.ts';
+import { Transcript } from './state/transcript.ts';
+
+/** Events before the connection that are read for the last words of each call. */
+const LOOK_BACK_EVENTS = 500;
+const REFRESH_MS = 400;
+const CAPACITY_MS = 5000;
+
+/** The call that is open. */
+export interface OpenCall {
+  readonly id: string;
+  view: CallView | null;
+  readonly transcript: Transcript;
+  /** Why it cannot be shown, or null. */
+  fault: string | null;
+  loaded: boolean;
+}
+
+/**
+ * What the page shows, and how it hears of it. Messages change it at once; what is drawn is told at most once an
+ * animation frame, so 600 partials a second cost as many small changes and 60 drawings.
+ */
+export class Store {
+  readonly live = new LiveCalls();
+  open: OpenCall | null = null;
+  connection: Connection = 'connecting';
+  capacity: api.Capacity | null = null;
+  /** Rises when the list of ended calls may have changed. */
+  endedVersion = 0;
+  /** The live list was loaded at least once. */
+  ready = false;
+  readonly #listeners = new Set<() => void>();
+  readonly #socket: LiveSocket;
+  #frame: number | null = null;
+  #liveTimer: number | null = null;
+  #endedTimer: number | null = null;
+
+  constructor(origin: string) {
+    this.#socket = new LiveSocket(`${origin.replace(/^http/, 'ws')}/v1/live`, {
+      message: (message) => {
+        const effects = this.live.apply(message, Date.now());
+        if (effects.final !== null) this.#final(effects.final.callId, effects.final.segment);
+        if (effects.refreshLive) this.#refreshLiveSoon();
+        if (effects.refreshEnded) this.#refreshEndedSoon();
+        if ('seq' in message && message.callId === this.open?.id && message.type !== 'segment.final') {
+          void this.#loadOpen(message.type === 'transcript.completed');
+        }
+        this.#changed();
+      },
+      connection: (state) => {
+        this.connection = state;
+        this.#changed();
+      },
+      fresh: (seq) => void this.#loadAll(seq),
+      signedIn: () =>
+        api.capacity().then(
+          () => true,
+          (error: unknown) => !(error instanceof api.ApiError && error.status === 401),
+        ),
+    });
+  }
+
+  start(): void {
+    this.#socket.start();
+    setInterval(() => this.#changed(), 1000);
+    setInterval(() => void this.#loadCapacity(), CAPACITY_MS);
+    void this.#loadCapacity();
+  }
+
+  subscribe(listener: () => void): () => void {
+    this.#listeners.add(listener);
+    return () => this.#listeners.delete(listener);
+  }
+
+  openCall(id: string | null): void {
+    if (this.open?.id === id) return;
+    this.open =
+      id === null ? null : { id, view: null, transcript: new Transcript(), fault: null, loaded: false };
+    if (id !== null) void this.#loadOpen(true);
+    this.#changed();
+  }
+
+  /** The open segments of the call that is open. */
+  openPartials(): SegmentView[] {
+    const { open } = this;
+    if (open === null || open.view?.state === 'ended') return [];
+    const lanes = this.live.get(open.id)?.lanes ?? [];
+    return lanes.flatMap(({ partial }) =>
+      partial === null || partial.segment.words.length === 0 || open.transcript.has(partial.segment.id)
+        ? []
+        : [partial.segment],
+    );
+  }
+
+  #changed(): void {
+    if (this.#frame !== null) return;
+    this.#frame = requestAnimationFrame(() => {
+      this.#frame = null;
+      for (const listener of this.#listeners) listener();
+    });
+  }
+
+  #final(callId: string, segment: SegmentView): void {
+    if (this.open?.id === callId) this.open.transcript.add(segment);
+  }
+
+  async #loadAll(seq: number): Promise<void> {
+    this.live.clear();
+    this.endedVersion += 1;
+    await this.#refreshLive();
+    const events = await quietly(api.eventsAfter(seq - LOOK_BACK_EVENTS, LOOK_BACK_EVENTS));
+    for (const event of events ?? []) {
+      if (event.type === 'segment.final' && event.seq <= seq) this.live.apply(event, null);
+    }
+    if (this.open !== null) {
+      this.open.transcript.clear();
+      await this.#loadOpen(true);
+    }
+    this.#changed();
+  }
+
+  #refreshLiveSoon(): void {
+    if (this.#liveTimer !== null) return;
+    this.#liveTimer = window.setTimeout(() => {
+      this.#liveTimer = null;
+      void this.#refreshLive();
+    }, REFRESH_MS);
+  }
+
+  #refreshEndedSoon(): void {
+    if (this.#endedTimer !== null) return;
+    this.#endedTimer = window.setTimeout(() => {
+      this.#endedTimer = null;
+      this.endedVersion += 1;
+      this.#changed();
+    }, REFRESH_MS);
+  }
+
+  async #refreshLive(): Promise<void> {
+    const calls = await quietly(api.allLiveCalls());
+    if (calls === null) return;
+    this.live.replace(calls);
+    this.ready = true;
+    this.#changed();
+  }
+
+  async #loadOpen(withTranscript: boolean): Promise<void> {
+    const { open } = this;
+    if (open === null) return;
+    try {
+      const [view, transcript] = await Promise.all([
+        api.call(open.id),
+        withTranscript ? api.transcript(open.id) : null,
+      ]);
+      open.view = view;
+      for (const segment of transcript?.segments ?? []) open.transcript.add(segment);
+      open.loaded = true;
+      open.fault = null;
+    } catch (error) {
+      open.fault = error instanceof api.ApiError ? error.message : 'The call cannot be shown.';
+    }
+    this.#changed();
+  }
+
+  async #loadCapacity(): Promise<void> {
+    if (this.connection === 'signed-out') return;
+    try {
+      this.capacity = await api.capacity();
+    } catch (error) {
+      // A browser does not notice a dead network on a quiet socket; a request does.
+      const unreachable = error instanceof api.ApiError && error.status === 0;
+      if (unreachable && this.connection === 'live') this.#socket.cut();
+    }
+    this.#changed();
+  }
+}
+
+/** For what is asked for again anyway: the connection's state tells of the trouble. */
+const quietly = <T>(promise: Promise<T>): Promise<T | null> => promise.catch(() => null);
+
+/** Draws the component again when the store has changed. */
+export function useStore(store: Store): void {
+  const [, draw] = useState(0);
+  useEffect(() => store.subscribe(() => draw((times) => times + 1)), [store]);
+}

@@ -1,0 +1,22 @@
+import type { SegmentView } from '@earshot/contracts';
+import { useEffect, useRef, useState } from 'preact/hooks';
+import { roleName } from '../state/format.ts';
+
+/** Tells screen readers of new finals, politely, and of nothing that was there before. Partials would never be quiet. */
+export function Announcer({ segments, live }: { segments: readonly SegmentView[]; live: boolean }) {
+  const seen = useRef<string | null>(null);
+  const [said, setSaid] = useState('');
+  const newest = segments.at(-1);
+  useEffect(() => {
+    if (newest === undefined) return;
+    if (live && seen.current !== null && seen.current !== newest.id) {
+      setSaid(`${roleName(newest.role)}: ${newest.text}`);
+    }
+    seen.current = newest.id;
+  }, [newest, live]);
+  return (
+    <div class="hidden" aria-live="polite">
+      {said}
+    </div>
+  );
+}

@@ -1,0 +1,106 @@
+import type { CallView } from '@earshot/contracts';
+import { fileUrl } from '../net/api.ts';
+import { bytes, count, partyName, roleName } from '../state/format.ts';
+
+const END_REASONS: Readonly<Record<string, string>> = {
+  bye: 'Hung up (BYE)',
+  cancel: 'Cancelled before the answer',
+  'rtp-timeout': 'No audio any more (RTP time-out)',
+  'ack-timeout': 'Never acknowledged (no ACK)',
+  local: 'Ended by Earshot',
+  error: 'Ended by an error',
+};
+
+const DIALECTS: Readonly<Record<string, string>> = {
+  'siprec-rfc7866': 'SIPREC (RFC 7866)',
+  plain: 'Plain INVITE',
+};
+
+/** What is known of the call, and its files. */
+export function CallFacts({ view }: { view: CallView }) {
+  return (
+    <aside class="facts" aria-label="About this call">
+      {view.state === 'ended' && <Downloads view={view} />}
+      <details open={matchMedia('(min-width: 900px)').matches}>
+        <summary>About this call</summary>
+        <h2>Parties</h2>
+        {view.channels.map((channel) => (
+          <Channel key={channel.index} channel={channel} />
+        ))}
+        {Object.keys(view.externalIds).length > 0 && <h2>External ids</h2>}
+        <dl>
+          {Object.entries(view.externalIds).map(([name, value]) => (
+            <Fact key={name} name={name} value={value} mono />
+          ))}
+        </dl>
+        <h2>Call</h2>
+        <dl>
+          <Fact name="SIP Call-ID" value={view.sip.callId} mono />
+          <Fact name="From" value={view.sip.from} mono />
+          <Fact name="To" value={view.sip.to} mono />
+          <Fact name="Source" value={`${view.sip.source} (${view.sip.transport})`} mono />
+          <Fact name="Forked by" value={DIALECTS[view.dialect] ?? view.dialect} />
+          <Fact name="Earshot id" value={view.id} mono />
+          <Fact name="Words" value={`${count(view.wordCount)} in ${count(view.segmentCount)} segments`} />
+          {view.endReason !== null && (
+            <Fact name="Ended" value={END_REASONS[view.endReason] ?? view.endReason} />
+          )}
+        </dl>
+      </details>
+    </aside>
+  );
+}
+
+function Downloads({ view }: { view: CallView }) {
+  return (
+    <div class="downloads">
+      {['txt', 'vtt', 'srt'].map((kind) => (
+        <a key={kind} href={fileUrl(view.id, `transcript.${kind}`)} download={`${view.id}.${kind}`}>
+          .{kind}
+        </a>
+      ))}
+      {view.recording === null ? (
+        <span class="muted">no recording</span>
+      ) : (
+        <a
+          href={fileUrl(view.id, 'recording.wav')}
+          download={`${view.id}.wav`}
+          title={bytes(view.recording.bytes)}
+        >
+          .wav
+        </a>
+      )}
+    </div>
+  );
+}
+
+function Channel({ channel }: { channel: CallView['channels'][number] }) {
+  const { packetsReceived, packetsLost } = channel;
+  const total = (packetsReceived ?? 0) + (packetsLost ?? 0);
+  const lostPercent = total === 0 ? 0 : (100 * (packetsLost ?? 0)) / total;
+  return (
+    <div class={`channel ${channel.role}`}>
+      <b>{partyName(channel)}</b>
+      <span class="muted">
+        {roleName(channel.role)} · {channel.codec}
+        {channel.label === null ? '' : ` · label ${channel.label}`}
+      </span>
+      {channel.participant.aor !== null && <span class="mono">{channel.participant.aor}</span>}
+      {packetsReceived !== null && (
+        <span class={`muted${lostPercent >= 1 ? ' fault' : ''}`}>
+          {count(packetsReceived)} packets, {count(packetsLost ?? 0)} lost
+          {lostPercent > 0 ? ` (${lostPercent < 0.1 ? '<0.1' : lostPercent.toFixed(1)}%)` : ''}
+        </span>
+      )}
+    </div>
+  );
+}
+
+function Fact({ name, value, mono = false }: { name: string; value: string; mono?: boolean }) {
+  return (
+    <div>
+      <dt>{name}</dt>
+      <dd class={mono ? 'mono' : ''}>{value}</dd>
+    </div>
+  );
+}

@@ -1,0 +1,73 @@
+import { useEffect, useRef, useState } from 'preact/hooks';
+import { serverNow } from '../net/api.ts';
+import { clock, moment, partyName } from '../state/format.ts';
+import type { Store } from '../store.ts';
+import { Announcer } from './announcer.tsx';
+import { CallFacts } from './call-facts.tsx';
+import { CompleteMark } from './ended-calls.tsx';
+import { Player, type PlayerHandle } from './player.tsx';
+import { TranscriptView } from './transcript-view.tsx';
+
+/** One call: its words in two lanes, what is known of it, and its sound once it has ended. */
+export function CallPage({ store, callId }: { store: Store; callId: string }) {
+  const player = useRef<PlayerHandle | null>(null);
+  const [playingMs, setPlayingMs] = useState<number | null>(null);
+  const open = store.open?.id === callId ? store.open : null;
+  const view = open?.view ?? null;
+  const names = view?.channels.map(partyName) ?? [];
+  const title = names.length > 0 ? names.join(' · ') : (view?.sip.from ?? 'Call');
+  useEffect(() => {
+    document.title = `${title} – Earshot`;
+  }, [title]);
+
+  if (open === null || (view === null && open.fault === null)) {
+    return (
+      <main id="main" class="call-page">
+        <p class="nothing">Loading…</p>
+      </main>
+    );
+  }
+  if (view === null) {
+    return (
+      <main id="main" class="call-page">
+        <p class="nothing fault">{open.fault}</p>
+        <p class="nothing">
+          <a href="/" data-route>
+            Back to the calls
+          </a>
+        </p>
+      </main>
+    );
+  }
+  const ended = view.state === 'ended';
+  const durationMs = view.durationMs ?? serverNow() - Date.parse(view.startedAt);
+  const canPlay = view.recording !== null;
+  return (
+    <main id="main" class="call-page">
+      <div class="call-head">
+        <a class="back" href="/" data-route aria-label="Back to the calls">
+          ←
+        </a>
+        <h1>{title}</h1>
+        <span class={`state ${view.state}`}>{ended ? 'Ended' : 'Live'}</span>
+        <span class="call-time">
+          {moment(view.startedAt, Date.now())} · <span class="duration">{clock(durationMs)}</span>
+        </span>
+        {ended && <CompleteMark complete={view.complete} long />}
+      </div>
+      <div class="call-body">
+        <TranscriptView
+          channels={view.channels}
+          live={!ended}
+          finals={open.transcript.segments()}
+          partials={store.openPartials()}
+          playingMs={playingMs}
+          onSeek={canPlay ? (ms) => player.current?.playFrom(ms) : null}
+        />
+        <CallFacts view={view} />
+      </div>
+      {canPlay && <Player callId={view.id} handle={player} onTime={setPlayingMs} />}
+      <Announcer segments={open.transcript.segments()} live={!ended} />
+    </main>
+  );
+}

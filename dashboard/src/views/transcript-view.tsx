@@ -1,0 +1,132 @@
+import type { CallView, SegmentView } from '@earshot/contracts';
+import { useEffect, useLayoutEffect, useMemo, useRef, useState } from 'preact/hooks';
+import { clock, lasting, partyName, roleName } from '../state/format.ts';
+import { type Row, rowsOf, sideOf } from '../state/transcript.ts';
+import { Segment } from './segment.tsx';
+import { WordTip } from './word-tip.tsx';
+
+interface Props {
+  readonly channels: CallView['channels'];
+  readonly live: boolean;
+  readonly finals: readonly SegmentView[];
+  readonly partials: readonly SegmentView[];
+  /** Where the recording plays, or null. */
+  readonly playingMs: number | null;
+  readonly onSeek: ((ms: number) => void) | null;
+}
+
+/** A call may last for days: so many of the newest segments are drawn, the older ones when asked for. */
+const SHOWN_SEGMENTS = 400;
+/** So near the end counts as the end. */
+const END_PX = 60;
+
+/** The words of a call, agent left and customer right, aligned by when they were said. */
+export function TranscriptView({ channels, live, finals, partials, playingMs, onSeek }: Props) {
+  const pane = useRef<HTMLDivElement>(null);
+  const [limit, setLimit] = useState(SHOWN_SEGMENTS);
+  const [follow, setFollow] = useState(true);
+  const shown = useMemo(() => finals.slice(-limit), [finals, limit]);
+  const rows = useMemo(() => rowsOf(shown, partials), [shown, ...partials]);
+
+  useLayoutEffect(() => {
+    const element = pane.current;
+    if (element !== null && follow && live) element.scrollTop = element.scrollHeight;
+  }, [rows, follow, live]);
+
+  useEffect(() => {
+    const element = pane.current;
+    if (element === null) return undefined;
+    let top = element.scrollTop;
+    const scrolled = (): void => {
+      const atEnd = element.scrollHeight - element.scrollTop - element.clientHeight < END_PX;
+      // Only a move upwards is the user's wish to stay; content that grows moves nothing.
+      if (atEnd) setFollow(true);
+      else if (element.scrollTop < top) setFollow(false);
+      top = element.scrollTop;
+    };
+    element.addEventListener('scroll', scrolled, { passive: true });
+    return () => element.removeEventListener('scroll', scrolled);
+  }, []);
+
+  const sides = { left: 'Agent', right: 'Customer' };
+  for (const channel of channels) {
+    const side = sideOf({ role: channel.role, channel: channel.index });
+    if (side !== 'wide') sides[side] = laneTitle(channel);
+  }
+  return (
+    <section class="transcript" aria-label="Transcript">
+      <div class="lane-heads" aria-hidden="true">
+        <span class="left">{sides.left}</span>
+        <span class="right">{sides.right}</span>
+      </div>
+      {/* A pane that scrolls has to be reachable by keyboard. */}
+      <div class={`pane${onSeek === null ? '' : ' seekable'}`} ref={pane} tabIndex={0}>
+        {finals.length > shown.length && (
+          <button class="more" onClick={() => setLimit(limit + 5 * SHOWN_SEGMENTS)}>
+            Show earlier words ({finals.length - shown.length} segments)
+          </button>
+        )}
+        {rows.length === 0 && (
+          <p class="nothing">{live ? 'Nobody has spoken yet.' : 'Nothing was said in this call.'}</p>
+        )}
+        <ol class="rows">
+          {rows.map((row) => (
+            <TranscriptRow key={row.key} row={row} playingMs={playingMs} onSeek={onSeek} />
+          ))}
+        </ol>
+        <WordTip pane={pane} />
+      </div>
+      {live && !follow && (
+        <button class="jump" onClick={() => setFollow(true)}>
+          ↓ Jump to live
+        </button>
+      )}
+    </section>
+  );
+}
+
+const laneTitle = (channel: CallView['channels'][number]): string => {
+  const name = partyName(channel);
+  const role = roleName(channel.role);
+  return name === role ? role : `${role} · ${name}`;
+};
+
+interface RowProps {
+  readonly row: Row;
+  readonly playingMs: number | null;
+  readonly onSeek: ((ms: number) => void) | null;
+}
+
+function TranscriptRow({ row, playingMs, onSeek }: RowProps) {
+  const time = clock(row.startMs);
+  return (
+    <>
+      {row.silenceMs > 0 && <li class="silence">{lasting(row.silenceMs)} of silence</li>}
+      <li class={`row${row.wide === null ? '' : ' wide'}`}>
+        {onSeek === null ? (
+          <span class="at">{time}</span>
+        ) : (
+          <button class="at" onClick={() => onSeek(row.startMs)} aria-label={`Play from ${time}`}>
+            {time}
+          </button>
+        )}
+        {([row.left, row.right, row.wide] as const).map((shown, index) =>
+          shown === null ? null : (
+            <Segment
+              key={shown.segment.id}
+              side={(['left', 'right', 'wide'] as const)[index]!}
+              segment={shown.segment}
+              final={shown.final}
+              playingMs={withinMs(shown.segment, playingMs)}
+              onSeek={onSeek}
+            />
+          ),
+        )}
+      </li>
+    </>
+  );
+}
+
+/** Null outside the segment, so that only the one that plays is drawn again as time goes on. */
+const withinMs = (segment: SegmentView, ms: number | null): number | null =>
+  ms !== null && ms >= segment.startMs - 100 && ms <= segment.endMs + 300 ? ms : null;

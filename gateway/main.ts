@@ -1,0 +1,8 @@
+import { runChild } from '@earshot/platform';
+import { Gateway } from './src/control/gateway.ts';
+
+await runChild('gateway', async (context) => {
+  const gateway = new Gateway(context);
+  await gateway.start();
+  return { info: { sip: 'connected' }, drain: () => gateway.drain() };
+});

@@ -1,0 +1,75 @@
+import { type CallEnd } from '../journal/record.ts';
+import type { CallId, CallInfo, FromCalls, ToCalls } from '@earshot/contracts';
+import { Dialer, type Log } from '@earshot/platform';
+
+/** Tells transcripts of calls. What is not acknowledged is sent again on the next connection, in order. */
+export class Announcer {
+  readonly #dialer: Dialer<FromCalls, ToCalls>;
+  readonly #unacked = new Map<number, ToCalls>();
+  readonly #onAck: (message: ToCalls, newest: boolean) => void;
+  #nextId = 1;
+  #whenEmpty: (() => void) | null = null;
+
+  /** @param onAck the message and whether no later one of its type and call is on its way */
+  constructor(path: string, onAck: (message: ToCalls, newest: boolean) => void, log: Log) {
+    this.#onAck = onAck;
+    this.#dialer = new Dialer<FromCalls, ToCalls>(path, {
+      open: (connection) => {
+        for (const message of this.#unacked.values()) connection.send(message);
+      },
+      message: (ack) => this.#acknowledged(ack.id),
+      lost: () => log.warn('transcripts is gone'),
+    });
+  }
+
+  started(call: CallInfo): void {
+    this.#send({ type: 'call.started', id: this.#nextId++, call });
+  }
+
+  updated(call: CallInfo): void {
+    this.#send({ type: 'call.updated', id: this.#nextId++, call });
+  }
+
+  ended(callId: CallId, end: CallEnd): void {
+    this.#send({ type: 'call.ended', id: this.#nextId++, callId, ...end });
+  }
+
+  /** Resolves when everything is acknowledged, or after limitMs. */
+  flushed(limitMs: number): Promise<void> {
+    if (this.#unacked.size === 0) return Promise.resolve();
+    return new Promise((resolve) => {
+      const done = (): void => {
+        clearTimeout(timer);
+        this.#whenEmpty = null;
+        resolve();
+      };
+      const timer = setTimeout(done, limitMs);
+      this.#whenEmpty = done;
+    });
+  }
+
+  stop(): void {
+    this.#dialer.close();
+  }
+
+  #send(message: ToCalls): void {
+    this.#unacked.set(message.id, message);
+    this.#dialer.send(message);
+  }
+
+  #acknowledged(id: number): void {
+    const message = this.#unacked.get(id);
+    if (message === undefined) return;
+    this.#unacked.delete(id);
+    this.#onAck(message, !this.#laterOf(message));
+    if (this.#unacked.size === 0) this.#whenEmpty?.();
+  }
+
+  #laterOf(message: ToCalls): boolean {
+    if (message.type !== 'call.updated') return false;
+    for (const other of this.#unacked.values()) {
+      if (other.type === 'call.updated' && other.call.callId === message.call.callId) return true;
+    }
+    return false;
+  }
+}

@@ -1,0 +1,203 @@
+import {
+  channelIdOf,
+  EarshotError,
+  legIdOf,
+  type CallId,
+  type CallInfo,
+  type CallZero,
+  type ChannelInfo,
+  type ChannelPorts,
+  type Leg,
+} from '@earshot/contracts';
+import { assignChannels, legChannel, type Assignment, type MediaMap } from '../call/session.ts';
+import {
+  dialectNamed,
+  externalIds,
+  readBody,
+  parseMetadata,
+  type ChannelIdentity,
+  type InviteHeaders,
+  type RecordingMetadata,
+} from '../dialects/index.ts';
+import type { CallRecord } from '../journal/record.ts';
+import { buildAnswer, type AnsweredMedia } from '../sdp/answer.ts';
+import { parseOffer, type Offer } from '../sdp/offer.ts';
+import type { SipRequest } from '../sip/request.ts';
+
+/** The body of an INVITE, re-INVITE or UPDATE, read. */
+export type Description =
+  | { readonly kind: 'unsupported'; readonly type: string }
+  | {
+      readonly kind: 'read';
+      readonly sdp: string | null;
+      readonly offer: Offer | null;
+      readonly metadata: RecordingMetadata | null;
+    };
+
+/** @throws EarshotError MULTIPART_MALFORMED, SDP_MALFORMED, METADATA_MALFORMED */
+export function readDescription(request: SipRequest): Description {
+  const body = readBody(request.header('content-type'), request.body);
+  if (body.kind === 'unsupported') return body;
+  if (body.kind === 'empty') return { kind: 'read', sdp: null, offer: null, metadata: null };
+  return {
+    kind: 'read',
+    sdp: body.sdp,
+    offer: body.sdp === null ? null : parseOffer(body.sdp),
+    metadata: body.metadataXml === null ? null : parseMetadata(body.metadataXml),
+  };
+}
+
+export interface LegSettings {
+  readonly zero: CallZero;
+  readonly rtpTimeoutS: number;
+  readonly record: boolean;
+}
+
+/** A leg for the channels that an offer adds; `n` is how many legs the call has so far. */
+export function legForAdded(
+  callId: CallId,
+  n: number,
+  added: Assignment['added'],
+  settings: LegSettings,
+): Leg {
+  return {
+    callId,
+    legId: legIdOf(callId, n),
+    ...settings,
+    channels: added.map(({ index, media }) => legChannel(callId, index, media, null)),
+  };
+}
+
+/** Who is on each channel, as the call's dialect reads it. What was known of a channel is not forgotten. */
+export function describeChannels(
+  callId: CallId,
+  dialect: string,
+  invite: InviteHeaders,
+  metadata: RecordingMetadata | null,
+  streams: readonly Pick<ChannelInfo, 'label' | 'codec'>[],
+  before: readonly ChannelInfo[],
+): ChannelInfo[] {
+  const identities = dialectNamed(dialect).identify(invite, streams, metadata);
+  return streams.map((stream, index) => {
+    const known = before[index];
+    const news: ChannelIdentity = identities[index]!;
+    const says = news.participant.name !== null || news.participant.aor !== null || news.role !== 'unknown';
+    const identity = known !== undefined && !says ? known : news;
+    return {
+      channel: channelIdOf(callId, index),
+      index,
+      role: identity.role,
+      label: stream.label,
+      codec: stream.codec,
+      participant: identity.participant,
+      evidence: identity.evidence,
+    };
+  });
+}
+
+/** The answer's m-lines: the port and codecs of each channel that the offer leaves on. */
+export function answerMedia(
+  offer: Offer,
+  media: MediaMap,
+  legs: readonly Leg[],
+  ports: readonly ChannelPorts[],
+): AnsweredMedia[] {
+  return offer.media.map((offered, line) => {
+    const index = media[line] ?? null;
+    if (index === null || offered.port === 0 || !offered.acceptable) return null;
+    const channel = legs.flatMap((leg) => leg.channels)[index];
+    const port = ports.find((candidate) => candidate.channel === channel?.channel);
+    return port === undefined ? null : { rtpPort: port.rtpPort, codecs: offered.codecs };
+  });
+}
+
+/** The streams of the channels that an offer adds. */
+export const streamsOf = (added: Assignment['added']): Pick<ChannelInfo, 'label' | 'codec'>[] =>
+  added.map(({ media }) => ({ label: media.label, codec: media.codecs[0]!.name }));
+
+export interface Renegotiation {
+  readonly legs: readonly Leg[];
+  readonly assignment: Assignment;
+}
+
+/**
+ * What a new offer in a live dialog makes of the legs. The added channels are not in them yet: they need ports first.
+ * @throws EarshotError CODEC_UNSUPPORTED when a stream that we have turns to what we cannot decode: the session stays
+ */
+export function renegotiate(record: CallRecord, offer: Offer): Renegotiation {
+  const { callId, channels } = record.info;
+  for (const [line, offered] of offer.media.entries()) {
+    const index = record.media[line] ?? null;
+    if (index !== null && offered.port !== 0 && !offered.acceptable) {
+      throw new EarshotError(
+        'CODEC_UNSUPPORTED',
+        `m= line ${line + 1} changed to ${offered.formats.join(' ')}`,
+      );
+    }
+  }
+  const assignment = assignChannels(record.media, channels.length, offer);
+  const legs = record.legs.map((leg) => ({
+    ...leg,
+    channels: leg.channels.map((before) => {
+      const line = assignment.media.findIndex(
+        (index) => index !== null && channelIdOf(callId, index) === before.channel,
+      );
+      const offered = offer.media[line];
+      return offered === undefined
+        ? { ...before, state: 'held' as const }
+        : legChannel(
+            callId,
+            channels.findIndex((known) => known.channel === before.channel),
+            offered,
+            before,
+          );
+    }),
+  }));
+  return { legs, assignment };
+}
+
+/** The SDP answer for a record whose legs and media map are up to date with the offer. */
+export const answerFor = (
+  answer: Omit<CallRecord['answer'], 'sdp'>,
+  offer: Offer,
+  media: MediaMap,
+  legs: readonly Leg[],
+  ports: readonly ChannelPorts[],
+): string => buildAnswer(answer, offer, answerMedia(offer, media, legs, ports));
+
+/**
+ * The session as an offer of ours, for a re-INVITE without SDP (CUCM resumes a held call so). Streams that are held are
+ * offered for receiving again; streams that were taken away stay away.
+ */
+export function withOwnOffer(record: CallRecord): CallRecord {
+  if (record.offerSdp === null) return { ...record, awaitingAnswer: true };
+  const offer = parseOffer(record.offerSdp);
+  const open: Offer = { ...offer, media: offer.media.map((media) => ({ ...media, direction: 'sendonly' })) };
+  const version = record.answer.version + 1;
+  const rewritten = answerFor({ ...record.answer, version }, open, record.media, record.legs, record.ports);
+  const same = withoutOrigin(rewritten) === withoutOrigin(record.answer.sdp);
+  return {
+    ...record,
+    awaitingAnswer: true,
+    answer: same ? record.answer : { ...record.answer, version, sdp: rewritten },
+  };
+}
+
+const withoutOrigin = (sdp: string): string => sdp.replace(/^o=.*$/m, '');
+
+/** The parts of CallInfo that come from the request's headers. */
+export function sipFacts(
+  request: SipRequest,
+  metadata: RecordingMetadata | null,
+): Pick<CallInfo, 'sip' | 'externalIds'> {
+  return {
+    sip: {
+      callId: request.callId.slice(0, 256),
+      from: (request.header('from') ?? '').slice(0, 512),
+      to: (request.header('to') ?? '').slice(0, 512),
+      transport: request.source.transport,
+      source: `${request.source.address}:${request.source.port}`,
+    },
+    externalIds: externalIds(request, metadata),
+  };
+}

@@ -1,0 +1,153 @@
+import type { ChannelPorts, ChannelTotals, FromMedia, Leg, LegId, ToMedia } from '@earshot/contracts';
+import { Dialer, type Log } from '@earshot/platform';
+
+export interface MediaLinkEvents {
+  /** The legs that should be on the worker; asked after each hello. */
+  legs(worker: number): readonly Leg[];
+  hello(worker: number): void;
+  lost(worker: number): void;
+  legTimeout(legId: LegId): void;
+  /** A replacement could not take over a leg of its leg.sync. */
+  legFailed(legId: LegId): void;
+}
+
+export type OpenResult =
+  | { readonly type: 'opened'; readonly ports: readonly ChannelPorts[] }
+  | { readonly type: 'failed'; readonly code: string; readonly message: string };
+
+export type UpdateResult =
+  { readonly type: 'updated' } | { readonly type: 'failed'; readonly code: string; readonly message: string };
+
+type Reply = Extract<FromMedia, { readonly id: number }>;
+
+/** The control link to one media worker: requests and their replies, hello and sync, load. */
+export class MediaLink {
+  readonly worker: number;
+  readonly #events: MediaLinkEvents;
+  readonly #log: Log;
+  readonly #dialer: Dialer<FromMedia, ToMedia>;
+  readonly #waiting = new Map<number, (reply: Reply | null) => void>();
+  #nextId = 1;
+  #ready = false;
+  #reportedChannels = 0;
+  #openedSinceReport = 0;
+
+  constructor(worker: number, socketPath: string, events: MediaLinkEvents, log: Log) {
+    this.worker = worker;
+    this.#events = events;
+    this.#log = log;
+    this.#dialer = new Dialer<FromMedia, ToMedia>(socketPath, {
+      open: () => undefined,
+      message: (message) => this.#receive(message),
+      lost: () => this.#lost(),
+    });
+  }
+
+  /** The worker said hello and was told its legs. */
+  get ready(): boolean {
+    return this.#ready;
+  }
+
+  /** Channels on the worker, as last reported plus what was placed since. */
+  get channels(): number {
+    return this.#reportedChannels + this.#openedSinceReport;
+  }
+
+  async open(leg: Leg, limitMs: number): Promise<OpenResult> {
+    this.#openedSinceReport += leg.channels.length;
+    const reply = await this.#ask((id) => ({ type: 'leg.open', id, leg }), limitMs);
+    if (reply?.type === 'leg.opened') return { type: 'opened', ports: reply.ports };
+    this.#openedSinceReport = Math.max(0, this.#openedSinceReport - leg.channels.length);
+    if (reply?.type === 'leg.failed') return { type: 'failed', code: reply.code, message: reply.message };
+    // It may open after all: on the same connection a close follows the open.
+    if (this.#ready) this.#dialer.send({ type: 'leg.close', id: this.#nextId++, legId: leg.legId });
+    return { type: 'failed', code: 'MEDIA_UNAVAILABLE', message: 'the media worker did not answer' };
+  }
+
+  /** A broken link counts as updated: the leg.sync that follows carries the leg as it is by then. */
+  async update(leg: Leg, limitMs: number): Promise<UpdateResult> {
+    const reply = await this.#ask((id) => ({ type: 'leg.update', id, leg }), limitMs);
+    return reply?.type === 'leg.failed'
+      ? { type: 'failed', code: reply.code, message: reply.message }
+      : { type: 'updated' };
+  }
+
+  /** @returns the channels' totals, empty when the worker could not be asked within limitMs */
+  async close(legId: LegId, limitMs: number): Promise<readonly ChannelTotals[]> {
+    const reply = await this.#ask((id) => ({ type: 'leg.close', id, legId }), limitMs);
+    return reply?.type === 'leg.closed' ? reply.channels : [];
+  }
+
+  stop(): void {
+    this.#dialer.close();
+    this.#answerAll();
+  }
+
+  /** @returns null when the link is not ready, breaks, or stays silent for limitMs */
+  #ask(message: (id: number) => ToMedia, limitMs: number): Promise<Reply | null> {
+    if (!this.#ready) return Promise.resolve(null);
+    const id = this.#nextId++;
+    return new Promise((resolve) => {
+      const timer = setTimeout(() => this.#answer(id, null), limitMs);
+      this.#waiting.set(id, (reply) => {
+        clearTimeout(timer);
+        resolve(reply);
+      });
+      this.#dialer.send(message(id));
+    });
+  }
+
+  #answer(id: number, reply: Reply | null): void {
+    const waiting = this.#waiting.get(id);
+    this.#waiting.delete(id);
+    waiting?.(reply);
+  }
+
+  #answerAll(): void {
+    for (const id of [...this.#waiting.keys()]) this.#answer(id, null);
+  }
+
+  #receive(message: FromMedia): void {
+    switch (message.type) {
+      case 'hello': {
+        const legs = this.#events.legs(this.worker);
+        this.#dialer.send({ type: 'leg.sync', id: this.#nextId++, legs });
+        this.#ready = true;
+        this.#reportedChannels = legs.reduce((sum, leg) => sum + leg.channels.length, 0);
+        this.#openedSinceReport = 0;
+        this.#log.info({ worker: this.worker, pid: message.pid, legs: legs.length }, 'media worker is there');
+        this.#events.hello(this.worker);
+        break;
+      }
+      case 'load':
+        this.#reportedChannels = message.channels;
+        this.#openedSinceReport = 0;
+        break;
+      case 'leg.timeout':
+        this.#events.legTimeout(message.legId);
+        break;
+      case 'leg.failed':
+        if (this.#waiting.has(message.id)) {
+          this.#answer(message.id, message);
+        } else {
+          this.#log.error({ legId: message.legId, code: message.code }, 'media worker could not adopt a leg');
+          this.#events.legFailed(message.legId);
+        }
+        break;
+      case 'leg.opened':
+      case 'leg.updated':
+      case 'leg.synced':
+      case 'leg.closed':
+        this.#answer(message.id, message);
+        break;
+    }
+  }
+
+  #lost(): void {
+    const wasReady = this.#ready;
+    this.#ready = false;
+    if (wasReady) this.#log.warn({ worker: this.worker }, 'media worker is gone');
+    this.#answerAll();
+    if (wasReady) this.#events.lost(this.worker);
+  }
+}

@@ -1,0 +1,159 @@
+import { EarshotError, type CodecName, type LegCodec } from '@earshot/contracts';
+import sdpTransform, { type ParsedMedia, type ParsedSession } from 'sdp-transform';
+
+export type Direction = 'sendrecv' | 'sendonly' | 'recvonly' | 'inactive';
+
+/** One m-line of an offer, in order. */
+export interface OfferedMedia {
+  /** `audio`, `video`, … as offered. */
+  readonly kind: string;
+  /** 0: the offerer disabled the stream (RFC 3264 section 5.1). */
+  readonly port: number;
+  readonly protocol: string;
+  /** Format tokens as offered; repeated in the answer when the m-line is refused. */
+  readonly formats: readonly string[];
+  readonly label: string | null;
+  readonly direction: Direction;
+  /** The c= address that holds for this m-line, or null where there is none. */
+  readonly address: string | null;
+  /** Of the offered formats those we decode, in the offerer's order of preference. */
+  readonly codecs: readonly LegCodec[];
+  /** An audio stream that is on, in a protocol we take, with a codec we take. */
+  readonly acceptable: boolean;
+  /** No media is to come for now: inactive, recvonly, or the old way of holding, c=0.0.0.0 (RFC 3264 section 8.4). */
+  readonly held: boolean;
+}
+
+export interface Offer {
+  /** o= session id and version, as texts: they may be too big for a number. */
+  readonly sessionId: string;
+  readonly sessionVersion: string;
+  readonly media: readonly OfferedMedia[];
+}
+
+export const MAX_SDP_CHARS = 65_536;
+const MAX_MEDIA = 32;
+const MAX_FORMATS = 64;
+/** RTP/SAVP needs SRTP keys, which the media worker does not take yet. */
+const PROTOCOLS: ReadonlySet<string> = new Set(['RTP/AVP', 'RTP/AVPF']);
+/** Payload types that need no rtpmap (RFC 3551 section 6). */
+const STATIC_CODECS: Readonly<Record<string, CodecName>> = { 0: 'PCMU', 8: 'PCMA' };
+
+/**
+ * Reads an SDP offer (RFC 8866, RFC 3264). Tolerant of what devices leave out (t=, s=), strict on what the answer
+ * depends on: v=, o= and the m-lines.
+ * @throws EarshotError SDP_MALFORMED that names the line
+ */
+export function parseOffer(sdp: string): Offer {
+  if (sdp.length > MAX_SDP_CHARS) throw malformed(`longer than ${MAX_SDP_CHARS} characters`);
+  const mediaLines = checkLines(sdp);
+  const session = sdpTransform.parse(sdp);
+  if (session.origin === undefined) throw malformed('the o= line is missing or not of six fields');
+  if (session.media.length !== mediaLines) throw malformed('an m= line cannot be read');
+  return {
+    sessionId: String(session.origin.sessionId),
+    sessionVersion: String(session.origin.sessionVersion),
+    media: session.media.map((media, index) => readMedia(session, media, index)),
+  };
+}
+
+/**
+ * That the offer has a stream that we can take.
+ * @throws EarshotError SDP_NO_AUDIO, CODEC_UNSUPPORTED
+ */
+export function requireAcceptable(offer: Offer): void {
+  if (offer.media.some((media) => media.acceptable)) return;
+  const audio = offer.media.filter((media) => media.kind === 'audio' && media.port !== 0);
+  if (audio.length === 0) {
+    const what = offer.media.length === 0 ? 'no m= line' : 'no m=audio line with a port';
+    throw new EarshotError('SDP_NO_AUDIO', `the offer has ${what}`);
+  }
+  const wrongProtocol = audio.find((media) => !PROTOCOLS.has(media.protocol));
+  throw new EarshotError(
+    'CODEC_UNSUPPORTED',
+    wrongProtocol === undefined
+      ? `none of the formats ${audio[0]!.formats.join(' ').slice(0, 60)} is PCMU/8000 or PCMA/8000`
+      : `transport ${wrongProtocol.protocol} is not supported, RTP/AVP is`,
+  );
+}
+
+/** @returns how many m= lines there are */
+function checkLines(sdp: string): number {
+  const lines = sdp.split(/\r\n|\n|\r/);
+  while (lines.length > 0 && lines.at(-1)!.trim() === '') lines.pop();
+  if (lines.length === 0) throw malformed('empty');
+  if (lines[0]!.trim() !== 'v=0') throw malformed('line 1 is not v=0');
+  let media = 0;
+  for (const [index, line] of lines.entries()) {
+    if (!/^[A-Za-z]=/.test(line) && line.trim() !== '')
+      throw malformed(`line ${index + 1} is not type=value`);
+    if (line.startsWith('m=')) media++;
+  }
+  if (media > MAX_MEDIA) throw malformed(`more than ${MAX_MEDIA} m= lines`);
+  return media;
+}
+
+function readMedia(session: ParsedSession, media: ParsedMedia, index: number): OfferedMedia {
+  const { type, port, protocol } = media;
+  if (typeof type !== 'string' || typeof port !== 'number' || typeof protocol !== 'string') {
+    throw malformed(`m= line ${index + 1} is not kind, port, protocol and formats`);
+  }
+  if (port > 65_535) throw malformed(`port ${port} of m= line ${index + 1} is above 65535`);
+  const formats = String(media.payloads ?? '')
+    .trim()
+    .split(/\s+/)
+    .filter((format) => format !== '')
+    .slice(0, MAX_FORMATS);
+  if (formats.length === 0) throw malformed(`m= line ${index + 1} has no format`);
+  const connection = media.connection ?? session.connection;
+  const address = connection === undefined ? null : String(connection.ip).split('/')[0]!;
+  const direction = directionOf(media.direction ?? session.direction);
+  const codecs = codecsOf(media, formats);
+  return {
+    kind: type,
+    port,
+    protocol,
+    formats,
+    label: media.label === undefined ? null : String(media.label).trim(),
+    direction,
+    address,
+    codecs,
+    acceptable: type === 'audio' && port !== 0 && PROTOCOLS.has(protocol) && codecs.length > 0,
+    held: direction === 'inactive' || direction === 'recvonly' || address === '0.0.0.0' || address === '::',
+  };
+}
+
+function codecsOf(media: ParsedMedia, formats: readonly string[]): LegCodec[] {
+  const codecs: LegCodec[] = [];
+  for (const format of formats) {
+    if (!/^\d{1,3}$/.test(format) || Number(format) > 127) continue;
+    const payloadType = Number(format);
+    const map = media.rtp.find((line) => line.payload === payloadType);
+    const name =
+      map === undefined
+        ? STATIC_CODECS[format]
+        : codecName(String(map.codec), map.rate, map.encoding === undefined ? '1' : String(map.encoding));
+    if (name !== undefined) codecs.push({ payloadType, name });
+  }
+  return codecs;
+}
+
+function codecName(codec: string, rate: number | undefined, channels: string): CodecName | undefined {
+  if ((rate !== undefined && rate !== 8000) || channels !== '1') return undefined;
+  const upper = codec.toUpperCase();
+  return upper === 'PCMU' || upper === 'PCMA' ? upper : undefined;
+}
+
+function directionOf(attribute: string | undefined): Direction {
+  switch (attribute) {
+    case 'sendonly':
+    case 'recvonly':
+    case 'inactive':
+      return attribute;
+    default:
+      // RFC 3264 section 5.1: sendrecv where the attribute is left out (Metaswitch leaves it out).
+      return 'sendrecv';
+  }
+}
+
+const malformed = (what: string): EarshotError => new EarshotError('SDP_MALFORMED', `SDP: ${what}`);

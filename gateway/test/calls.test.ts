@@ -1,0 +1,411 @@
+import type { ChannelPorts, Leg } from '@earshot/contracts';
+import { afterEach, describe, expect, it } from 'vitest';
+import { crlf, MULTIPART, multipartOf, sdpOf, siprecBody, siprecInvite } from './support/bodies.ts';
+import { Rig, type RigOptions } from './support/rig.ts';
+import type { ClientDialog } from './support/sip-client.ts';
+import { until } from './support/until.ts';
+
+let rig: Rig;
+const start = async (options?: RigOptions): Promise<Rig> => (rig = await Rig.start(options));
+afterEach(() => rig.stop());
+
+describe('a SIPREC call', () => {
+  it('is answered with both streams, recvonly, labelled, on the media worker’s ports', async () => {
+    const { media, transcripts } = await start();
+    const dialog = (await rig.client()).dialog();
+    const answer = await dialog.invite(siprecInvite);
+    expect(answer.status).toBe(200);
+    const leg = media[0]!.of('leg.open')[0]!.leg;
+    expect(leg.channels.map(({ state, remote }) => ({ state, remote }))).toEqual([
+      { state: 'active', remote: { address: '127.0.0.1', port: 30_000 } },
+      { state: 'active', remote: { address: '127.0.0.1', port: 30_002 } },
+    ]);
+    expect(answer.body.split('\r\n')).toEqual([
+      'v=0',
+      expect.stringMatching(/^o=earshot \d+ 1 IN IP4 127\.0\.0\.1$/),
+      's=earshot',
+      'c=IN IP4 127.0.0.1',
+      't=0 0',
+      'm=audio 21002 RTP/AVP 0 8',
+      'a=rtpmap:0 PCMU/8000',
+      'a=rtpmap:8 PCMA/8000',
+      'a=ptime:20',
+      'a=recvonly',
+      'a=label:1',
+      'm=audio 21004 RTP/AVP 0 8',
+      'a=rtpmap:0 PCMU/8000',
+      'a=rtpmap:8 PCMA/8000',
+      'a=ptime:20',
+      'a=recvonly',
+      'a=label:2',
+      '',
+    ]);
+    expect(answer.headers.get('contact')).toContain('+sip.srs');
+    const started = await until('call.started', () => transcripts.of('call.started')[0]);
+    expect(started.call).toMatchObject({
+      callId: leg.callId,
+      dialect: 'siprec-rfc7866',
+      worker: 0,
+      sip: { callId: dialog.callId, transport: 'udp' },
+      externalIds: {
+        'session-id': '0123456789abcdef0123456789abcdef',
+        'metadata-session-id': 'hVpd7YQgRW2nD22h7q60JQ==',
+        'metadata-group-id': '7+OTCyoxTmqmqyA/1weDAg==',
+      },
+      channels: [
+        {
+          index: 0,
+          role: 'agent',
+          label: '1',
+          participant: { name: 'Asha', aor: 'sip:agent12@example.test' },
+        },
+        { index: 1, role: 'customer', label: '2', participant: { name: 'Bram' } },
+      ],
+    });
+    expect(started.call.startedAtMs).toBe(leg.zero.wallMs);
+  });
+
+  it('ends with the caller’s BYE, and transcripts gets the totals of both channels', async () => {
+    const { media, transcripts } = await start();
+    const dialog = (await rig.client()).dialog();
+    await dialog.invite(siprecInvite);
+    expect((await dialog.bye()).status).toBe(200);
+    const ended = await until('call.ended', () => transcripts.of('call.ended')[0]);
+    expect(ended.endReason).toBe('bye');
+    expect(ended.channels.map((channel) => channel.packetsReceived)).toEqual([50, 50]);
+    expect(media[0]!.legs.size).toBe(0);
+    expect(rig.gateway.liveCalls).toBe(0);
+  });
+});
+
+describe('a call that ends in another way', () => {
+  it('is closed on its worker and reported as cancelled when CANCEL comes before the ports', async () => {
+    const { media } = await start();
+    media[0]!.onOpen = 'ignore';
+    const dialog = (await rig.client()).dialog();
+    dialog.request('INVITE', siprecInvite);
+    const open = await until('leg.open', () => media[0]!.of('leg.open')[0]);
+    dialog.request('CANCEL', { body: '', contentType: null }, true);
+    expect((await dialog.final('INVITE')).status).toBe(487);
+    media[0]!.legs.set(open.leg.legId, open.leg);
+    media[0]!.send({ type: 'leg.opened', id: open.id, legId: open.leg.legId, ports: portsOf(open.leg) });
+    const close = await until('leg.close', () => media[0]!.of('leg.close')[0]);
+    expect(close.legId).toBe(open.leg.legId);
+    await until('no call', () => rig.gateway.liveCalls === 0);
+    expect(rig.transcripts.messages).toEqual([]);
+  });
+
+  it('is ended by a BYE from us when no RTP comes', async () => {
+    const { media, transcripts } = await start();
+    const dialog = (await rig.client()).dialog();
+    await dialog.invite(siprecInvite);
+    media[0]!.send({ type: 'leg.timeout', legId: media[0]!.of('leg.open')[0]!.leg.legId });
+    const bye = await dialog.incoming('BYE');
+    expect(bye.headers.get('reason')).toContain('rtp-timeout');
+    const ended = await until('call.ended', () => transcripts.of('call.ended')[0]);
+    expect(ended.endReason).toBe('rtp-timeout');
+  });
+
+  it('is ended by the SIP server when no ACK comes', async () => {
+    const { media, transcripts } = await start({ hurry: 40 });
+    const dialog = (await rig.client()).dialog();
+    dialog.request('INVITE', siprecInvite);
+    expect((await dialog.final('INVITE')).status).toBe(200);
+    const ended = await until('call.ended', () => transcripts.of('call.ended')[0]);
+    expect(ended.endReason).toBe('ack-timeout');
+    expect(media[0]!.legs.size).toBe(0);
+  });
+
+  it('is ended by a BYE from us with reason local when the gateway is drained', async () => {
+    const { transcripts } = await start();
+    const dialog = (await rig.client()).dialog();
+    await dialog.invite(siprecInvite);
+    const drained = rig.gateway.drain();
+    await dialog.incoming('BYE');
+    await drained;
+    expect(transcripts.of('call.ended').map((ended) => ended.endReason)).toEqual(['local']);
+  });
+});
+
+describe('a re-INVITE', () => {
+  it('with a new port updates the leg and raises the version of the answer', async () => {
+    const { media } = await start();
+    const dialog = (await rig.client()).dialog();
+    const first = await dialog.invite(siprecInvite);
+    const second = await dialog.invite({
+      ...siprecInvite,
+      body: siprecBody(sdpOf([{ port: 31_000 }, {}], 2)),
+    });
+    expect(second.status).toBe(200);
+    const update = media[0]!.of('leg.update')[0]!;
+    expect(update.leg.channels.map((channel) => channel.remote?.port)).toEqual([31_000, 30_002]);
+    expect(versionOf(second.body)).toBe(versionOf(first.body) + 1);
+    expect(second.body.replace(/^o=.*$/m, '')).toBe(first.body.replace(/^o=.*$/m, ''));
+    expect(media[0]!.of('leg.open')).toHaveLength(1);
+  });
+
+  it('that repeats the offer is a refresh: the same answer, and the leg is left alone', async () => {
+    const { media } = await start();
+    const dialog = (await rig.client()).dialog();
+    const offer = { body: sdpOf([{}, {}]), headers: ['Supported: timer', 'Session-Expires: 1800'] };
+    const first = await dialog.invite(offer);
+    const second = await dialog.invite(offer);
+    expect(second.body).toBe(first.body);
+    expect(second.headers.get('session-expires')).toBe('1800;refresher=uac');
+    expect(media[0]!.of('leg.update')).toEqual([]);
+  });
+
+  it.each([
+    ['a=inactive', sdpOf([{ direction: 'inactive' }, { direction: 'inactive' }], 2), 'inactive'],
+    ['c=0.0.0.0', sdpOf([{}, {}], 2, '0.0.0.0'), 'recvonly'],
+  ])('with %s holds the channels and keeps the call', async (_what, held, direction) => {
+    const { media } = await start();
+    const dialog = (await rig.client()).dialog();
+    await dialog.invite({ body: sdpOf([{}, {}]) });
+    const answer = await dialog.invite({ body: held });
+    expect(answer.body.match(/^a=(recvonly|inactive)/gm)).toEqual([`a=${direction}`, `a=${direction}`]);
+    expect(answer.body).not.toContain('m=audio 0');
+    const channels = media[0]!.of('leg.update')[0]!.leg.channels;
+    expect(channels.map((channel) => channel.state)).toEqual(['held', 'held']);
+    await dialog.invite({ body: sdpOf([{}, {}], 3) });
+    expect(media[0]!.of('leg.update')[1]!.leg.channels.map((channel) => channel.state)).toEqual([
+      'active',
+      'active',
+    ]);
+    expect(rig.gateway.liveCalls).toBe(1);
+  });
+
+  it('with a further stream (Oracle) opens a second leg on the same worker and tells transcripts', async () => {
+    const { media, transcripts } = await start();
+    const dialog = (await rig.client()).dialog();
+    await dialog.invite({ body: siprecBody(sdpOf([{}])), contentType: MULTIPART });
+    const answer = await dialog.invite({ body: siprecBody(sdpOf([{}, {}], 2)), contentType: MULTIPART });
+    expect(answer.body.match(/^m=audio [1-9]\d+ /gm)).toHaveLength(2);
+    const [first, second] = media[0]!.of('leg.open');
+    expect(second!.leg.legId).toBe(`${first!.leg.callId}/1`);
+    expect(second!.leg.zero).toEqual(first!.leg.zero);
+    expect(second!.leg.channels.map((channel) => channel.channel)).toEqual([`${first!.leg.callId}:1`]);
+    const updated = await until('call.updated', () => transcripts.of('call.updated')[0]);
+    expect(updated.call.channels.map((channel) => channel.participant.name)).toEqual(['Asha', 'Bram']);
+    await dialog.bye();
+    const ended = await until('call.ended', () => transcripts.of('call.ended')[0]);
+    expect(ended.channels).toHaveLength(2);
+    expect(media[0]!.legs.size).toBe(0);
+  });
+
+  it('that takes a stream away holds its channel and answers it with port 0', async () => {
+    const { media } = await start();
+    const dialog = (await rig.client()).dialog();
+    await dialog.invite({ body: sdpOf([{}, {}]) });
+    const answer = await dialog.invite({ body: sdpOf([{}, { port: 0 }], 2) });
+    expect(answer.body).toMatch(/m=audio 21002 [^]*m=audio 0 /);
+    expect(media[0]!.of('leg.update')[0]!.leg.channels.map((channel) => channel.state)).toEqual([
+      'active',
+      'held',
+    ]);
+  });
+
+  it('to a codec that we do not take is refused and leaves the session as it was', async () => {
+    const { media } = await start();
+    const dialog = (await rig.client()).dialog();
+    await dialog.invite({ body: sdpOf([{}]) });
+    const answer = await dialog.invite({ body: sdpOf([{ formats: '9' }], 2) });
+    expect(answer.status).toBe(488);
+    expect(media[0]!.of('leg.update')).toEqual([]);
+    expect((await dialog.bye()).status).toBe(200);
+  });
+});
+
+describe('an INVITE that cannot be taken', () => {
+  it('from outside SIP_ALLOW gets 403, and so does OPTIONS', async () => {
+    const { media } = await start({ env: { SIP_ALLOW: '127.0.0.1/32' } });
+    const stranger = await rig.client('127.0.0.2');
+    expect((await stranger.dialog().invite(siprecInvite)).status).toBe(403);
+    expect((await stranger.ask('OPTIONS')).status).toBe(403);
+    expect((await (await rig.client()).ask('OPTIONS')).status).toBe(200);
+    expect(media[0]!.messages.map((message) => message.type)).toEqual(['leg.sync']);
+  });
+
+  it.each<[what: string, status: number, says: RegExp, invite: Parameters<ClientDialog['invite']>[0]]>([
+    ['codecs we lack', 488, /305 earshot ".*PCMU\/8000/, { body: sdpOf([{ formats: '9 18' }]) }],
+    ['SRTP', 488, /RTP\/SAVP is not supported/, { body: sdpOf([{}]).replace('RTP/AVP', 'RTP/SAVP') }],
+    ['video alone', 488, /no m=audio line/, { body: sdpOf([{}]).replace('m=audio', 'm=video') }],
+    ['garbage for SDP', 400, /line 1 is not v=0/, { body: 'garbage\r\nmore of it\r\n' }],
+    ['an m-line without formats', 400, /m= line 1/, { body: sdpOf([{}]).replace(' RTP/AVP 0 8', '') }],
+    [
+      'a multipart body without its boundary',
+      400,
+      /no line is the boundary/,
+      { body: 'x', contentType: MULTIPART },
+    ],
+    ['multipart without a boundary', 400, /no boundary/, { body: 'x', contentType: 'multipart/mixed' }],
+    [
+      'metadata with a DTD',
+      400,
+      /DTD/,
+      {
+        body: siprecBody(sdpOf([{}]), '<!DOCTYPE r [<!ENTITY a "a">]><recording>&a;</recording>'),
+        contentType: MULTIPART,
+      },
+    ],
+    ['another Content-Type', 415, /text\/plain/, { body: 'hello', contentType: 'text/plain' }],
+  ])(
+    'for %s gets %i with a Warning, and a good call right after is taken',
+    async (_what, status, says, invite) => {
+      await start();
+      const client = await rig.client();
+      const refused = await client.dialog().invite(invite);
+      expect(refused.status).toBe(status);
+      expect(refused.headers.get('warning')).toMatch(says);
+      expect(rig.gateway.liveCalls).toBe(0);
+      expect((await client.dialog().invite(siprecInvite)).status).toBe(200);
+    },
+  );
+
+  it('without a Contact gets 400', async () => {
+    await start();
+    const client = await rig.client();
+    expect((await client.dialog().invite({ body: sdpOf([{}]), contact: null })).status).toBe(400);
+    expect(rig.gateway.liveCalls).toBe(0);
+  });
+
+  it('names what it accepts with 415 and what it does not know with 420', async () => {
+    await start();
+    const client = await rig.client();
+    const media = await client.dialog().invite({ body: 'x', contentType: 'text/plain' });
+    expect(media.headers.get('accept')).toContain('application/rs-metadata+xml');
+    const extension = await client.dialog().invite({ body: sdpOf([{}]), headers: ['Require: siprec, gruu'] });
+    expect(extension.status).toBe(420);
+    expect(extension.headers.get('unsupported')).toBe('gruu');
+  });
+
+  it('gets 503 with Retry-After above MAX_CALLS, and is taken when a call has ended', async () => {
+    await start({ env: { MAX_CALLS: '1' } });
+    const client = await rig.client();
+    const first = client.dialog();
+    await first.invite(siprecInvite);
+    const refused = await client.dialog().invite(siprecInvite);
+    expect(refused.status).toBe(503);
+    expect(Number(refused.headers.get('retry-after'))).toBeGreaterThan(0);
+    await first.bye();
+    await until('the call is gone', () => rig.gateway.liveCalls === 0);
+    expect((await client.dialog().invite(siprecInvite)).status).toBe(200);
+  });
+
+  it('survives hostile bodies of every kind and takes a call after all of them', async () => {
+    await start();
+    const client = await rig.client();
+    const laughs = `<?xml version="1.0"?><!DOCTYPE lolz [<!ENTITY lol "lol">${Array.from({ length: 9 }, (_, i) => `<!ENTITY lol${i + 1} "${`&lol${i === 0 ? '' : i};`.repeat(10)}">`).join('')}]><recording>&lol9;</recording>`;
+    const hostile = [
+      siprecBody(sdpOf([{}]), laughs),
+      siprecBody(sdpOf([{}]), '<a>'.repeat(3_000)),
+      siprecBody(sdpOf([{}]), '<recording'),
+      siprecBody(`v=0\r\n${'m=audio 1 RTP/AVP 0\r\n'.repeat(100)}`),
+      siprecBody('\u0000\u0001'),
+      multipartOf([['application/sdp', '']]),
+    ];
+    for (const body of hostile) {
+      const answer = await client.dialog().invite({ body, contentType: MULTIPART });
+      expect(answer.status).toBeGreaterThanOrEqual(400);
+      expect(answer.status).toBeLessThan(500);
+    }
+    expect((await client.dialog().invite(siprecInvite)).status).toBe(200);
+  });
+});
+
+describe('an INVITE without SDP (CUCM’s built-in bridge)', () => {
+  const delayed = { body: '', contentType: null };
+
+  it('gets our offer in the 200, and the ACK’s answer says where the stream comes from', async () => {
+    const { media } = await start();
+    const dialog = (await rig.client()).dialog();
+    const offer = await dialog.invite(delayed, sdpOf([{ label: null, formats: '8' }]));
+    expect(offer.status).toBe(200);
+    expect(offer.body).toMatch(/m=audio 21002 RTP\/AVP 0 8\r\n[^]*a=recvonly/);
+    const opened = media[0]!.of('leg.open')[0]!.leg;
+    expect(opened.channels[0]).toMatchObject({ state: 'active', remote: null });
+    const update = await until('leg.update', () => media[0]!.of('leg.update')[0]);
+    expect(update.leg.channels[0]).toMatchObject({
+      codecs: [{ payloadType: 8, name: 'PCMA' }],
+      remote: { address: '127.0.0.1', port: 30_000 },
+    });
+    expect((await dialog.bye()).status).toBe(200);
+  });
+
+  it('is taken down when the ACK takes nothing of the offer', async () => {
+    const { transcripts } = await start();
+    const dialog = (await rig.client()).dialog();
+    await dialog.invite(delayed, sdpOf([{ port: 0 }]));
+    await dialog.incoming('BYE');
+    const ended = await until('call.ended', () => transcripts.of('call.ended')[0]);
+    expect(ended.endReason).toBe('error');
+  });
+
+  it('in a held dialog asks for a new offer: it is recvonly again, and the ACK takes the call up', async () => {
+    const { media } = await start();
+    const dialog = (await rig.client()).dialog();
+    await dialog.invite({ body: sdpOf([{}]) });
+    const held = await dialog.invite({ body: sdpOf([{ direction: 'inactive' }], 2) });
+    const offer = await dialog.invite(delayed, sdpOf([{}], 3));
+    expect(offer.body).toContain('a=recvonly');
+    expect(versionOf(offer.body)).toBe(versionOf(held.body) + 1);
+    const update = await until('second leg.update', () => media[0]!.of('leg.update')[1]);
+    expect(update.leg.channels[0]!.state).toBe('active');
+  });
+});
+
+describe('requests around calls', () => {
+  it('OPTIONS says what is taken; INFO in a dialog gets 200 and BYE of no dialog 481', async () => {
+    await start();
+    const client = await rig.client();
+    const options = await client.ask('OPTIONS');
+    expect(options.headers.get('allow')).toContain('INVITE');
+    expect(options.headers.get('accept')).toContain('multipart/mixed');
+    const dialog = client.dialog();
+    await dialog.invite(siprecInvite);
+    dialog.request('INFO', { body: 'x', contentType: 'application/dtmf-relay' });
+    expect((await dialog.final('INFO')).status).toBe(200);
+    const stranger = client.dialog();
+    stranger.toTag = 'nobody';
+    expect((await stranger.bye()).status).toBe(481);
+  });
+
+  it('an UPDATE with bare metadata (Avaya) renames a party without touching the session', async () => {
+    const { media, transcripts } = await start();
+    const dialog = (await rig.client()).dialog();
+    await dialog.invite(siprecInvite);
+    const partial = crlf([
+      '<recording xmlns="urn:ietf:params:xml:ns:recording:1"><dataMode>Partial</dataMode>',
+      '<participant participant_id="zSfPoSvdSDCmU3A3TRDxAw=="><nameID aor="sip:cleo@example.test"><name>Cleo</name></nameID></participant>',
+      '</recording>',
+    ]);
+    dialog.request('UPDATE', { body: partial, contentType: 'application/rs-metadata+xml' });
+    expect((await dialog.final('UPDATE')).status).toBe(200);
+    const updated = await until('call.updated', () => transcripts.of('call.updated')[0]);
+    expect(updated.call.channels.map((channel) => channel.participant.name)).toEqual(['Asha', 'Cleo']);
+    expect(media[0]!.of('leg.update')).toEqual([]);
+  });
+
+  it('a plain INVITE with one stream is a mixed call of the party in From', async () => {
+    const { transcripts } = await start();
+    await (
+      await rig.client()
+    )
+      .dialog()
+      .invite({ body: sdpOf([{ label: null, direction: null }]), contact: '<sip:pbx@127.0.0.1>' });
+    const started = await until('call.started', () => transcripts.of('call.started')[0]);
+    expect(started.call.dialect).toBe('plain');
+    expect(started.call.channels).toMatchObject([
+      { role: 'mixed', participant: { name: 'Fork 7', aor: 'sip:fork7@example.test' } },
+    ]);
+  });
+});
+
+const versionOf = (sdp: string): number => Number(/^o=earshot \d+ (\d+)/m.exec(sdp)?.[1]);
+
+const portsOf = (leg: Leg): ChannelPorts[] =>
+  leg.channels.map(({ channel }, index) => ({
+    channel,
+    rtpPort: 22_000 + index * 2,
+    rtcpPort: 22_001 + index * 2,
+  }));

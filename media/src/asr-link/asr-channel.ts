@@ -1,0 +1,59 @@
+import type { CallZero, ChannelId, CodecName } from '@earshot/contracts';
+import type { AudioSource, Tape } from '../spool/tape.ts';
+
+/** What the link needs of a channel. */
+export interface Subject {
+  readonly id: ChannelId;
+  readonly zero: CallZero;
+  readonly encoding: CodecName;
+  readonly tape: Tape;
+  logClock(nowUs: number): void;
+}
+
+/** Reads what is older than the tape from the channel's files. */
+export type ReadWindow = (fromTick: number, upToTick: number) => Promise<AudioSource>;
+
+/**
+ * `asking`: waits for transcripts to say where to resume. `placing`: waits for an engine. `open`: an engine has it.
+ * `settled`: committed to its end.
+ */
+export type AsrState = 'asking' | 'placing' | 'open' | 'settled';
+
+/** The recogniser's side of one channel: which attempt, which engine, how far. Ticks. */
+export class AsrChannel {
+  readonly subject: Subject;
+  readonly readWindow: ReadWindow;
+  /** Which of the five 20 ms turns of 100 ms serves it. */
+  readonly phase: number;
+  state: AsrState = 'asking';
+  attempt: number;
+  engine: number | null = null;
+  /** The engine that it was taken from last. */
+  avoid: number | null = null;
+  /** Not placed before, monotonic microseconds. */
+  notBeforeUs = 0;
+  resumeTick = 0;
+  /** Everything before it was sent. */
+  cursor = 0;
+  creditTick = 0;
+  decidedTick = 0;
+  committedTick = 0;
+  /** The end of the timeline, once its last block is in the files; null while it lives. */
+  endTick: number | null = null;
+  endSent = false;
+  lastWasGap = false;
+  window: AudioSource | null = null;
+  loading = false;
+
+  constructor(subject: Subject, readWindow: ReadWindow, attempt: number, phase: number) {
+    this.subject = subject;
+    this.readWindow = readWindow;
+    this.attempt = attempt;
+    this.phase = phase;
+  }
+
+  /** Ticks that may be sent now. */
+  get sendable(): number {
+    return Math.min(this.creditTick, this.endTick ?? this.subject.tape.endTick) - this.cursor;
+  }
+}

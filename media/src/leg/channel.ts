@@ -1,0 +1,193 @@
+import {
+  type CallZero,
+  type ChannelId,
+  type ChannelTotals,
+  type CodecName,
+  type LegChannel,
+  partsOfChannel,
+  TICKS_PER_FILE,
+} from '@earshot/contracts';
+import type { LastBlock } from '../spool/block-reader.ts';
+import type { BlockWriter } from '../spool/block-writer.ts';
+import type { Tape } from '../spool/tape.ts';
+import { tapeBlockOf } from '../spool/tape-block.ts';
+import type { Wal, WalChannel } from '../spool/wal.ts';
+import { type ChannelCounters, newCounters, rejectedOf } from '../stages/counters.ts';
+import type { Timeline } from '../timeline/timeline.ts';
+import { HANGOVER_TICKS } from '../vad/gate.ts';
+import { buildPipeline, type Pipeline } from './pipeline.ts';
+
+/** A block that no packet continued for so long goes to the files as it is. */
+const OPEN_BLOCK_US = 1_000_000;
+
+/** One audio stream of a call, from its datagrams to its tape. Time is passed in; sockets are the worker's. */
+export class Channel {
+  readonly id: ChannelId;
+  readonly index: number;
+  readonly zero: CallZero;
+  /** The law of everything after the codec stage, for the channel's life. */
+  readonly encoding: CodecName;
+  readonly counters: ChannelCounters = newCounters();
+  readonly writer: BlockWriter;
+  state: LegChannel['state'];
+  /** When the last packet was taken, monotonic microseconds; at first, when the channel was opened or adopted. */
+  lastArrivalUs: number;
+  /** The clock does not move a channel on that the gateway has not confirmed after a restart. */
+  confirmed = true;
+  readonly #pipeline: Pipeline;
+  readonly #wal: Wal;
+  readonly #walChannel: WalChannel;
+  #channel: LegChannel;
+  #clockLoggedTick = 0;
+  #lostBefore = 0;
+  #droppedFile = 0;
+
+  constructor(channel: LegChannel, zero: CallZero, writer: BlockWriter, wal: Wal, nowUs: number) {
+    this.id = channel.channel;
+    this.index = partsOfChannel(channel.channel).index;
+    this.zero = zero;
+    this.encoding = channel.codecs[0]?.name ?? 'PCMU';
+    this.state = channel.state;
+    this.writer = writer;
+    this.lastArrivalUs = nowUs;
+    this.#channel = channel;
+    this.#wal = wal;
+    this.#walChannel = { id: channel.channel, file: null, number: 0 };
+    this.#pipeline = buildPipeline(channel, this.index, zero, {
+      counters: this.counters,
+      writer,
+      wal,
+      walChannel: this.#walChannel,
+      lostBefore: () => this.#lostBefore,
+      nowUs,
+    });
+  }
+
+  get tape(): Tape {
+    return this.#pipeline.tape;
+  }
+  get timeline(): Timeline {
+    return this.#pipeline.timeline;
+  }
+  get lost(): number {
+    return this.#lostBefore + this.#pipeline.jitter.lost;
+  }
+
+  /** The pipeline in words. */
+  toString(): string {
+    return String(this.#pipeline.rtp);
+  }
+
+  receive(datagram: Uint8Array, address: string, port: number, arrivalUs: number): void {
+    if (this.#pipeline.rtp.receive(datagram, address, port, arrivalUs)) this.lastArrivalUs = arrivalUs;
+  }
+
+  /** A packet that a predecessor had taken, from its log. @param endTick of the timeline when it arrived */
+  replay(datagram: Uint8Array, address: string, port: number, arrivalUs: number, endTick: number): void {
+    const { rtp, wal, jitter, timeline } = this.#pipeline;
+    jitter.advance(arrivalUs);
+    timeline.gapTo(endTick);
+    wal.replaying = true;
+    rtp.replay(datagram, address, port, arrivalUs);
+    wal.replaying = false;
+  }
+
+  /** The predecessor's clock had moved the timeline on to there. */
+  replayClock(nowUs: number, endTick: number): void {
+    this.#pipeline.jitter.advance(nowUs);
+    this.#pipeline.timeline.gapTo(endTick);
+    this.#clockLoggedTick = endTick;
+  }
+
+  /** Goes on from a predecessor's last block. */
+  restore(last: LastBlock): void {
+    const { block } = last;
+    const endTick = block.startTick + block.ticks;
+    const { rtp, jitter, timeline, tape } = this.#pipeline;
+    rtp.restore(block.ssrc, block.extendedSequence);
+    jitter.restore(block.extendedSequence);
+    timeline.restore(endTick, block.ssrc, block.extendedSequence, block.rtpTimestampAtEnd);
+    const recent = last.recent.map(tapeBlockOf);
+    // Speech before the first of them holds the gate open into it: the tape is complete from a hangover later.
+    const firstTick = last.whole ? 0 : Math.min(endTick, (recent[0]?.startTick ?? endTick) + HANGOVER_TICKS);
+    tape.restore(recent, firstTick, endTick);
+    this.writer.restore(last.file, last.nextOffset, endTick);
+    this.counters.received = block.packetsReceived;
+    this.counters.late = block.packetsLate;
+    this.#lostBefore = block.packetsLost;
+  }
+
+  /** Restores a channel whose timeline has ended: its audio is in the files. */
+  restoreEnded(endTick: number): void {
+    this.timeline.gapTo(endTick);
+    this.tape.restore([], endTick, endTick);
+  }
+
+  update(channel: LegChannel, nowUs: number): void {
+    const remote = channel.remote;
+    const before = this.#channel.remote;
+    if (remote?.address !== before?.address || remote?.port !== before?.port) {
+      this.#pipeline.rtp.relatch(remote, nowUs);
+    }
+    this.#pipeline.rtp.setCodecs(channel.codecs);
+    this.#pipeline.codec.setCodecs(channel.codecs);
+    // A channel that was held had no packets: its time-out begins now.
+    if (this.state === 'held' && channel.state === 'active') {
+      this.lastArrivalUs = Math.max(this.lastArrivalUs, nowUs);
+    }
+    this.state = channel.state;
+    this.#channel = channel;
+  }
+
+  /**
+   * Every 20 ms: gives up old holes, moves an idle timeline on.
+   * @param dryUs since when the sockets are known to be read as packets come
+   */
+  advance(nowUs: number, dryUs: number): void {
+    const { jitter, timeline, tape } = this.#pipeline;
+    jitter.advance(nowUs);
+    if (nowUs - tape.openSinceUs > OPEN_BLOCK_US) tape.close();
+    if (this.confirmed && jitter.held === 0) timeline.clock(nowUs, Math.max(this.lastArrivalUs, dryUs));
+  }
+
+  /** Logs how far the clock moved the timeline, before anyone is told. */
+  logClock(nowUs: number): void {
+    const { endTick } = this.timeline;
+    if (endTick === this.#clockLoggedTick || nowUs - this.lastArrivalUs < OPEN_BLOCK_US / 4) return;
+    this.#clockLoggedTick = endTick;
+    this.#wal.clock(this.#walChannel, nowUs, endTick);
+  }
+
+  /** Ends the timeline: no packet will come. */
+  finish(nowUs: number, dryUs: number): void {
+    this.#pipeline.jitter.flush();
+    if (this.confirmed) this.timeline.clock(nowUs, Math.max(this.lastArrivalUs, dryUs));
+    this.tape.close();
+  }
+
+  /** Up to which arrival its packets are in its files. */
+  get coveredUs(): number {
+    const idle = this.#pipeline.jitter.held === 0 && this.tape.openSinceUs === Infinity && this.writer.idle;
+    return idle ? Infinity : this.writer.coveredUs;
+  }
+
+  /** Asked with each commit; says yes once a file, so that folders are not read for nothing. */
+  mayDropFiles(neededTick: number): boolean {
+    const file = Math.floor(neededTick / TICKS_PER_FILE);
+    if (file <= this.#droppedFile) return false;
+    this.#droppedFile = file;
+    return true;
+  }
+
+  totals(): ChannelTotals {
+    return {
+      channel: this.id,
+      endTick: this.timeline.endTick,
+      packetsReceived: this.counters.received,
+      packetsLost: this.lost,
+      packetsLate: this.counters.late,
+      packetsDuplicate: this.counters.duplicate,
+      packetsRejected: rejectedOf(this.counters),
+    };
+  }
+}

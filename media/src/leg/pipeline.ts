@@ -1,0 +1,61 @@
+import type { CallZero, LegChannel } from '@earshot/contracts';
+import type { JitterBuffer } from '../jitter/jitter-buffer.ts';
+import type { BlockWriter } from '../spool/block-writer.ts';
+import type { Tape } from '../spool/tape.ts';
+import type { Wal, WalChannel } from '../spool/wal.ts';
+import { CodecStage } from '../stages/codec-stage.ts';
+import type { ChannelCounters } from '../stages/counters.ts';
+import { JitterStage } from '../stages/jitter-stage.ts';
+import { RtpStage } from '../stages/rtp-stage.ts';
+import { SpoolStage } from '../stages/spool-stage.ts';
+import { TapeRoom } from '../stages/tape-stage.ts';
+import { TeeStage } from '../stages/tee-stage.ts';
+import { TimelineStage } from '../stages/timeline-stage.ts';
+import { VadStage } from '../stages/vad-stage.ts';
+import { WalStage } from '../stages/wal-stage.ts';
+import type { Timeline } from '../timeline/timeline.ts';
+
+export interface PipelineParts {
+  readonly counters: ChannelCounters;
+  readonly writer: BlockWriter;
+  readonly wal: Wal;
+  readonly walChannel: WalChannel;
+  /** Packets lost before this process took the channel over. */
+  lostBefore(): number;
+  readonly nowUs: number;
+}
+
+/** The ends of a channel's pipeline that its owner works with. */
+export interface Pipeline {
+  readonly rtp: RtpStage;
+  readonly wal: WalStage;
+  readonly jitter: JitterBuffer;
+  readonly codec: CodecStage;
+  readonly timeline: Timeline;
+  readonly tape: Tape;
+}
+
+/** Builds a channel's whole pipeline, from the last stage to the first. */
+export function buildPipeline(
+  channel: LegChannel,
+  index: number,
+  zero: CallZero,
+  parts: PipelineParts,
+): Pipeline {
+  const encoding = channel.codecs[0]?.name ?? 'PCMU';
+  const spool = new SpoolStage(parts.writer, encoding, index, {
+    counters: () => ({
+      received: parts.counters.received - jitter.buffer.held,
+      lost: parts.lostBefore() + jitter.buffer.lost,
+      late: parts.counters.late,
+    }),
+    oldestHeldUs: () => jitter.buffer.oldestHeldUs,
+  });
+  const tape = new TapeRoom(new TeeStage(spool, new VadStage(encoding)));
+  const timeline = new TimelineStage(zero, encoding, tape);
+  const codec = new CodecStage(encoding, channel.codecs, timeline);
+  const jitter: JitterStage = new JitterStage(parts.counters, codec);
+  const wal = new WalStage(parts.wal, parts.walChannel, () => timeline.timeline.endTick, jitter);
+  const rtp = new RtpStage(channel.codecs, channel.remote, parts.nowUs, parts.counters, wal);
+  return { rtp, wal, jitter: jitter.buffer, codec, timeline: timeline.timeline, tape: tape.tape };
+}

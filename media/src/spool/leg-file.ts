@@ -1,0 +1,77 @@
+import fs from 'node:fs/promises';
+import { join } from 'node:path';
+import type { CallId, ChannelTotals, Leg, LegId } from '@earshot/contracts';
+
+/**
+ * DATA_DIR/spool/<callId>/leg-<n>.json: what a replacement of this worker needs to know of a leg. It is there from before the
+ * leg is answered until its last tick is committed.
+ */
+export interface LegRecord {
+  readonly version: 1;
+  readonly leg: Leg;
+  readonly worker: number;
+  /** By channel id: the last attempt that was asked for. A hint: transcripts knows better. */
+  readonly attempts: Readonly<Record<string, number>>;
+  /** Null while the leg is open; then what its channels received, with their end ticks. */
+  readonly closed: readonly ChannelTotals[] | null;
+}
+
+export const callFolder = (spoolFolder: string, callId: CallId): string => join(spoolFolder, callId);
+
+const legFileName = (legId: LegId): string => `leg-${legId.slice(legId.lastIndexOf('/') + 1)}.json`;
+const LEG_FILE = /^leg-\d+\.json$/;
+
+/** Written beside and renamed, so that a reader finds the old one or the new one. @throws system errors */
+export async function writeLegFile(spoolFolder: string, record: LegRecord): Promise<void> {
+  const folder = callFolder(spoolFolder, record.leg.callId);
+  const path = join(folder, legFileName(record.leg.legId));
+  await fs.mkdir(folder, { recursive: true });
+  await fs.writeFile(`${path}.new`, JSON.stringify(record));
+  await fs.rename(`${path}.new`, path);
+}
+
+export async function removeLegFile(spoolFolder: string, leg: Leg): Promise<void> {
+  await fs.rm(join(callFolder(spoolFolder, leg.callId), legFileName(leg.legId)), { force: true });
+}
+
+export interface LegFiles {
+  readonly records: readonly LegRecord[];
+  /** Files that are not leg records. */
+  readonly damaged: number;
+}
+
+/** All legs of a worker. Other workers' legs are passed over, damaged files counted. */
+export async function readLegFiles(spoolFolder: string, worker: number): Promise<LegFiles> {
+  const records: LegRecord[] = [];
+  let damaged = 0;
+  for (const call of await fs.readdir(spoolFolder, { withFileTypes: true })) {
+    if (!call.isDirectory() || call.name === 'wal') continue;
+    const folder = join(spoolFolder, call.name);
+    const names = await fs.readdir(folder).catch(() => [] as string[]); // removed meanwhile by post-call
+    for (const name of names.filter((file) => LEG_FILE.test(file))) {
+      const text = await fs.readFile(join(folder, name), 'utf8').catch(() => '');
+      const record = parseLegRecord(text);
+      if (record === null) damaged++;
+      else if (record.worker === worker) records.push(record);
+    }
+  }
+  return { records, damaged };
+}
+
+/** @returns null when the text is not a leg record */
+export function parseLegRecord(text: string): LegRecord | null {
+  try {
+    const record = JSON.parse(text) as LegRecord;
+    const sound =
+      record.version === 1 &&
+      typeof record.worker === 'number' &&
+      typeof record.leg.callId === 'string' &&
+      typeof record.leg.legId === 'string' &&
+      typeof record.leg.zero.monoUs === 'number' &&
+      Array.isArray(record.leg.channels) &&
+      typeof record.attempts === 'object';
+    return sound ? record : null;
+  } catch (_notJson) {
+    return null;
+  }
+}

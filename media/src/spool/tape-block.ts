@@ -1,0 +1,90 @@
+import {
+  BLOCK_TICKS,
+  type CodecName,
+  encodeBlock,
+  type SpoolBlock,
+  VAD_FRAME_TICKS,
+} from '@earshot/contracts';
+import type { Gate } from '../vad/gate.ts';
+
+/** A stretch of up to 500 ms of codes in memory: what contracts' SpoolBlock is on disk. */
+export interface TapeBlock {
+  startTick: number;
+  ticks: number;
+  /** Bit i: raw speech in the i-th 20 ms. */
+  vad: number;
+  /** BLOCK_TICKS long; the first `ticks` are filled. */
+  readonly payload: Uint8Array;
+  /** Arrival of the last packet in it, monotonic microseconds; 0 when read from a file. */
+  arrivalUs: number;
+  /** Its last packet ends in it, rather than in the next block. */
+  complete: boolean;
+  // The checkpoint (see RtpMark).
+  ssrc: number;
+  extended: number;
+  timestampAtEnd: number;
+}
+
+export const newTapeBlock = (): TapeBlock => ({
+  startTick: 0,
+  ticks: 0,
+  vad: 0,
+  payload: new Uint8Array(BLOCK_TICKS),
+  arrivalUs: 0,
+  complete: true,
+  ssrc: 0,
+  extended: 0,
+  timestampAtEnd: 0,
+});
+
+export const endOf = (block: TapeBlock): number => block.startTick + block.ticks;
+export const framesOf = (block: TapeBlock): number => Math.ceil(block.ticks / VAD_FRAME_TICKS);
+
+/** Opens the gate for a block's raw speech bits. Blocks come in order. */
+export function addSpeech(gate: Gate, block: TapeBlock): void {
+  for (let i = 0; i < framesOf(block); i++) {
+    if (((block.vad >>> i) & 1) === 0) continue;
+    const start = block.startTick + i * VAD_FRAME_TICKS;
+    gate.speech(start, Math.min(start + VAD_FRAME_TICKS, endOf(block)));
+  }
+}
+
+/** A block of a file as a block of the tape. */
+export function tapeBlockOf(block: SpoolBlock): TapeBlock {
+  const tape = newTapeBlock();
+  tape.startTick = block.startTick;
+  tape.ticks = block.ticks;
+  tape.vad = block.vad;
+  tape.payload.set(block.payload.subarray(0, block.ticks));
+  return tape;
+}
+
+/** Counters that travel in a block's header. */
+export interface BlockCounters {
+  readonly received: number;
+  readonly lost: number;
+  readonly late: number;
+}
+
+export function encodeTapeBlock(
+  block: TapeBlock,
+  encoding: CodecName,
+  channelIndex: number,
+  counters: BlockCounters,
+): Buffer {
+  return encodeBlock({
+    encoding,
+    channelIndex,
+    startTick: block.startTick,
+    ticks: block.ticks,
+    ssrc: block.ssrc,
+    extendedSequence: block.extended,
+    rtpTimestampAtEnd: block.timestampAtEnd,
+    srtpRollover: 0,
+    packetsReceived: counters.received,
+    packetsLost: counters.lost,
+    packetsLate: counters.late,
+    vad: block.vad,
+    payload: block.payload.subarray(0, block.ticks),
+  });
+}

@@ -1,0 +1,20 @@
+import type { RejectReason } from '../rtp/packet.ts';
+
+/** What a channel counts. Plain numbers: the metrics are brought up to date from them once a second. */
+export interface ChannelCounters {
+  /** Taken packets with audio, those that came late or twice included. */
+  received: number;
+  late: number;
+  duplicate: number;
+  readonly rejected: Record<RejectReason, number>;
+}
+
+export const newCounters = (): ChannelCounters => ({
+  received: 0,
+  late: 0,
+  duplicate: 0,
+  rejected: { garbage: 0, rtcp: 0, size: 0, payload_type: 0, source: 0, sequence: 0 },
+});
+
+export const rejectedOf = (counters: ChannelCounters): number =>
+  Object.values(counters.rejected).reduce((sum, count) => sum + count, 0);

@@ -1,0 +1,92 @@
+import type { LegCodec } from '@earshot/contracts';
+import { SourceLatch, type NamedRemote } from '../rtp/latch.ts';
+import { newRtpPacket, parseRtp, type RejectReason } from '../rtp/packet.ts';
+import { SequenceTracker } from '../rtp/sequence.ts';
+import type { ChannelCounters } from './counters.ts';
+import type { PacketStage } from './stage.ts';
+
+/** Datagrams in, valid packets of the latched source with extended sequence numbers out. */
+export class RtpStage {
+  readonly #next: PacketStage;
+  readonly #counters: ChannelCounters;
+  readonly #latch: SourceLatch;
+  readonly #sequence = new SequenceTracker();
+  readonly #packet = newRtpPacket();
+  readonly #taken = new Uint8Array(128);
+  #codecs: readonly LegCodec[] = [];
+
+  constructor(
+    codecs: readonly LegCodec[],
+    remote: NamedRemote | null,
+    nowUs: number,
+    counters: ChannelCounters,
+    next: PacketStage,
+  ) {
+    this.#next = next;
+    this.#counters = counters;
+    this.#latch = new SourceLatch(remote, nowUs);
+    this.setCodecs(codecs);
+  }
+
+  setCodecs(codecs: readonly LegCodec[]): void {
+    this.#codecs = codecs;
+    this.#taken.fill(0);
+    for (const codec of codecs) this.#taken[codec.payloadType & 0x7f] = 1;
+  }
+
+  relatch(remote: NamedRemote | null, nowUs: number): void {
+    this.#latch.relatch(remote, nowUs);
+  }
+
+  restore(ssrc: number, extended: number): void {
+    this.#sequence.restore(ssrc, extended);
+  }
+
+  /** @returns whether the packet was taken */
+  receive(bytes: Uint8Array, address: string, port: number, arrivalUs: number): boolean {
+    const packet = this.#packet;
+    const fault = parseRtp(bytes, packet);
+    if (fault !== null) return this.#reject(fault);
+    if (!this.#latch.accept(address, port, arrivalUs)) return this.#reject('source');
+    return this.#accept(address, port, arrivalUs);
+  }
+
+  /** As receive, for a packet that a predecessor of this process had taken. */
+  replay(bytes: Uint8Array, address: string, port: number, arrivalUs: number): void {
+    if (parseRtp(bytes, this.#packet) !== null) return;
+    this.#latch.take(address, port);
+    this.#accept(address, port, arrivalUs);
+  }
+
+  #accept(address: string, port: number, arrivalUs: number): boolean {
+    const packet = this.#packet;
+    packet.arrivalUs = arrivalUs;
+    packet.address = address;
+    packet.port = port;
+    const verdict = this.#sequence.accept(packet);
+    if (verdict === 'jump') return this.#reject('sequence');
+    if (verdict === 'stale') {
+      this.#counters.late++;
+      return false;
+    }
+    if (this.#taken[packet.payloadType] === 0) {
+      // telephone-event, comfort noise: not for us, but its place in the sequence is no loss.
+      this.#reject('payload_type');
+      packet.end = packet.start;
+    } else {
+      this.#counters.received++;
+    }
+    this.#next.packet(packet);
+    return true;
+  }
+
+  #reject(reason: RejectReason): false {
+    this.#counters.rejected[reason]++;
+    return false;
+  }
+
+  toString(): string {
+    const names = this.#codecs.map((codec) => `${codec.name}/8000`).join(', ');
+    return `Rtp(${names}) -> ${String(this.#next)}`;
+  }
+}

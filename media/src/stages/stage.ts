@@ -1,0 +1,14 @@
+import type { PacketSink } from '../rtp/packet.ts';
+import type { TapeSink } from '../spool/tape.ts';
+import type { AudioSink } from '../timeline/timeline.ts';
+
+/**
+ * A stage is made once a channel, with its downstream, and may allocate then; its per-packet method may not. Each prints
+ * itself and what follows, so that a channel's whole pipeline can be read in a log line and asserted in a test.
+ */
+export interface Described {
+  toString(): string;
+}
+export type PacketStage = PacketSink & Described;
+export type AudioStage = AudioSink & Described;
+export type TapeStage = TapeSink & Described;

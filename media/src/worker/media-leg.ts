@@ -1,0 +1,36 @@
+import type { ChannelId, ChannelTotals, Leg } from '@earshot/contracts';
+import type { Channel } from '../leg/channel.ts';
+import type { ChannelSockets } from './sockets.ts';
+
+/** A leg on this worker: its channels, their sockets, and how far its end is. */
+export class MediaLeg {
+  leg: Leg;
+  readonly channels: readonly Channel[];
+  readonly sockets = new Map<ChannelId, ChannelSockets>();
+  /** `open`, then `closing` while the last packets are read and written, then `closed` until all is committed. */
+  state: 'open' | 'closing' | 'closed' = 'open';
+  totals: readonly ChannelTotals[] | null = null;
+  /** Attempts of its channels begin with this one. */
+  firstAttempt = 1;
+  /** The gateway was told that no RTP comes. */
+  timeoutTold = false;
+  readonly unsettled: Set<ChannelId>;
+
+  constructor(leg: Leg, channels: readonly Channel[]) {
+    this.leg = leg;
+    this.channels = channels;
+    this.unsettled = new Set(channels.map((channel) => channel.id));
+  }
+
+  /**
+   * No packet on any active channel for the leg's time-out. Never for a held leg, nor for one that the
+   * gateway has not confirmed after a restart.
+   */
+  isSilent(nowUs: number): boolean {
+    let lastUs = -Infinity;
+    for (const channel of this.channels) {
+      if (channel.state === 'active' && channel.confirmed) lastUs = Math.max(lastUs, channel.lastArrivalUs);
+    }
+    return lastUs > -Infinity && nowUs - lastUs > this.leg.rtpTimeoutS * 1e6;
+  }
+}

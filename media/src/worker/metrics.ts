@@ -1,0 +1,128 @@
+import { Counter, Gauge, Histogram, type Registry } from '@earshot/platform';
+import type { ReopenReason } from '../asr-link/asr-link.ts';
+import type { Channel } from '../leg/channel.ts';
+import { REJECT_REASONS, type RejectReason } from '../rtp/packet.ts';
+import type { DiskHealth } from '../spool/disk-health.ts';
+
+/** Sums over channels: what prom-client is told once a second, as differences. */
+interface Sums {
+  received: number;
+  lost: number;
+  late: number;
+  duplicate: number;
+  readonly rejected: Record<RejectReason, number>;
+}
+
+/** The worker's metrics. The packet path counts in plain numbers; `collect` carries them over. */
+export class MediaMetrics {
+  readonly #received: Counter;
+  readonly #lost: Counter;
+  readonly #late: Counter;
+  readonly #duplicate: Counter;
+  readonly #rejected: Counter<'reason'>;
+  readonly #live: Gauge;
+  readonly #lag: Histogram;
+  readonly #spoolBytes: Counter;
+  readonly #spoolErrors: Counter;
+  readonly #walBytes: Counter;
+  readonly #reopens: Counter<'reason'>;
+  readonly #loopDelay: Gauge;
+  readonly #told: WeakMap<Channel, Sums> = new WeakMap();
+  readonly #health: DiskHealth;
+  #spoolTold = 0;
+  #walTold = 0;
+  #errorsTold = 0;
+
+  constructor(registry: Registry, health: DiskHealth) {
+    const registers = [registry];
+    const counter = (name: string, help: string): Counter => new Counter({ name, help, registers });
+    this.#health = health;
+    this.#received = counter('earshot_rtp_packets_received_total', 'RTP packets with audio that were taken.');
+    this.#lost = counter('earshot_rtp_packets_lost_total', 'RTP packets given up by the jitter buffers.');
+    this.#late = counter('earshot_rtp_packets_late_total', 'RTP packets that came after they were given up.');
+    this.#duplicate = counter('earshot_rtp_packets_duplicate_total', 'RTP packets that came twice.');
+    this.#rejected = new Counter({
+      name: 'earshot_rtp_packets_rejected_total',
+      help: 'Datagrams on RTP ports that were not taken.',
+      labelNames: ['reason'],
+      registers,
+    });
+    this.#live = new Gauge({ name: 'earshot_live_channels', help: 'Channels of open legs.', registers });
+    this.#lag = new Histogram({
+      name: 'earshot_channel_lag_seconds',
+      help: 'Received but not yet decided, by channel, sampled each second.',
+      buckets: [0.25, 0.5, 1, 2, 5, 10, 30, 60, 300],
+      registers,
+    });
+    this.#spoolBytes = counter('earshot_spool_bytes_total', 'Bytes written to spool files.');
+    this.#spoolErrors = counter('earshot_spool_write_errors_total', 'Failed writes of the spool and its log.');
+    this.#walBytes = counter('earshot_wal_bytes_total', 'Bytes written to the write-ahead log.');
+    this.#reopens = new Counter({
+      name: 'earshot_asr_reopens_total',
+      help: 'Channels opened again on an engine.',
+      labelNames: ['reason'],
+      registers,
+    });
+    this.#loopDelay = new Gauge({
+      name: 'earshot_media_loop_delay_seconds',
+      help: 'Longest delay of the 20 ms timer in the last second.',
+      registers,
+    });
+  }
+
+  reopened(reason: ReopenReason): void {
+    this.#reopens.inc({ reason });
+  }
+
+  /** A channel's counts, brought up to date. Also once at its end. */
+  channel(channel: Channel): void {
+    const { counters } = channel;
+    const told = this.#told.get(channel) ?? firstSums(channel);
+    this.#told.set(channel, told);
+    this.#received.inc(Math.max(0, counters.received - told.received));
+    this.#lost.inc(Math.max(0, channel.lost - told.lost));
+    this.#late.inc(Math.max(0, counters.late - told.late));
+    this.#duplicate.inc(Math.max(0, counters.duplicate - told.duplicate));
+    told.received = counters.received;
+    told.lost = channel.lost;
+    told.late = counters.late;
+    told.duplicate = counters.duplicate;
+    for (const reason of REJECT_REASONS) {
+      const more = counters.rejected[reason] - told.rejected[reason];
+      if (more > 0) this.#rejected.inc({ reason }, more);
+      told.rejected[reason] = counters.rejected[reason];
+    }
+  }
+
+  /** A restored channel begins with its predecessor's counts, which that one has told. */
+  adopted(channel: Channel): void {
+    const sums = firstSums(channel);
+    sums.received = channel.counters.received;
+    sums.lost = channel.lost;
+    sums.late = channel.counters.late;
+    this.#told.set(channel, sums);
+  }
+
+  lag(seconds: number): void {
+    this.#lag.observe(seconds);
+  }
+
+  second(liveChannels: number, loopDelaySeconds: number): void {
+    this.#live.set(liveChannels);
+    this.#loopDelay.set(loopDelaySeconds);
+    this.#spoolBytes.inc(this.#health.spoolBytes - this.#spoolTold);
+    this.#walBytes.inc(this.#health.walBytes - this.#walTold);
+    this.#spoolErrors.inc(this.#health.errors - this.#errorsTold);
+    this.#spoolTold = this.#health.spoolBytes;
+    this.#walTold = this.#health.walBytes;
+    this.#errorsTold = this.#health.errors;
+  }
+}
+
+const firstSums = (_channel: Channel): Sums => ({
+  received: 0,
+  lost: 0,
+  late: 0,
+  duplicate: 0,
+  rejected: { garbage: 0, rtcp: 0, size: 0, payload_type: 0, source: 0, sequence: 0 },
+});

@@ -1,0 +1,84 @@
+import fs from 'node:fs/promises';
+import { join } from 'node:path';
+import { type Leg, TICKS_PER_FILE } from '@earshot/contracts';
+import type { Log } from '@earshot/platform';
+import type { ReadWindow } from '../asr-link/asr-channel.ts';
+import type { Channel } from '../leg/channel.ts';
+import { emptyWindow, readWindow, spoolFilesOf } from '../spool/block-reader.ts';
+import { BlockWriter } from '../spool/block-writer.ts';
+import type { DiskHealth } from '../spool/disk-health.ts';
+import {
+  callFolder,
+  type LegRecord,
+  removeLegFile,
+  writeLegFile,
+} from '../spool/leg-file.ts';
+
+/** The folder of calls on disk: errors are logged and counted here, and no caller hears of them. */
+export class SpoolRoom {
+  readonly folder: string;
+  readonly health: DiskHealth;
+  readonly #log: Log;
+  readonly #worker: number;
+
+  constructor(dataDir: string, worker: number, health: DiskHealth, log: Log) {
+    this.folder = join(dataDir, 'spool');
+    this.#worker = worker;
+    this.health = health;
+    this.#log = log;
+  }
+
+  get walFolder(): string {
+    return join(this.folder, 'wal');
+  }
+
+  writerFor(leg: Leg, channelIndex: number): BlockWriter {
+    return new BlockWriter(callFolder(this.folder, leg.callId), channelIndex, this.health);
+  }
+
+  windowsFor(leg: Leg, channelIndex: number): ReadWindow {
+    const folder = callFolder(this.folder, leg.callId);
+    return async (fromTick, upToTick) => {
+      try {
+        const { window, damaged } = await readWindow(folder, channelIndex, fromTick, upToTick);
+        if (damaged > 0) this.#log.warn({ callId: leg.callId, channelIndex, damaged }, 'damaged spool blocks skipped');
+        return window;
+      } catch (error) {
+        this.health.failed(error as Error);
+        return emptyWindow(fromTick, upToTick);
+      }
+    };
+  }
+
+  async saveLeg(leg: Leg, attempts: LegRecord['attempts'], closed: LegRecord['closed']): Promise<void> {
+    try {
+      await writeLegFile(this.folder, { version: 1, leg, worker: this.#worker, attempts, closed });
+    } catch (error) {
+      this.health.failed(error as Error);
+    }
+  }
+
+  /** All of the leg is committed. @param last no other leg of its call is on this worker */
+  async forgetLeg(leg: Leg, last: boolean): Promise<void> {
+    try {
+      await removeLegFile(this.folder, leg);
+      if (last && !leg.record) await fs.rm(callFolder(this.folder, leg.callId), { recursive: true, force: true });
+    } catch (error) {
+      this.health.failed(error as Error);
+    }
+  }
+
+  /** Without a recording to make, a long call's committed files go while it lives. */
+  async dropFiles(leg: Leg, channel: Channel, beforeTick: number): Promise<void> {
+    const folder = callFolder(this.folder, leg.callId);
+    try {
+      for (const name of await spoolFilesOf(folder, channel.index)) {
+        const number = Number(name.slice(name.indexOf('-') + 1, -'.spool'.length));
+        // A block may reach over its file's end.
+        if ((number + 2) * TICKS_PER_FILE < beforeTick) await fs.rm(join(folder, name), { force: true });
+      }
+    } catch (error) {
+      this.health.failed(error as Error);
+    }
+  }
+}

@@ -1,0 +1,90 @@
+import { TICKS_PER_SECOND } from '@earshot/contracts';
+import type { ChildContext, Service } from '@earshot/platform';
+import { AsrLink } from '../asr-link/asr-link.ts';
+import { DiskHealth } from '../spool/disk-health.ts';
+import { Wal } from '../spool/wal.ts';
+import { nowUs } from './clock.ts';
+import { ControlServer } from './control.ts';
+import { LegKeeper } from './leg-keeper.ts';
+import { MediaMetrics } from './metrics.ts';
+import { readInheritance } from './restore.ts';
+import { SpoolRoom } from './spool-room.ts';
+import { TurnTimer } from './timer.ts';
+
+const TURNS_PER_SECOND = 50;
+
+/** Puts the worker together, takes over from a predecessor, and starts its timer. */
+export async function startWorker(context: ChildContext): Promise<Service> {
+  const { config, log, registry, runDir, instance, host } = context;
+  let timer: TurnTimer | null = null;
+  const health = new DiskHealth(log);
+  const metrics = new MediaMetrics(registry, health);
+  const spool = new SpoolRoom(config.dataDir, instance, health, log);
+  const inheritance = await readInheritance(spool.folder, instance, log);
+  const wal: Wal = new Wal(spool.walFolder, instance, inheritance.nextWal, health, nowUs, (channel) =>
+    legs.coveredUs(channel),
+  );
+  const legs: LegKeeper = new LegKeeper({ host, spool, wal, metrics, log, dryUs: () => timer?.dryUs ?? nowUs() });
+  const events = {
+    reopened: metrics.reopened.bind(metrics),
+    committed: legs.committed.bind(legs),
+    settled: legs.settled.bind(legs),
+  };
+  const asr = new AsrLink(runDir, instance, config.asrEngines, events, log, nowUs);
+  legs.asr = asr;
+  host.onEngines((rows) => asr.table(rows));
+  await legs.adopt(inheritance);
+  const control = new ControlServer(legs, instance, log);
+  let syncing = false;
+  let turns = 0;
+
+  const second = (now: number): void => {
+    const loopDelayUs = timer?.takeDelayUs() ?? 0;
+    let live = 0;
+    for (const leg of legs.legs.values()) {
+      for (const channel of leg.channels) {
+        metrics.lag(asr.lagTicks(channel.id) / TICKS_PER_SECOND);
+        metrics.channel(channel);
+        if (leg.state === 'open') live++;
+      }
+      if (leg.state === 'open' && !leg.timeoutTold && leg.isSilent(now)) {
+        leg.timeoutTold = true;
+        control.report({ type: 'leg.timeout', legId: leg.leg.legId });
+      }
+    }
+    metrics.second(live, loopDelayUs / 1e6);
+    control.report({ type: 'load', channels: live, loopDelayMs: loopDelayUs / 1000 });
+    wal.tend();
+    if (!syncing) void sync();
+  };
+
+  /** fdatasync of the log and of the files written since, one at a time, so that the thread pool stays free for writes. */
+  const sync = async (): Promise<void> => {
+    syncing = true;
+    await wal.sync();
+    for (const leg of legs.legs.values()) for (const channel of leg.channels) await channel.writer.sync();
+    syncing = false;
+  };
+
+  timer = new TurnTimer((now) => {
+    legs.advance(now);
+    asr.turn(now);
+    if (++turns % TURNS_PER_SECOND === 0) second(now);
+  });
+  await control.start(runDir);
+
+  return {
+    info: { channels: legs.channelCount },
+    drain: async () => {
+      timer?.stop();
+      await control.stop();
+      asr.close();
+      // Open legs stay as they are, in their files and in the log, for whoever takes over.
+      for (const leg of legs.legs.values()) {
+        for (const sockets of leg.sockets.values()) sockets.close();
+        for (const channel of leg.channels) await channel.writer.flushed();
+      }
+      wal.close();
+    },
+  };
+}

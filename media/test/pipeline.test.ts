@@ -1,0 +1,92 @@
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { setFlagsFromString } from 'node:v8';
+import { runInNewContext } from 'node:vm';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { Channel } from '../src/leg/channel.ts';
+import { BlockWriter } from '../src/spool/block-writer.ts';
+import { DiskHealth } from '../src/spool/disk-health.ts';
+import { Wal } from '../src/spool/wal.ts';
+import { newCall } from './support/call.ts';
+import { quietLog } from './support/null-log.ts';
+import { markedPayload, rtpBytes } from './support/rtp.ts';
+
+let folder: string;
+let health: DiskHealth;
+beforeAll(() => {
+  folder = mkdtempSync(join(tmpdir(), 'es-'));
+  health = new DiskHealth(quietLog);
+});
+afterAll(() => rmSync(folder, { recursive: true, force: true }));
+
+function newChannel(log = folder): { channel: Channel; wal: Wal; zeroUs: number } {
+  const wal = new Wal(log, 0, 1, health, () => performance.now() * 1000, () => Infinity);
+  const { leg } = newCall(1);
+  const channel = new Channel(leg.channels[0]!, leg.zero, new BlockWriter(folder, 0, health), wal, leg.zero.monoUs);
+  return { channel, wal, zeroUs: leg.zero.monoUs };
+}
+
+describe("a channel's pipeline", () => {
+  it('prints itself, from the datagram to the recogniser', () => {
+    expect(String(newChannel().channel)).toBe(
+      'Rtp(PCMU/8000, PCMA/8000) -> Wal -> Jitter(60ms) -> PCMU -> Timeline -> Tape(20s) -> {Spool, Vad(energy) -> AsrLink}',
+    );
+  });
+
+  it('survives 200,000 random and mutated packets, and its timeline stays in order', () => {
+    // No log: the disk is not what this is about.
+    const { channel, wal, zeroUs } = newChannel(join(folder, 'nowhere'));
+    let seed = 20_260_101;
+    const random = (below: number): number => {
+      seed = (Math.imul(seed, 1_664_525) + 1_013_904_223) >>> 0;
+      return Math.floor((seed / 2 ** 32) * below);
+    };
+    let arrivalUs = zeroUs;
+    let sequence = 65_000;
+    let timestamp = 4_294_900_000;
+    let ssrc = 1;
+    let end = 0;
+    for (let n = 0; n < 200_000; n++) {
+      arrivalUs += random(40_000);
+      sequence += random(50) === 0 ? random(70_000) - 30_000 : 1;
+      timestamp += random(50) === 0 ? random(2 ** 32) : 160;
+      if (random(500) === 0) ssrc = random(2 ** 32);
+      const payload = markedPayload(n, random(20) === 0 ? random(1400) : 160);
+      let bytes = rtpBytes({ sequence, timestamp, ssrc, payload, payloadType: random(30) === 0 ? random(128) : 0 });
+      if (random(4) === 0) bytes[random(Math.min(bytes.length, 16))] = random(256);
+      if (random(10) === 0) bytes = bytes.subarray(0, random(bytes.length));
+      channel.receive(bytes, '127.0.0.1', random(100) === 0 ? 9 : 4000, arrivalUs);
+      if (random(8) === 0) channel.advance(arrivalUs, zeroUs);
+      expect(channel.timeline.endTick >= end).toBe(true);
+      end = channel.timeline.endTick;
+    }
+    channel.finish(arrivalUs, zeroUs);
+    expect(channel.tape.endTick).toBe(channel.timeline.endTick);
+    expect(channel.totals().packetsReceived).toBeGreaterThan(10_000);
+    wal.close();
+  });
+
+  it('makes next to no garbage for a packet', () => {
+    setFlagsFromString('--expose-gc');
+    const gc = runInNewContext('gc') as () => void;
+    const { channel, wal, zeroUs } = newChannel();
+    const bytes = rtpBytes({ sequence: 0, timestamp: 0, payload: markedPayload(1) });
+    const send = (from: number, to: number): void => {
+      for (let n = from; n < to; n++) {
+        bytes.writeUInt16BE(n & 0xffff, 2);
+        bytes.writeUInt32BE((n * 160) >>> 0, 4);
+        channel.receive(bytes, '127.0.0.1', 4000, zeroUs + n * 20_000);
+      }
+    };
+    send(0, 20_000);
+    gc();
+    const before = process.memoryUsage().heapUsed;
+    send(20_000, 24_000);
+    const perPacket = (process.memoryUsage().heapUsed - before) / 4000;
+    console.log(perPacket);
+    // Boxed doubles (arrival times are beyond 31 bits) and, every 25th packet, a block's header.
+    expect(perPacket).toBeLessThan(1000);
+    wal.close();
+  });
+});

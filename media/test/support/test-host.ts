@@ -1,0 +1,166 @@
+import { type ChildProcess, fork } from 'node:child_process';
+import dgram from 'node:dgram';
+import { mkdtempSync, mkdirSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import type { ChannelId, EngineRow, FromChild, LentKind, ToChild } from '@earshot/contracts';
+import { until } from './until.ts';
+
+const MAIN = new URL('../../main.ts', import.meta.url).pathname;
+
+interface RawHandle {
+  getsockname(out: { port?: number }): number;
+  close(): void;
+}
+// What host uses too: Node's own way to a bound UDP handle that nobody reads.
+const createHandle = (
+  dgram as unknown as {
+    _createSocketHandle: (address: string, port: number, type: string, fd: undefined, flags: number) => RawHandle;
+  }
+)._createSocketHandle;
+
+interface Lent {
+  readonly rtp: RawHandle;
+  readonly rtcp: RawHandle;
+  readonly rtpPort: number;
+  readonly rtcpPort: number;
+}
+
+/** A small host: owns UDP sockets, lends them to a media worker process, kills and replaces it. */
+export class TestHost {
+  readonly folder = mkdtempSync(join(tmpdir(), 'es-'));
+  readonly runDir = join(this.folder, 'run');
+  readonly dataDir = join(this.folder, 'data');
+  readonly lent = new Map<ChannelId, Lent>();
+  readonly returned: ChannelId[] = [];
+  readonly output: string[] = [];
+  engines = 1;
+  env: Record<string, string> = {};
+  child: ChildProcess | null = null;
+  /** lend.failed is answered instead. */
+  refuse = false;
+  #pongs = 0;
+  #metrics: readonly unknown[] = [];
+
+  constructor() {
+    mkdirSync(this.runDir);
+    mkdirSync(this.dataDir);
+  }
+
+  /** Starts a worker, lending what its predecessor had. Resolves when it is ready. */
+  async start(): Promise<void> {
+    const child = fork(MAIN, {
+      env: {
+        ...process.env,
+        EARSHOT_RUN_DIR: this.runDir,
+        EARSHOT_INSTANCE: '0',
+        DATA_DIR: this.dataDir,
+        ASR_ENGINES: String(this.engines),
+        LOG_LEVEL: 'debug',
+        ...this.env,
+      },
+      stdio: ['ignore', 'pipe', 'pipe', 'ipc'],
+      execArgv: ['--disable-warning=DEP0112', '--disable-warning=ExperimentalWarning'],
+    });
+    this.child = child;
+    const keep = (bytes: Buffer): void => void this.output.push(bytes.toString());
+    child.stdout?.on('data', keep);
+    child.stderr?.on('data', keep);
+    let ready = false;
+    child.on('message', (message: FromChild) => {
+      if (message.type === 'ready') ready = true;
+      else if (message.type === 'lend') this.#lend(child, message.id, message.channel);
+      else if (message.type === 'return') this.#takeBack(message.channel);
+      else if (message.type === 'pong') {
+        this.#metrics = message.metrics;
+        this.#pongs++;
+      }
+    });
+    for (const [channel, lent] of this.lent) this.#send(child, channel, lent, null);
+    child.send({ type: 'lent.all' } satisfies ToChild);
+    await until(() => ready || child.exitCode !== null, 'worker ready', 30_000);
+    if (!ready) throw new Error(`worker did not start: ${this.output.join('')}`);
+  }
+
+  /** SIGKILL, and the wait for the process to be gone. */
+  async kill(): Promise<void> {
+    const child = this.child;
+    if (child === null || child.exitCode !== null || child.signalCode !== null) return;
+    child.kill('SIGKILL');
+    await until(() => child.signalCode !== null || child.exitCode !== null, 'worker gone');
+  }
+
+  async drain(): Promise<number | null> {
+    const child = this.child!;
+    child.send({ type: 'drain' } satisfies ToChild);
+    await until(() => child.exitCode !== null || child.signalCode !== null, 'worker drained');
+    return child.exitCode;
+  }
+
+  table(engines: readonly EngineRow[]): void {
+    this.child?.send({ type: 'engines', engines } satisfies ToChild);
+  }
+
+  /** The value of a metric, with its labels if it has some. */
+  async metric(name: string, labels: Record<string, string> = {}): Promise<number> {
+    const before = this.#pongs;
+    this.child?.send({ type: 'ping', id: before } satisfies ToChild);
+    await until(() => this.#pongs > before, 'pong');
+    type Metric = { name: string; values: { value: number; labels: Record<string, string> }[] };
+    const metric = (this.#metrics as Metric[]).find((each) => each.name === name);
+    const values = metric?.values.filter((each) =>
+      Object.entries(labels).every(([key, value]) => each.labels[key] === value),
+    );
+    return (values ?? []).reduce((sum, each) => sum + each.value, 0);
+  }
+
+  portOf(channel: ChannelId): number {
+    return this.lent.get(channel)!.rtpPort;
+  }
+
+  async stop(): Promise<void> {
+    await this.kill();
+    for (const lent of this.lent.values()) {
+      lent.rtp.close();
+      lent.rtcp.close();
+    }
+    rmSync(this.folder, { recursive: true, force: true });
+  }
+
+  #lend(child: ChildProcess, id: number, channel: ChannelId): void {
+    if (this.refuse) {
+      const message = 'no port is free';
+      child.send({ type: 'lend.failed', id, code: 'RTP_PORTS_EXHAUSTED', message } satisfies ToChild);
+      return;
+    }
+    const [rtp, rtcp] = [bind(), bind()];
+    const lent = { rtp, rtcp, rtpPort: portOf(rtp), rtcpPort: portOf(rtcp) };
+    this.lent.set(channel, lent);
+    this.#send(child, channel, lent, id);
+  }
+
+  #send(child: ChildProcess, channel: ChannelId, lent: Lent, id: number | null): void {
+    const send = (kind: LentKind, port: number, handle: RawHandle): void => {
+      const message: ToChild = { type: 'lent', kind, port, channel, id };
+      child.send(message, handle as never, { keepOpen: true });
+    };
+    send('rtp', lent.rtpPort, lent.rtp);
+    send('rtcp', lent.rtcpPort, lent.rtcp);
+  }
+
+  #takeBack(channel: ChannelId): void {
+    const lent = this.lent.get(channel);
+    this.lent.delete(channel);
+    this.returned.push(channel);
+    lent?.rtp.close();
+    lent?.rtcp.close();
+  }
+}
+
+const bind = (): RawHandle => createHandle('127.0.0.1', 0, 'udp4', undefined, 0);
+
+function portOf(handle: RawHandle): number {
+  const name: { port?: number } = {};
+  handle.getsockname(name);
+  return name.port!;
+}

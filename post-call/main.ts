@@ -1,0 +1,16 @@
+import { EarshotError } from '@earshot/contracts';
+import { createPool, runChild } from '@earshot/platform';
+import { startPostCall } from './src/service.ts';
+
+await runChild('post-call', async ({ config, log, registry, runDir }) => {
+  const { databaseUrl } = config;
+  if (databaseUrl === null) throw new EarshotError('DATABASE_UNREACHABLE', 'DATABASE_URL is not set');
+  const pool = createPool(databaseUrl, log, 8);
+  const postCall = await startPostCall({ config, databaseUrl, pool, log, registry, runDir });
+  return {
+    async drain() {
+      await postCall.drain();
+      await pool.end();
+    },
+  };
+});

@@ -1,0 +1,120 @@
+import { join } from 'node:path';
+import { QUEUES, sockets } from '@earshot/contracts';
+import type { Config, Log, Pool, Registry } from '@earshot/platform';
+import { createMetrics } from './metrics.ts';
+import { OutboxRelay } from './outbox/relay.ts';
+import { CommandClient } from './processors/commands.ts';
+import { recordCall } from './processors/recording.ts';
+import {
+  DELIVERIES,
+  type DeliveryJob,
+  type FanOutJob,
+  type JobSpec,
+  type RecordingJob,
+} from './queues/jobs.ts';
+import { Jobs, type WorkerOptions } from './queues/queues.ts';
+import { deliver, RetryLater } from './webhooks/deliver.ts';
+import { fanOut } from './webhooks/fan-out.ts';
+import { type PostLimits, STANDARD_LIMITS } from './webhooks/post.ts';
+import { STANDARD_SCHEDULE_MS } from './webhooks/schedule.ts';
+
+/** Deliveries wait for other people's servers, so many may wait at once. */
+const DELIVERIES_AT_ONCE = 32;
+const FAN_OUTS_AT_ONCE = 4;
+/** Disk and CPU of one core; a live call comes first. */
+const RECORDINGS_AT_ONCE = 1;
+/** The schedule of a delivery is its own; this only bounds tries that fail for reasons of ours (no database). */
+const MAX_TRIES = 1000;
+const FIRST_RETRY_MS = 1000;
+const LAST_RETRY_MS = 60_000;
+const DRAIN_LIMIT_MS = 8000;
+
+export interface PostCallOptions {
+  readonly config: Pick<Config, 'redisUrl' | 'dataDir' | 'record' | 'httpBind'>;
+  readonly databaseUrl: string;
+  readonly pool: Pool;
+  readonly log: Log;
+  readonly registry: Registry;
+  readonly runDir: string;
+  /** For tests. */
+  readonly scheduleMs?: readonly number[];
+  readonly limits?: PostLimits;
+  readonly pollMs?: number;
+  readonly stalled?: Pick<WorkerOptions, 'lockMs' | 'stalledCheckMs'>;
+}
+
+export interface PostCall {
+  drain(): Promise<void>;
+}
+
+const isLoopback = (address: string): boolean =>
+  address === 'localhost' || address === '::1' || address.startsWith('127.');
+
+const retryPause = (attemptsMade: number): number =>
+  Math.min(FIRST_RETRY_MS * 2 ** Math.min(attemptsMade - 1, 16), LAST_RETRY_MS);
+
+/** Puts the rooms together: outbox → jobs → recordings and webhooks. */
+export async function startPostCall(options: PostCallOptions): Promise<PostCall> {
+  const { config, databaseUrl, pool, log, registry, runDir } = options;
+  const metrics = createMetrics(registry);
+  const jobs = await Jobs.open(config, databaseUrl, log, metrics);
+  jobs.keepTrimmed(pool, Date.now);
+  const commands = new CommandClient(join(runDir, sockets.commands));
+  const retried = { attempts: MAX_TRIES, backoff: { type: 'custom' } };
+  const recordings = jobs.sender<RecordingJob>(QUEUES.recording, retried);
+  const fanOuts = jobs.sender<FanOutJob>(QUEUES.webhooks, retried);
+  const deliveries = jobs.sender<DeliveryJob>(DELIVERIES, retried);
+
+  const stalled = options.stalled ?? {};
+  jobs.work<RecordingJob>(
+    QUEUES.recording,
+    { concurrency: RECORDINGS_AT_ONCE, backoffMs: retryPause, ...stalled },
+    (job) =>
+      recordCall({ pool, log, metrics, dataDir: config.dataDir, record: config.record, commands }, job.data),
+  );
+  jobs.work<FanOutJob>(
+    QUEUES.webhooks,
+    { concurrency: FAN_OUTS_AT_ONCE, backoffMs: retryPause, ...stalled },
+    (job) => fanOut(pool, deliveries, job.data),
+  );
+  const deliverOptions = {
+    pool,
+    log,
+    metrics,
+    scheduleMs: options.scheduleMs ?? STANDARD_SCHEDULE_MS,
+    limits: options.limits ?? STANDARD_LIMITS,
+    allowLoopback: isLoopback(config.httpBind),
+    now: Date.now,
+    random: Math.random,
+  };
+  jobs.work<DeliveryJob>(
+    DELIVERIES,
+    {
+      concurrency: DELIVERIES_AT_ONCE,
+      backoffMs: (attemptsMade, error) =>
+        error instanceof RetryLater ? error.pauseMs : retryPause(attemptsMade),
+      ...stalled,
+    },
+    (job) => deliver(deliverOptions, job.data),
+  );
+  const relay = new OutboxRelay({
+    pool,
+    log,
+    metrics,
+    ...(options.pollMs === undefined ? {} : { pollMs: options.pollMs }),
+    enqueue: async (specs) => {
+      await recordings.add(specs.flatMap((spec) => (isRecording(spec) ? [spec] : [])));
+      await fanOuts.add(specs.flatMap((spec) => (isRecording(spec) ? [] : [spec])));
+    },
+  });
+  return {
+    async drain() {
+      await relay.close();
+      await jobs.close(DRAIN_LIMIT_MS);
+      commands.close();
+    },
+  };
+}
+
+const isRecording = (spec: JobSpec): spec is Extract<JobSpec, { queue: 'recording' }> =>
+  spec.queue === QUEUES.recording;

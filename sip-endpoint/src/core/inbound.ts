@@ -1,0 +1,159 @@
+import type { Dialog } from '../dialog/dialog.ts';
+import { dialogId } from '../dialog/record.ts';
+import { writeMessage, type HeaderLine } from '../parse/build.ts';
+import type { SipRequest } from '../parse/message.ts';
+import { tagOf } from '../parse/uri.ts';
+import type { TransactionUser } from '../transaction/layer.ts';
+import type { ServerTransaction } from '../transaction/server.ts';
+import type { Flow } from '../transport/flow.ts';
+import type { AppLink } from '../wire/connection.ts';
+import { notificationFrame, type Endpoint } from '../wire/leader.ts';
+import type { AckWaits } from './ack-waits.ts';
+import { forApplication } from './app-view.ts';
+import type { Context } from './context.ts';
+import { PendingRequests, type Pending } from './pending.ts';
+
+const OUTSIDE_ONLY_IN_DIALOG = new Set(['BYE', 'UPDATE', 'PRACK']);
+
+const peerOf = (flow: Flow): Endpoint => ({
+  proto: flow.proto,
+  address: flow.remoteAddress,
+  port: flow.remotePort,
+});
+
+/** Requests from the network: into their dialog, to the application that is to answer them. */
+export class Inbound implements TransactionUser {
+  readonly #context: Context;
+  readonly #acks: AckWaits;
+  readonly pending: PendingRequests;
+
+  constructor(context: Context, acks: AckWaits) {
+    this.#context = context;
+    this.#acks = acks;
+    this.pending = new PendingRequests(context, (pending, link) => this.#notify(pending, link));
+  }
+
+  onRequest(transaction: ServerTransaction): void {
+    const { request } = transaction;
+    if (tagOf(request.to) !== undefined) return this.#onInDialog(transaction);
+    if (OUTSIDE_ONLY_IN_DIALOG.has(request.method)) return this.#refuse(transaction, 481);
+    const known = this.#context.dialogs.get(dialogId(request.callId, tagOf(request.from) ?? ''));
+    // A new INVITE with the identifiers of a call that exists came over another path, or loops.
+    if (request.method === 'INVITE' && known !== undefined) return this.#refuse(transaction, 482);
+    this.pending.add(transaction, undefined);
+  }
+
+  #refuse(transaction: ServerTransaction, status: keyof typeof REASONS, headers?: HeaderLine[]): void {
+    this.#context.transactions.respond(transaction, status, REASONS[status], headers);
+  }
+
+  #onInDialog(transaction: ServerTransaction): void {
+    const { request, flow } = transaction;
+    const { dialogs } = this.#context;
+    const dialog = dialogs.find(request);
+    if (dialog === undefined || request.method === 'PRACK') return this.#refuse(transaction, 481);
+    if (request.cseq.seq < dialog.record.remoteSeq) return this.#refuse(transaction, 500);
+    if (request.method === 'INVITE') {
+      // RFC 3261 section 14.2: two INVITEs at once.
+      const retryAfter: HeaderLine = ['Retry-After', String(Math.floor(Math.random() * 11))];
+      if (dialog.receivedInvite?.pending === true) return this.#refuse(transaction, 500, [retryAfter]);
+      if (dialog.sentInvite?.transaction.pending === true) return this.#refuse(transaction, 491);
+      dialog.receivedInvite = transaction;
+    }
+    dialog.record.remoteSeq = request.cseq.seq;
+    dialog.connection = flow.connection ?? dialog.connection;
+    if (request.method === 'BYE') return this.#onBye(transaction, dialog);
+    dialogs.changed(dialog);
+    this.pending.add(transaction, dialog);
+  }
+
+  #onBye(transaction: ServerTransaction, dialog: Dialog): void {
+    const { dialogs, transactions } = this.#context;
+    this.#acks.stopAll(dialog);
+    dialogs.remove(dialog);
+    const invite = dialog.receivedInvite;
+    if (invite?.pending === true) {
+      // RFC 3261 section 15.1.2. For the application of an early dialog this is the same as a CANCEL.
+      transactions.respond(invite, 487, 'Request Terminated');
+      this.#ended(invite, dialog, cancelFor(invite.request));
+    }
+    if (!dialog.confirmed) return transactions.respond(transaction, 200, 'OK');
+    this.pending.add(transaction, dialog);
+  }
+
+  onCancel(invite: ServerTransaction, cancel: SipRequest, _flow: Flow): void {
+    const { dialogs, transactions } = this.#context;
+    transactions.respond(invite, 487, 'Request Terminated');
+    const dialog = this.pending.get(invite.id)?.dialog;
+    if (dialog?.confirmed === false) dialogs.remove(dialog);
+    this.#ended(invite, dialog, forApplication(cancel));
+  }
+
+  /** Tells the application of a pending INVITE that it was cancelled. */
+  #ended(invite: ServerTransaction, dialog: Dialog | undefined, cancel: Buffer): void {
+    const link = this.pending.get(invite.id)?.link;
+    this.pending.remove(invite.id);
+    link?.send(
+      notificationFrame({
+        source: 'network',
+        peer: peerOf(invite.flow),
+        transactionId: invite.id,
+        dialogId: dialog?.id ?? '',
+        message: cancel,
+      }),
+    );
+  }
+
+  onAck(ack: SipRequest, flow: Flow): void {
+    const { dialogs, owners, pick } = this.#context;
+    const dialog = dialogs.find(ack);
+    if (dialog === undefined) return;
+    const transactionId = this.#acks.acknowledge(dialog, ack.cseq.seq);
+    if (transactionId === undefined) return;
+    const link = owners.get(dialog) ?? pick('ACK');
+    link?.send(
+      notificationFrame({
+        source: 'network',
+        // drachtio-server leaves the protocol of an ACK empty.
+        peer: { ...peerOf(flow), proto: '' },
+        transactionId,
+        dialogId: dialog.id,
+        message: forApplication(ack),
+      }),
+    );
+  }
+
+  #notify(pending: Pending, link: AppLink): void {
+    const { request, flow, id } = pending.transaction;
+    const hostPort = { address: flow.localAddress, port: flow.localPort };
+    link.send(
+      notificationFrame({
+        source: 'network',
+        peer: peerOf(flow),
+        transactionId: id,
+        // Outside a dialog it stays empty, even after an early dialog was made for it.
+        dialogId: pending.inDialog ? (pending.dialog?.id ?? '') : '',
+        ...(!pending.inDialog && { receivedOn: hostPort }),
+        message: forApplication(request),
+      }),
+    );
+  }
+}
+
+const REASONS = {
+  481: 'Call/Transaction Does Not Exist',
+  482: 'Loop Detected',
+  491: 'Request Pending',
+  500: 'Server Internal Error',
+} as const;
+
+/** A CANCEL as its sender would have made it for this INVITE (RFC 3261 section 9.1). */
+function cancelFor(invite: SipRequest): Buffer {
+  const kept = new Set(['from', 'to', 'call-id', 'max-forwards']);
+  const lines: HeaderLine[] = [];
+  const via = invite.headers.find((header) => header.key === 'via');
+  if (via !== undefined) lines.push([via.name, via.value]);
+  for (const { name, key, value } of invite.headers) if (kept.has(key)) lines.push([name, value]);
+  lines.push(['CSeq', `${invite.cseq.seq} CANCEL`]);
+  return writeMessage(`CANCEL ${invite.uri} SIP/2.0`, lines);
+}

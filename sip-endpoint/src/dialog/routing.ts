@@ -1,0 +1,62 @@
+import type { HeaderLine } from '../parse/build.ts';
+import { splitList } from '../parse/chars.ts';
+import { headerValue, headerValues, type SipMessage } from '../parse/message.ts';
+import { parseNameAddr, parseSipUri } from '../parse/uri.ts';
+import { bareHost, type Connection, type Proto, type Target } from '../transport/flow.ts';
+import type { DialogRecord } from './record.ts';
+
+/** URI of the first Contact, if it is a SIP URI that we can reach over UDP or TCP. */
+export function contactUri(message: SipMessage): string | undefined {
+  const contact = headerValue(message.headers, 'contact');
+  const address = contact === undefined ? undefined : parseNameAddr(splitList(contact)[0] ?? '');
+  return address !== undefined && parseSipUri(address.uri) !== undefined ? address.uri : undefined;
+}
+
+/** Route set of a UAS: the Record-Route values in the order received (RFC 3261 section 12.1.1). */
+export const routeSetOf = (message: SipMessage): string[] => headerValues(message.headers, 'record-route');
+
+/** Request-URI, Route headers and next hop of a request in a dialog. */
+export interface Hop {
+  readonly uri: string;
+  readonly routes: readonly HeaderLine[];
+  /** URI that decides where the request is sent. */
+  readonly nextUri: string;
+}
+
+const withoutHeaders = (uri: string): string => uri.split('?')[0] ?? uri;
+
+/** Loose and strict routing (RFC 3261 section 12.2.1.1). */
+export function routeRequest(record: DialogRecord): Hop {
+  const first = record.routeSet[0] === undefined ? undefined : parseNameAddr(record.routeSet[0]);
+  const target = withoutHeaders(record.remoteTarget);
+  const lines = (values: readonly string[]): HeaderLine[] => values.map((value) => ['Route', value]);
+  if (first === undefined) return { uri: target, routes: [], nextUri: target };
+  if (parseSipUri(first.uri)?.params.has('lr') === true)
+    return { uri: target, routes: lines(record.routeSet), nextUri: first.uri };
+  return {
+    uri: withoutHeaders(first.uri),
+    routes: lines([...record.routeSet.slice(1), `<${target}>`]),
+    nextUri: first.uri,
+  };
+}
+
+/**
+ * Where a URI is reached. Without a transport parameter the dialog's own transport is kept: a peer that called
+ * over TCP from behind a connection is best answered over it. An open connection of a TCP dialog is reused, since
+ * a Contact behind an address translator cannot be dialled.
+ */
+export function resolveTarget(
+  uri: string,
+  fallback: Proto,
+  connection: Connection | undefined,
+): Target | undefined {
+  const parsed = parseSipUri(uri);
+  if (parsed === undefined) return undefined;
+  const named = parsed.params.get('transport')?.toLowerCase();
+  if (parsed.scheme === 'sips' || (named !== undefined && named !== 'udp' && named !== 'tcp'))
+    return undefined;
+  const proto: Proto = named === 'udp' || named === 'tcp' ? named : fallback;
+  const host = bareHost(parsed.params.get('maddr') ?? parsed.host);
+  const reuse = proto === 'tcp' && connection?.open === true ? connection : undefined;
+  return { proto, host, port: parsed.port ?? 5060, connection: reuse };
+}

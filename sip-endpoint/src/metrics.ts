@@ -1,0 +1,54 @@
+import { Gauge, type Registry } from '@earshot/platform';
+import type { EndpointStats } from './stats.ts';
+
+/** Puts the endpoint's counters before Prometheus; they are read when it asks. */
+export function publishStats(registry: Registry, stats: () => EndpointStats): void {
+  const single: readonly (readonly [string, string, (now: EndpointStats) => number])[] = [
+    [
+      'earshot_sip_retransmissions',
+      'SIP messages repeated by us or received again.',
+      (now) => now.retransmissions,
+    ],
+    ['earshot_sip_forbidden', 'SIP requests refused by SIP_ALLOW.', (now) => now.forbidden],
+    ['earshot_sip_live_transactions', 'SIP transactions in progress.', (now) => now.liveTransactions],
+    ['earshot_sip_live_dialogs', 'SIP dialogs in the table.', (now) => now.liveDialogs],
+    ['earshot_sip_tcp_connections', 'Open SIP connections over TCP.', (now) => now.tcpConnections],
+    ['earshot_sip_applications', 'Connected drachtio-srf applications.', (now) => now.applications],
+  ];
+  for (const [name, help, value] of single) {
+    new Gauge({
+      name,
+      help,
+      registers: [registry],
+      collect() {
+        this.set(value(stats()));
+      },
+    });
+  }
+  const tables: readonly (readonly [
+    string,
+    string,
+    string,
+    (now: EndpointStats) => Readonly<Record<string, number>>,
+  ])[] = [
+    ['earshot_sip_endpoint_requests', 'SIP requests received.', 'method', (now) => now.requestsByMethod],
+    ['earshot_sip_endpoint_responses', 'SIP responses sent.', 'status', (now) => now.responsesSentByStatus],
+    [
+      'earshot_sip_parse_failures',
+      'SIP messages that could not be parsed.',
+      'code',
+      (now) => now.parseFailuresByCode,
+    ],
+  ];
+  for (const [name, help, label, values] of tables) {
+    new Gauge({
+      name,
+      help,
+      labelNames: [label],
+      registers: [registry],
+      collect() {
+        for (const [key, count] of Object.entries(values(stats()))) this.set({ [label]: key }, count);
+      },
+    });
+  }
+}

@@ -1,0 +1,96 @@
+import {
+  type CallId,
+  type CallInfo,
+  type ChannelId,
+  type ChannelTotals,
+  partsOfChannel,
+} from '@earshot/contracts';
+import { ChannelDocument } from './channel.ts';
+
+/** How far a channel is, for the proof of completeness and the warning when it lacks. */
+export interface ChannelProof {
+  readonly index: number;
+  readonly endTick: number;
+  readonly settledTick: number;
+}
+
+/**
+ * A channel that never opened and whose end nobody reported counts as complete only this long after the end of the
+ * call: the message of a media worker that was replaced at that moment may still come.
+ */
+export const UNOPENED_GRACE_MS = 5000;
+
+/** The live document of one call: what is needed to judge messages about it. Everything else is in the call log. */
+export class CallDocument {
+  readonly callId: CallId;
+  /** call.started was taken (or found in the log). */
+  known = false;
+  /** When call.ended was taken, ms of the caller's clock. */
+  endedAtMs: number | null = null;
+  /** The transcript was found complete; the log follows. */
+  complete = false;
+  warned = false;
+  readonly channels = new Map<number, ChannelDocument>();
+  #roles: readonly string[] = [];
+
+  constructor(callId: CallId) {
+    this.callId = callId;
+  }
+
+  describe(call: Pick<CallInfo, 'channels'>): void {
+    this.known = true;
+    const roles: string[] = [];
+    for (const info of call.channels) roles[info.index] = info.role;
+    this.#roles = roles;
+    for (const info of call.channels) this.channel(info.channel);
+  }
+
+  roleOf(index: number): string {
+    return this.#roles[index] ?? 'unknown';
+  }
+
+  /** The channel's fence, made on first sight. @throws RangeError on what is no channel id */
+  channel(channel: ChannelId): ChannelDocument {
+    const { index } = partsOfChannel(channel);
+    let document = this.channels.get(index);
+    if (document === undefined) {
+      document = new ChannelDocument(channel, index, null);
+      this.channels.set(index, document);
+    }
+    return document;
+  }
+
+  /** @param totals of call.ended; empty when the media worker could not be asked */
+  end(totals: readonly ChannelTotals[], nowMs: number): void {
+    this.endedAtMs ??= nowMs;
+    for (const total of totals) this.channel(total.channel).supposeEnd(total.endTick);
+  }
+
+  /**
+   * The proof that every tick received is settled, or null while something lacks. Complete means: the call has ended
+   * and each channel's accepted tick reached the end of its timeline.
+   */
+  proof(nowMs: number): readonly ChannelProof[] | null {
+    if (!this.known || this.endedAtMs === null) return null;
+    const rows: ChannelProof[] = [];
+    for (const channel of this.channels.values()) {
+      const graceIsOver = nowMs - this.endedAtMs >= UNOPENED_GRACE_MS;
+      const end = channel.endTick ?? (!channel.opened && graceIsOver ? 0 : null);
+      if (end === null || channel.acceptedTick < end) return null;
+      rows.push({ index: channel.index, endTick: end, settledTick: channel.acceptedTick });
+    }
+    return rows.sort((a, b) => a.index - b.index);
+  }
+
+  /** What keeps the call from being complete, for the log. */
+  missing(): { index: number; settledTick: number; endTick: number | null; opened: boolean }[] {
+    return [...this.channels.values()]
+      .filter(({ endTick, acceptedTick }) => endTick === null || acceptedTick < endTick)
+      .map(({ index, acceptedTick, endTick, opened }) => ({
+        index,
+        settledTick: acceptedTick,
+        endTick,
+        opened,
+      }));
+  }
+}

@@ -1,0 +1,43 @@
+import type { CallId, CallInfo, ChannelId, ChannelTotals, EndReason, Word } from '@earshot/contracts';
+import type { RecordingFacts } from '../assemble/call-view.ts';
+import type { ChannelProof } from '../document/call.ts';
+
+/** One change of the call log, in the order of arrival. All are idempotent: the log itself says what is new. */
+export type LogItem =
+  | { readonly kind: 'started'; readonly callId: CallId; readonly call: CallInfo }
+  | { readonly kind: 'updated'; readonly callId: CallId; readonly call: CallInfo }
+  | {
+      readonly kind: 'ended';
+      readonly callId: CallId;
+      readonly endedAtMs: number;
+      readonly endReason: EndReason;
+      readonly totals: readonly ChannelTotals[];
+    }
+  | {
+      readonly kind: 'segment';
+      readonly callId: CallId;
+      readonly channel: ChannelId;
+      readonly index: number;
+      readonly fromTick: number;
+      readonly toTick: number;
+      /** At least one. */
+      readonly words: readonly Word[];
+    }
+  | { readonly kind: 'complete'; readonly callId: CallId; readonly proof: readonly ChannelProof[] }
+  | { readonly kind: 'recording'; readonly callId: CallId; readonly recording: RecordingFacts };
+
+/** The durable fence of a channel: a row of the table channels. */
+export interface ChannelRow {
+  readonly channel: ChannelId;
+  readonly callId: CallId;
+  readonly index: number;
+  readonly attempt: number;
+  readonly committedTick: number;
+  readonly endTick: number | null;
+}
+
+/** What became of an item. A refusal carries a code of the error catalogue. */
+export type Outcome =
+  { readonly done: true } | { readonly done: false; readonly code: 'CALL_NOT_FOUND' | 'INTERNAL' };
+
+export const DONE: Outcome = { done: true };

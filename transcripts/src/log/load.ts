@@ -1,0 +1,58 @@
+import type { CallId, ChannelId, ChannelInfo } from '@earshot/contracts';
+import type { Pool } from '@earshot/platform';
+import { CallDocument } from '../document/call.ts';
+import { ChannelDocument } from '../document/channel.ts';
+
+interface Row {
+  id: CallId;
+  channels: ChannelInfo[];
+  ended_at: Date | null;
+  complete: boolean;
+  fences:
+    | {
+        channel: ChannelId;
+        idx: number;
+        attempt: number;
+        committed_tick: number;
+        end_tick: number | null;
+      }[]
+    | null;
+}
+
+const SELECT = `
+  select c.id, c.channels, c.ended_at, c.complete, jsonb_agg(to_jsonb(f)) filter (where f.channel is not null) as fences
+  from calls c left join channels f on f.call_id = c.id`;
+
+/** The documents of all calls that are live or not complete. @param nowMs counts as the end of those that ended */
+export async function loadUnfinished(pool: Pool, nowMs: number): Promise<CallDocument[]> {
+  const { rows } = await pool.query<Row>(`${SELECT} where not c.complete group by c.id`);
+  return rows.map((row) => documentOf(row, nowMs));
+}
+
+/** The documents of those calls that the log has. */
+export async function loadCalls(
+  pool: Pool,
+  callIds: readonly CallId[],
+  nowMs: number,
+): Promise<CallDocument[]> {
+  const { rows } = await pool.query<Row>(`${SELECT} where c.id = any($1) group by c.id`, [callIds]);
+  return rows.map((row) => documentOf(row, nowMs));
+}
+
+function documentOf(row: Row, nowMs: number): CallDocument {
+  const call = new CallDocument(row.id);
+  for (const fence of row.fences ?? []) {
+    call.channels.set(
+      fence.idx,
+      new ChannelDocument(fence.channel, fence.idx, {
+        attempt: fence.attempt,
+        committedTick: fence.committed_tick,
+        endTick: fence.end_tick,
+      }),
+    );
+  }
+  call.describe({ channels: row.channels });
+  if (row.ended_at !== null) call.end([], nowMs);
+  call.complete = row.complete;
+  return call;
+}

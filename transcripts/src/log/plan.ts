@@ -1,0 +1,213 @@
+import {
+  type CallId,
+  type ChannelInfo,
+  type LoggedEventType,
+  type OutboxRow,
+  type SegmentId,
+  type SegmentView,
+  msOfTick,
+  segmentIdOf,
+} from '@earshot/contracts';
+import { type CallRecord, callViewOf, recordOfCall } from '../assemble/call-view.ts';
+import { segmentViewOf } from '../assemble/segment.ts';
+import type { ChannelProof } from '../document/call.ts';
+import { DONE, type LogItem, type Outcome } from './items.ts';
+
+/** What the transaction found in the log under its lock. */
+export interface Found {
+  /** The calls that the items name, as far as they are in the log. */
+  readonly calls: ReadonlyMap<CallId, CallRecord>;
+  /** Those of the items' segments that are in the log. */
+  readonly segments: ReadonlySet<SegmentId>;
+  /** Some active webhook asks for segment.final. */
+  readonly webhooksWantSegments: boolean;
+}
+
+export interface PlannedSegment {
+  readonly callId: CallId;
+  readonly channel: string;
+  readonly fromTick: number;
+  readonly toTick: number;
+  readonly startTick: number;
+  readonly endTick: number;
+  readonly view: SegmentView;
+}
+
+/** An event without its seq, which is given under the lock. */
+export interface PlannedEvent {
+  readonly callId: CallId;
+  readonly callSeq: number;
+  readonly type: LoggedEventType;
+  readonly data: Readonly<Record<string, unknown>>;
+  /** An outbox row for the webhooks is written with it. */
+  readonly toWebhooks: boolean;
+}
+
+export interface Plan {
+  /** Calls as they are after the batch. */
+  readonly calls: readonly CallRecord[];
+  readonly segments: readonly PlannedSegment[];
+  readonly events: readonly PlannedEvent[];
+  readonly recordings: readonly Extract<OutboxRow, { kind: 'recording' }>[];
+  /** One for each item, in order. */
+  readonly outcomes: readonly Outcome[];
+  readonly words: number;
+  readonly completed: number;
+}
+
+/**
+ * What a batch changes in the log. Pure, and judged by the log alone: an item that the log has already (sent again by
+ * a client, or by us after a commit whose answer was lost) changes nothing and makes no event.
+ */
+export function planBatch(items: readonly LogItem[], found: Found): Plan {
+  const planner = new Planner(found);
+  const outcomes = items.map((item) => planner.apply(item));
+  return {
+    calls: [...planner.changed].flatMap((id) => planner.calls.get(id) ?? []),
+    segments: planner.segments,
+    events: planner.events,
+    recordings: planner.recordings,
+    outcomes,
+    words: planner.segments.reduce((sum, segment) => sum + segment.view.words.length, 0),
+    completed: planner.recordings.length,
+  };
+}
+
+class Planner {
+  readonly calls: Map<CallId, CallRecord>;
+  readonly changed = new Set<CallId>();
+  readonly segments: PlannedSegment[] = [];
+  readonly events: PlannedEvent[] = [];
+  readonly recordings: Extract<OutboxRow, { kind: 'recording' }>[] = [];
+  readonly #knownSegments: Set<SegmentId>;
+  readonly #webhooksWantSegments: boolean;
+
+  constructor(found: Found) {
+    this.calls = new Map(found.calls);
+    this.#knownSegments = new Set(found.segments);
+    this.#webhooksWantSegments = found.webhooksWantSegments;
+  }
+
+  apply(item: LogItem): Outcome {
+    const call = this.calls.get(item.callId);
+    if (call === undefined) {
+      // An update whose start was never heard starts the call.
+      if (item.kind !== 'started' && item.kind !== 'updated') return { done: false, code: 'CALL_NOT_FOUND' };
+      this.#callEvent(item.callId, recordOfCall(item.call), 'call.started');
+      return DONE;
+    }
+    switch (item.kind) {
+      case 'started':
+        break;
+      case 'updated': {
+        const { dialect, sip, externalIds, channels, worker } = recordOfCall(item.call);
+        const after = { ...call, dialect, sip, externalIds, channels, worker };
+        if (!sameJson(call, after)) this.#callEvent(item.callId, after, 'call.updated');
+        break;
+      }
+      case 'ended':
+        if (call.endedAtMs === null) {
+          const totals = item.totals.length > 0 ? item.totals : null;
+          const after = { ...call, endedAtMs: item.endedAtMs, endReason: item.endReason, totals };
+          this.#callEvent(item.callId, after, 'call.ended');
+        }
+        break;
+      case 'segment':
+        this.#segment(call, item);
+        break;
+      case 'complete':
+        this.#complete(call, item);
+        break;
+      case 'recording':
+        if (!sameJson(call.recording, item.recording)) {
+          this.#callEvent(item.callId, { ...call, recording: item.recording }, 'call.updated');
+        }
+        break;
+    }
+    return DONE;
+  }
+
+  #segment(call: CallRecord, item: Extract<LogItem, { kind: 'segment' }>): void {
+    const id = segmentIdOf(item.channel, item.fromTick);
+    if (this.#knownSegments.has(id)) return;
+    this.#knownSegments.add(id);
+    const role = roleOf(call.channels, item.index);
+    const view = segmentViewOf(item.channel, role, item.fromTick, item.words);
+    this.segments.push({
+      callId: item.callId,
+      channel: item.channel,
+      fromTick: item.fromTick,
+      toTick: item.toTick,
+      startTick: item.words[0]?.startTick ?? item.fromTick,
+      endTick: item.words.at(-1)?.endTick ?? item.toTick,
+      view,
+    });
+    const after = {
+      ...call,
+      revision: call.revision + 1,
+      segmentCount: call.segmentCount + 1,
+      wordCount: call.wordCount + item.words.length,
+    };
+    const data = { segment: view, revision: after.revision, externalIds: after.externalIds };
+    this.#event(item.callId, after, 'segment.final', data, this.#webhooksWantSegments);
+  }
+
+  #complete(call: CallRecord, item: Extract<LogItem, { kind: 'complete' }>): void {
+    if (call.complete) return;
+    const after = { ...call, complete: true, revision: call.revision + 1 };
+    this.recordings.push({ kind: 'recording', callId: item.callId });
+    const data = completedDataOf(after, item.proof);
+    this.#event(item.callId, after, 'transcript.completed', data, true);
+  }
+
+  #callEvent(callId: CallId, after: CallRecord, type: LoggedEventType): void {
+    this.#event(callId, after, type, callViewOf(after), true);
+  }
+
+  #event(
+    callId: CallId,
+    after: CallRecord,
+    type: LoggedEventType,
+    data: Readonly<Record<string, unknown>>,
+    toWebhooks: boolean,
+  ): void {
+    const callSeq = after.callSeq + 1;
+    this.calls.set(callId, { ...after, callSeq });
+    this.changed.add(callId);
+    this.events.push({ callId, callSeq, type, data, toWebhooks });
+  }
+}
+
+/** The call with the revision, and beside each channel the proof: everything up to its end is settled. */
+function completedDataOf(call: CallRecord, proof: readonly ChannelProof[]): Record<string, unknown> {
+  const view = callViewOf(call);
+  return {
+    ...view,
+    revision: call.revision,
+    channels: view.channels.map((channel) => {
+      const row = proof.find(({ index }) => index === channel.index) ?? { endTick: 0, settledTick: 0 };
+      return {
+        ...channel,
+        endTick: row.endTick,
+        settledTick: row.settledTick,
+        endMs: msOfTick(row.endTick),
+        settledMs: msOfTick(row.settledTick),
+      };
+    }),
+  };
+}
+
+const roleOf = (channels: readonly ChannelInfo[], index: number): string =>
+  channels.find((channel) => channel.index === index)?.role ?? 'unknown';
+
+/** Equal as JSON, whatever the order of the keys (jsonb does not keep it). */
+function sameJson(a: unknown, b: unknown): boolean {
+  return canonical(a) === canonical(b);
+}
+
+const canonical = (value: unknown): string =>
+  JSON.stringify(value, (_key, inner: unknown) =>
+    inner !== null && typeof inner === 'object' && !Array.isArray(inner)
+      ? Object.fromEntries(Object.entries(inner).sort(([a], [b]) => (a < b ? -1 : 1)))
+      : inner,
+  );

@@ -1,0 +1,169 @@
+import { type CallId, type FromEngine, monoUs, partsOfChannel } from '@earshot/contracts';
+import type { Log } from '@earshot/platform';
+import { segmentViewOf } from '../assemble/segment.ts';
+import type { CallDocument } from '../document/call.ts';
+import type { ChannelDocument, Refusal } from '../document/channel.ts';
+import type { LogItem } from '../log/items.ts';
+import type { LiveBus } from './live-bus.ts';
+import type { TranscriptsMetrics } from './metrics.ts';
+
+type Spoken = Exclude<FromEngine, { type: 'hello' }>;
+type Final = Extract<FromEngine, { type: 'final' }>;
+
+/** Finals wait this long for their call's call.started, which comes on another socket. */
+export const PARK_LIMIT_MS = 30_000;
+
+export interface WordsDeps {
+  readonly log: Log;
+  readonly metrics: TranscriptsMetrics;
+  readonly bus: LiveBus;
+  readonly now: () => number;
+  /** Runs use with the call's document, maybe later. */
+  withCall(callId: CallId, use: (call: CallDocument) => void): void;
+  /** Queues a final for the log. */
+  add(call: CallDocument, channel: ChannelDocument, item: LogItem, arrivalUs: number): void;
+  /** The channel's accepted tick moved. */
+  moved(call: CallDocument, channel: ChannelDocument): void;
+}
+
+interface Parked {
+  readonly call: CallDocument;
+  readonly sinceMs: number;
+  readonly finals: { channel: ChannelDocument; item: LogItem; arrivalUs: number }[];
+}
+
+/** The words arrow: engines' messages through the fence, finals to the log, partials to the live bus. */
+export class Words {
+  readonly #deps: WordsDeps;
+  readonly #parked = new Map<CallId, Parked>();
+
+  constructor(deps: WordsDeps) {
+    this.#deps = deps;
+  }
+
+  receive(message: FromEngine): void {
+    if (message.type === 'hello') {
+      const { engine, pid, model } = message;
+      this.#deps.log.info({ engine, pid, model }, 'engine connected');
+      return;
+    }
+    let callId: CallId;
+    try {
+      ({ callId } = partsOfChannel(message.channel));
+    } catch (error) {
+      this.#refused('malformed', message);
+      this.#deps.log.warn({ err: error }, 'message for no channel');
+      return;
+    }
+    this.#deps.withCall(callId, (call) => this.#take(call, call.channel(message.channel), message));
+  }
+
+  /** The call's start is queued: the finals that waited for it follow. */
+  known(call: CallDocument): void {
+    const parked = this.#parked.get(call.callId);
+    if (parked === undefined) return;
+    this.#parked.delete(call.callId);
+    for (const { channel, item, arrivalUs } of parked.finals) this.#deps.add(call, channel, item, arrivalUs);
+  }
+
+  /** Gives up finals whose call nobody started. Their channels go back, so that a new attempt speaks them again. */
+  sweep(): void {
+    const nowMs = this.#deps.now();
+    for (const [callId, { call, sinceMs, finals }] of this.#parked) {
+      if (nowMs - sinceMs < PARK_LIMIT_MS) continue;
+      this.#parked.delete(callId);
+      for (const { channel } of finals) channel.rewind();
+      this.#deps.metrics.wordsDropped.inc({ reason: 'call-unknown' }, finals.length);
+      this.#deps.log.error(
+        { callId: call.callId, finals: finals.length },
+        'finals of a call that never started',
+      );
+    }
+  }
+
+  #take(call: CallDocument, channel: ChannelDocument, message: Spoken): void {
+    switch (message.type) {
+      case 'partial':
+        this.#partial(call, channel, message);
+        break;
+      case 'final':
+        this.#final(call, channel, message);
+        break;
+      case 'progress':
+        this.#settle(call, channel, message.attempt, message.settledTick);
+        break;
+      case 'ended':
+        this.#settle(call, channel, message.attempt, message.tick);
+        break;
+    }
+  }
+
+  #partial(
+    call: CallDocument,
+    channel: ChannelDocument,
+    message: Extract<Spoken, { type: 'partial' }>,
+  ): void {
+    const refusal = channel.admitPartial(message.attempt, message.fromTick);
+    if (refusal !== null) {
+      this.#refused(refusal, message);
+      return;
+    }
+    if (message.words.length === 0) return;
+    const role = call.roleOf(channel.index);
+    this.#deps.bus.partial(channel.channel, {
+      type: 'partial',
+      callId: call.callId,
+      attempt: message.attempt,
+      rev: message.rev,
+      segment: segmentViewOf(channel.channel, role, message.fromTick, message.words),
+      arrivalUs: message.arrivalUs,
+    });
+  }
+
+  #final(call: CallDocument, channel: ChannelDocument, message: Final): void {
+    const { attempt, fromTick, toTick, words, arrivalUs } = message;
+    const refusal = channel.accept(attempt, fromTick, toTick, words.length > 0);
+    if (refusal !== null) {
+      this.#refused(refusal, message);
+      return;
+    }
+    this.#deps.bus.settled(channel.channel);
+    if (words.length > 0) {
+      const item: LogItem = {
+        kind: 'segment',
+        callId: call.callId,
+        channel: channel.channel,
+        index: channel.index,
+        fromTick,
+        toTick,
+        words,
+      };
+      if (call.known) this.#deps.add(call, channel, item, arrivalUs);
+      else this.#park(call, channel, item, arrivalUs);
+    }
+    this.#deps.moved(call, channel);
+  }
+
+  #settle(call: CallDocument, channel: ChannelDocument, attempt: number, tick: number): void {
+    const refusal = channel.settle(attempt, tick);
+    // Silence of an old attempt is no word: nothing is lost, nothing is counted.
+    if (refusal === null) this.#deps.moved(call, channel);
+  }
+
+  #park(call: CallDocument, channel: ChannelDocument, item: LogItem, arrivalUs: number): void {
+    const parked = this.#parked.get(call.callId) ?? { call, sinceMs: this.#deps.now(), finals: [] };
+    this.#parked.set(call.callId, parked);
+    parked.finals.push({ channel, item, arrivalUs });
+  }
+
+  #refused(reason: Refusal, message: Spoken): void {
+    if (message.type === 'partial' || message.type === 'final')
+      this.#deps.metrics.wordsDropped.inc({ reason });
+    if (message.type !== 'final') return;
+    const { channel, attempt, fromTick } = message;
+    this.#deps.log.debug({ reason, channel, attempt, fromTick }, 'final not taken');
+  }
+}
+
+/** Seconds from an arrival (monotonic microseconds) to now. */
+export const secondsSince = (arrivalUs: number): number => Math.max(0, (monoUs() - arrivalUs) / 1e6);

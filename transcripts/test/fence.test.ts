@@ -1,0 +1,193 @@
+import fc from 'fast-check';
+import { expect, test } from 'vitest';
+import { type CallId, channelIdOf } from '@earshot/contracts';
+import { CallDocument, UNOPENED_GRACE_MS } from '../src/document/call.ts';
+import { ChannelDocument } from '../src/document/channel.ts';
+
+const CALL = '01890000-0000-7000-8000-000000000000' as CallId;
+const CHANNEL = channelIdOf(CALL, 0);
+const WORDS = 30;
+
+interface Sent {
+  attempt: number;
+  fromTick: number;
+  toTick: number;
+  words: number[];
+}
+
+/** Word i lies in ticks 100 i + 10 … 100 (i + 1). A final from a tick on has the words after it. */
+function finalFrom(attempt: number, fromTick: number, length: number): Sent {
+  const first = Math.ceil(fromTick / 100);
+  const words = Array.from({ length: Math.min(length, WORDS - first) }, (_, i) => first + i);
+  return { attempt, fromTick, toTick: (words.at(-1) ?? WORDS - 1) * 100 + 100, words };
+}
+
+test('however attempts, replays and finals interleave, every word is taken exactly once', () => {
+  const step = fc.oneof(
+    {
+      weight: 6,
+      arbitrary: fc.record({ kind: fc.constant('speak' as const), length: fc.integer({ min: 1, max: 4 }) }),
+    },
+    { weight: 1, arbitrary: fc.constant({ kind: 'reopen' as const }) },
+    { weight: 2, arbitrary: fc.record({ kind: fc.constant('replay' as const), which: fc.nat() }) },
+    { weight: 1, arbitrary: fc.constant({ kind: 'restart' as const }) },
+    { weight: 2, arbitrary: fc.constant({ kind: 'commit' as const }) },
+    {
+      weight: 1,
+      arbitrary: fc.record({ kind: fc.constant('zombie' as const), length: fc.integer({ min: 1, max: 4 }) }),
+    },
+  );
+  fc.assert(
+    fc.property(fc.array(step, { maxLength: 80 }), (steps) => {
+      let fence = new ChannelDocument(CHANNEL, 0, null);
+      const said: Sent[] = [];
+      let log: { final: Sent; committed: boolean }[] = [];
+      let attempt = fence.raise(1);
+      let tick = 0;
+      let zombie = { attempt: 0, tick: 0 };
+      const take = (final: Sent): void => {
+        said.push(final);
+        if (final.words.length === 0) return;
+        if (fence.accept(final.attempt, final.fromTick, final.toTick, true) === null)
+          log.push({ final, committed: false });
+      };
+      const reopen = (): void => {
+        zombie = { attempt, tick };
+        attempt = fence.raise(attempt + 1);
+        tick = fence.acceptedTick;
+      };
+      const speak = (length: number): void => {
+        const final = finalFrom(attempt, tick, length);
+        take(final);
+        tick = Math.max(tick, final.toTick);
+      };
+      for (const one of steps) {
+        if (one.kind === 'speak') speak(one.length);
+        else if (one.kind === 'reopen') reopen();
+        else if (one.kind === 'replay') {
+          const again = said[one.which % Math.max(1, said.length)];
+          if (again !== undefined) take(again);
+        } else if (one.kind === 'zombie') {
+          // An engine that was given up on and speaks all the same.
+          if (zombie.attempt > 0) take(finalFrom(zombie.attempt, zombie.tick, one.length));
+        } else if (one.kind === 'commit') {
+          for (const entry of log) entry.committed = true;
+          fence.committedTick = fence.acceptedTick;
+          fence.queued = 0;
+        } else {
+          // The process dies: what was not committed is gone, the fence is read from the log.
+          log = log.filter((entry) => entry.committed);
+          const { committedTick } = fence;
+          fence = new ChannelDocument(CHANNEL, 0, { attempt, committedTick, endTick: null });
+          take(finalFrom(attempt, tick, 2));
+          reopen();
+        }
+      }
+      reopen();
+      while (tick < WORDS * 100) speak(3);
+      expect(log.flatMap(({ final }) => final.words)).toEqual(Array.from({ length: WORDS }, (_, i) => i));
+      expect(fence.acceptedTick).toBe(WORDS * 100);
+    }),
+    { numRuns: 500 },
+  );
+});
+
+test('no sequence of messages, however wrong, moves an accepted tick back or below the committed one', () => {
+  const wild = fc.oneof(fc.integer(), fc.constantFrom(NaN, Infinity, -1, 0.5, 2 ** 53));
+  const message = fc.record({
+    kind: fc.constantFrom('final', 'settle', 'partial', 'raise'),
+    attempt: fc.integer({ min: -1, max: 5 }),
+    a: wild,
+    b: wild,
+  });
+  fc.assert(
+    fc.property(fc.array(message, { maxLength: 50 }), (messages) => {
+      const fence = new ChannelDocument(CHANNEL, 0, { attempt: 1, committedTick: 500, endTick: null });
+      for (const { kind, attempt, a, b } of messages) {
+        const before = fence.acceptedTick;
+        const attemptBefore = fence.attempt;
+        if (kind === 'final') fence.accept(attempt, a, b, true);
+        else if (kind === 'settle') fence.settle(attempt, a);
+        else if (kind === 'partial') fence.admitPartial(attempt, a);
+        else expect(fence.raise(attempt)).toBeGreaterThan(attemptBefore);
+        expect(fence.acceptedTick).toBeGreaterThanOrEqual(before);
+        expect(Number.isSafeInteger(fence.acceptedTick)).toBe(true);
+      }
+    }),
+  );
+});
+
+test('words of an attempt that nobody announced are not taken, except the first that an unknown channel hears', () => {
+  const fence = new ChannelDocument(CHANNEL, 0, null);
+  expect(fence.accept(3, 0, 100, true)).toBeNull();
+  expect(fence.accept(4, 100, 200, true)).toBe('unannounced-attempt');
+  expect(fence.raise(4)).toBe(4);
+  expect(fence.accept(3, 100, 200, true)).toBe('stale-attempt');
+  expect(fence.accept(4, 100, 200, true)).toBeNull();
+});
+
+test('a channel read from the log takes nothing until a new attempt is announced', () => {
+  const fence = new ChannelDocument(CHANNEL, 0, { attempt: 3, committedTick: 800, endTick: null });
+  expect(fence.accept(3, 800, 900, true)).toBe('stale-attempt');
+  expect(fence.accept(4, 800, 900, true)).toBe('stale-attempt');
+  expect(fence.raise(1)).toBe(4);
+  expect(fence.accept(4, 800, 900, true)).toBeNull();
+});
+
+const total = (index: number, endTick: number) => ({
+  channel: channelIdOf(CALL, index),
+  endTick,
+  packetsReceived: 0,
+  packetsLost: 0,
+  packetsLate: 0,
+  packetsDuplicate: 0,
+  packetsRejected: 0,
+});
+const infoOf = (index: number) => ({
+  channel: channelIdOf(CALL, index),
+  index,
+  role: 'agent' as const,
+  label: null,
+  codec: 'PCMU' as const,
+  participant: { name: null, aor: null },
+  evidence: [],
+});
+
+test('a call is complete when it ended and every channel is settled to its end, in whatever order that is heard', () => {
+  const facts = ['describe', 'end', 'settle0', 'settle1', 'ended0'] as const;
+  fc.assert(
+    fc.property(fc.shuffledSubarray([...facts], { minLength: facts.length }), (order) => {
+      const call = new CallDocument(CALL);
+      const apply: Record<(typeof facts)[number], () => void> = {
+        describe: () => call.describe({ channels: [infoOf(0), infoOf(1)] }),
+        end: () => call.end([total(0, 900), total(1, 800)], 0),
+        settle0: () => call.channel(channelIdOf(CALL, 0)).settle(1, 1000),
+        settle1: () => call.channel(channelIdOf(CALL, 1)).settle(1, 800),
+        // What media itself says of the end outweighs the totals.
+        ended0: () => call.channel(channelIdOf(CALL, 0)).reportEnd(1000),
+      };
+      const essential = new Set(order);
+      for (const fact of order) {
+        apply[fact]();
+        essential.delete(fact);
+        const needed = [...essential].filter((left) => left !== 'ended0');
+        if (needed.length > 0) expect(call.proof(0)).toBeNull();
+      }
+      expect(call.proof(0)).toEqual([
+        { index: 0, endTick: 1000, settledTick: 1000 },
+        { index: 1, endTick: 800, settledTick: 800 },
+      ]);
+      expect(call.missing()).toEqual([]);
+    }),
+  );
+});
+
+test('a channel that never opened is complete at 0, but only after the grace for a late word of it', () => {
+  const call = new CallDocument(CALL);
+  call.describe({ channels: [infoOf(0)] });
+  call.end([], 1000);
+  expect(call.proof(1000)).toBeNull();
+  expect(call.proof(1000 + UNOPENED_GRACE_MS)).toEqual([{ index: 0, endTick: 0, settledTick: 0 }]);
+  call.channel(channelIdOf(CALL, 0)).raise(1);
+  expect(call.proof(1000 + UNOPENED_GRACE_MS)).toBeNull();
+});

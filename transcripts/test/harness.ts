@@ -1,0 +1,267 @@
+import { spawn, type ChildProcess } from 'node:child_process';
+import { mkdtemp, rm } from 'node:fs/promises';
+import { randomBytes } from 'node:crypto';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import {
+  type CallId,
+  type CallInfo,
+  type ChannelId,
+  type ChannelTotals,
+  channelIdOf,
+  type FromCalls,
+  type FromCommands,
+  type FromCommit,
+  type FromEngine,
+  monoUs,
+  newCallId,
+  segmentIdOf,
+  sockets,
+  type ToCalls,
+  type ToCommands,
+  type ToCommit,
+  type ToEngine,
+  type ToLive,
+  type Word,
+} from '@earshot/contracts';
+import { createLog, createPool, createRegistry, Dialer, listen, migrate } from '@earshot/platform';
+import type { Listener, Pool } from '@earshot/platform';
+import { type ServiceOptions, TranscriptsService } from '../src/server/service.ts';
+
+export const log = createLog('test', process.env['TEST_LOG'] ?? 'silent');
+
+/** Waits for a condition. @throws when it does not come true in time */
+export async function until<T>(
+  what: string,
+  probe: () => T | null | undefined | false | Promise<T | null | undefined | false>,
+  limitMs = 30_000,
+): Promise<T> {
+  const endMs = Date.now() + limitMs;
+  for (;;) {
+    const value = await probe();
+    if (value !== null && value !== undefined && value !== false) return value;
+    if (Date.now() > endMs) throw new Error(`not in ${limitMs} ms: ${what}`);
+    await new Promise((resolve) => setTimeout(resolve, 10));
+  }
+}
+
+/** Everything around the process: an engine, a media worker, a gateway, a dashboard-api, a post-call. */
+export class Surroundings {
+  readonly runDir: string;
+  readonly fromCommit: FromCommit[] = [];
+  readonly acks: number[] = [];
+  readonly answers: FromCommands[] = [];
+  readonly live: ToLive[] = [];
+  readonly engine: Dialer<ToEngine, FromEngine>;
+  readonly worker: Dialer<FromCommit, ToCommit>;
+  readonly gateway: Dialer<FromCalls, ToCalls>;
+  readonly postCall: Dialer<FromCommands, ToCommands>;
+  #liveListener: Listener | null = null;
+  #nextId = 1;
+  /** As a media worker does when the link is new: announce every channel again. */
+  onWorkerOpen: () => void = () => undefined;
+  /** As an engine does when its words link broke: all its channels are lost. */
+  onEngineLost: () => void = () => undefined;
+  onEngineOpen: () => void = () => undefined;
+  onCommit: (message: FromCommit) => void = () => undefined;
+
+  constructor(runDir: string) {
+    this.runDir = runDir;
+    const nothing = (): void => undefined;
+    const path = (name: string): string => join(runDir, name);
+    this.engine = new Dialer(path(sockets.words), {
+      open: () => this.onEngineOpen(),
+      message: nothing,
+      lost: () => this.onEngineLost(),
+    });
+    this.worker = new Dialer(path(sockets.commit), {
+      open: () => this.onWorkerOpen(),
+      message: (message) => {
+        this.fromCommit.push(message);
+        this.onCommit(message);
+      },
+      lost: nothing,
+    });
+    this.gateway = new Dialer(path(sockets.calls), {
+      open: nothing,
+      message: (message) => void this.acks.push(message.id),
+      lost: nothing,
+    });
+    this.postCall = new Dialer(path(sockets.commands), {
+      open: nothing,
+      message: (message) => void this.answers.push(message),
+      lost: nothing,
+    });
+  }
+
+  static async make(): Promise<Surroundings> {
+    return new Surroundings(await mkdtemp(join(tmpdir(), 'es-')));
+  }
+
+  async listenLive(): Promise<void> {
+    this.#liveListener = await listen<ToLive, never>(join(this.runDir, sockets.live(0)), () => ({
+      message: (message) => void this.live.push(message),
+      close: () => undefined,
+    }));
+  }
+
+  connected(): Promise<unknown> {
+    const links = [this.engine, this.worker, this.gateway, this.postCall];
+    return until('all arrows are connected', () => links.every((link) => link.connection !== null));
+  }
+
+  start(call: CallInfo): number {
+    const id = this.#nextId++;
+    this.gateway.send({ type: 'call.started', id, call });
+    return id;
+  }
+
+  update(call: CallInfo): number {
+    const id = this.#nextId++;
+    this.gateway.send({ type: 'call.updated', id, call });
+    return id;
+  }
+
+  end(callId: CallId, channels: readonly ChannelTotals[] = []): number {
+    const id = this.#nextId++;
+    this.gateway.send({ type: 'call.ended', id, callId, endedAtMs: Date.now(), endReason: 'bye', channels });
+    return id;
+  }
+
+  acked(id: number): Promise<unknown> {
+    return until(`ack ${id}`, () => this.acks.includes(id));
+  }
+
+  /** Opens a channel as a media worker does. @returns where to go on, and the attempt to use */
+  async open(channel: ChannelId, attempt: number): Promise<{ attempt: number; tick: number }> {
+    this.fromCommit.length = 0;
+    this.worker.send({ type: 'attempt', channel, attempt });
+    const resume = await until('resume', () =>
+      this.fromCommit.find((message) => message.type === 'resume' && message.channel === channel),
+    );
+    if (resume.type !== 'resume') throw new Error('unreachable');
+    return resume;
+  }
+
+  final(
+    channel: ChannelId,
+    attempt: number,
+    fromTick: number,
+    words: readonly Word[],
+    toTick?: number,
+  ): void {
+    this.engine.send({
+      type: 'final',
+      channel,
+      attempt,
+      segmentId: segmentIdOf(channel, fromTick),
+      fromTick,
+      toTick: toTick ?? words.at(-1)!.endTick,
+      words,
+      arrivalUs: monoUs(),
+    });
+  }
+
+  settle(channel: ChannelId, attempt: number, settledTick: number): void {
+    this.engine.send({ type: 'progress', channel, attempt, decidedTick: settledTick, settledTick });
+  }
+
+  committedTick(channel: ChannelId): number {
+    return Math.max(
+      0,
+      ...this.fromCommit.map((message) =>
+        message.type === 'committed' && message.channel === channel ? message.tick : 0,
+      ),
+    );
+  }
+
+  async close(): Promise<void> {
+    for (const link of [this.engine, this.worker, this.gateway, this.postCall]) link.close();
+    await this.#liveListener?.close();
+    await rm(this.runDir, { recursive: true, force: true });
+  }
+}
+
+export interface Running {
+  readonly service: TranscriptsService;
+  readonly pool: Pool;
+  stop(): Promise<void>;
+}
+
+/** The service in this process. */
+export async function startService(
+  url: string,
+  runDir: string,
+  options: Partial<ServiceOptions> = {},
+): Promise<Running> {
+  const pool = createPool(url, log, 3);
+  const service = new TranscriptsService({ pool, log, registry: createRegistry('test'), runDir, ...options });
+  await service.start();
+  return {
+    service,
+    pool,
+    stop: async () => {
+      await service.drain();
+      await pool.end();
+    },
+  };
+}
+
+export const migrated = async (url: string): Promise<string> => {
+  await migrate(url, log);
+  return url;
+};
+
+/** The real process, as host starts it but without host. */
+export function spawnTranscripts(url: string, runDir: string): ChildProcess {
+  return spawn(process.execPath, [join(import.meta.dirname, '../main.ts')], {
+    env: { ...process.env, DATABASE_URL: url, EARSHOT_RUN_DIR: runDir, LOG_LEVEL: 'warn' },
+    stdio: process.env['TEST_LOG'] === undefined ? 'ignore' : 'inherit',
+  });
+}
+
+export function makeCall(channels = 2): CallInfo {
+  const callId = newCallId(Date.now(), randomBytes(10));
+  return {
+    callId,
+    startedAtMs: Date.now(),
+    dialect: 'siprec-rfc7866',
+    sip: {
+      callId: 'a84b4c76e66710',
+      from: 'sip:srs@example.test',
+      to: 'sip:earshot@example.test',
+      transport: 'udp',
+      source: '127.0.0.1:5070',
+    },
+    externalIds: { 'x-crm-id': '4711' },
+    channels: Array.from({ length: channels }, (_, index) => ({
+      channel: channelIdOf(callId, index),
+      index,
+      role: index === 0 ? 'agent' : 'customer',
+      label: String(index),
+      codec: 'PCMU',
+      participant: { name: null, aor: null },
+      evidence: ['label'],
+    })),
+    worker: 0,
+  };
+}
+
+export const totalsOf = (channel: ChannelId, endTick: number): ChannelTotals => ({
+  channel,
+  endTick,
+  packetsReceived: 10,
+  packetsLost: 1,
+  packetsLate: 0,
+  packetsDuplicate: 0,
+  packetsRejected: 0,
+});
+
+/** Words of 0.5 s each from a tick on. */
+export const wordsFrom = (tick: number, ...texts: string[]): Word[] =>
+  texts.map((text, i) => ({
+    text,
+    startTick: tick + i * 4000 + 100,
+    endTick: tick + (i + 1) * 4000,
+    confidence: 0.9,
+  }));

@@ -1,0 +1,137 @@
+import fc from 'fast-check';
+import { expect, test } from 'vitest';
+import { type CallId, channelIdOf, type SegmentId } from '@earshot/contracts';
+import type { CallRecord } from '../src/assemble/call-view.ts';
+import { sentenceCase } from '../src/assemble/segment.ts';
+import type { LogItem } from '../src/log/items.ts';
+import { planBatch } from '../src/log/plan.ts';
+import { jsonParameter } from '../src/log/rows.ts';
+import { makeCall, totalsOf, wordsFrom } from './harness.ts';
+
+/** The log as a database would keep it: what a plan says is written, and found again next time. */
+class Log {
+  readonly calls = new Map<CallId, CallRecord>();
+  readonly segments = new Set<SegmentId>();
+  readonly events: { callId: CallId; callSeq: number; type: string }[] = [];
+  readonly recordings: CallId[] = [];
+
+  write(items: readonly LogItem[]): ReturnType<typeof planBatch> {
+    const plan = planBatch(items, {
+      calls: this.calls,
+      segments: this.segments,
+      webhooksWantSegments: false,
+    });
+    for (const call of plan.calls) this.calls.set(call.id as CallId, call);
+    for (const segment of plan.segments) this.segments.add(segment.view.id as SegmentId);
+    this.events.push(...plan.events);
+    this.recordings.push(...plan.recordings.map((row) => row.callId));
+    return plan;
+  }
+}
+
+const call = makeCall(1);
+const { callId } = call;
+const channel = channelIdOf(callId, 0);
+const story: LogItem[] = [
+  { kind: 'started', callId, call },
+  ...Array.from({ length: 6 }, (_, i): LogItem => ({
+    kind: 'segment',
+    callId,
+    channel,
+    index: 0,
+    fromTick: i * 8000,
+    toTick: (i + 1) * 8000,
+    words: wordsFrom(i * 8000, `a${i}`, `b${i}`),
+  })),
+  { kind: 'updated', callId, call: { ...call, externalIds: { ucid: '1' } } },
+  {
+    kind: 'ended',
+    callId,
+    endedAtMs: call.startedAtMs + 6000,
+    endReason: 'bye',
+    totals: [totalsOf(channel, 48_000)],
+  },
+  { kind: 'complete', callId, proof: [{ index: 0, endTick: 48_000, settledTick: 48_000 }] },
+  { kind: 'recording', callId, recording: { file: 'f', bytes: 1, sha256: 's', durationMs: 2 } },
+];
+
+test('however the story is cut into batches and batches are repeated, each event is logged once and in order', () => {
+  const cuts = fc.array(
+    fc.record({ size: fc.integer({ min: 1, max: 5 }), times: fc.integer({ min: 1, max: 3 }) }),
+  );
+  fc.assert(
+    fc.property(cuts, (batches) => {
+      const log = new Log();
+      let at = 0;
+      for (const { size, times } of [...batches, { size: story.length, times: 2 }]) {
+        for (let i = 0; i < times; i++) log.write(story.slice(at, at + size));
+        at += size;
+      }
+      expect(log.events.map((event) => event.type)).toEqual([
+        'call.started',
+        ...Array.from({ length: 6 }, () => 'segment.final'),
+        'call.updated',
+        'call.ended',
+        'transcript.completed',
+        'call.updated',
+      ]);
+      expect(log.events.map((event) => event.callSeq)).toEqual(log.events.map((_, i) => i + 1));
+      expect(log.calls.get(callId)).toMatchObject({
+        segmentCount: 6,
+        wordCount: 12,
+        revision: 7,
+        complete: true,
+      });
+      expect(log.recordings).toEqual([callId]);
+    }),
+  );
+});
+
+test('an item of a call that is not in the log is refused, and the others of its batch are not', () => {
+  const other = makeCall(1);
+  const log = new Log();
+  const { outcomes } = log.write([
+    { kind: 'complete', callId: other.callId, proof: [] },
+    { kind: 'started', callId, call },
+  ]);
+  expect(outcomes).toEqual([{ done: false, code: 'CALL_NOT_FOUND' }, { done: true }]);
+});
+
+test('an update whose start was never heard starts the call', () => {
+  const log = new Log();
+  log.write([{ kind: 'updated', callId, call }]);
+  expect(log.events.map((event) => event.type)).toEqual(['call.started']);
+});
+
+test('an event carries the counts of its own moment, not those of the batch', () => {
+  const log = new Log();
+  const plan = log.write(story);
+  const started = plan.events.find((event) => event.type === 'call.started')!;
+  const ended = plan.events.find((event) => event.type === 'call.ended')!;
+  expect(started.data).toMatchObject({ segmentCount: 0, state: 'live' });
+  expect(ended.data).toMatchObject({ segmentCount: 6, state: 'ended', durationMs: 6000 });
+});
+
+test('the first letter is made upper case, whatever the rest is', () => {
+  expect(sentenceCase('good morning')).toBe('Good morning');
+  expect(sentenceCase('élan')).toBe('Élan');
+  expect(sentenceCase('')).toBe('');
+  fc.assert(
+    fc.property(fc.string({ unit: 'grapheme' }), (text) => {
+      const [first = ''] = text;
+      expect(sentenceCase(text).endsWith(text.slice(first.length))).toBe(true);
+    }),
+  );
+});
+
+test('a parameter for jsonb never has NUL or half a surrogate pair, in values or keys, and else says the same', () => {
+  fc.assert(
+    fc.property(fc.jsonValue({ stringUnit: 'binary' }), (value) => {
+      const text = jsonParameter(value);
+      expect(text).not.toMatch(/(?<!\\)(?:\\\\)*\\u0000/);
+      expect(text.isWellFormed()).toBe(true);
+      expect(text).not.toMatch(/(?<!\\)(?:\\\\)*\\ud[89a-f]/i);
+      if (!/\\u0000|\\ud[89a-f]/i.test(JSON.stringify(value))) expect(text).toBe(JSON.stringify(value));
+    }),
+  );
+});

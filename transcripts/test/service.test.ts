@@ -1,0 +1,299 @@
+import pg from 'pg';
+import { afterAll, afterEach, beforeEach, expect, test } from 'vitest';
+import { channelIdOf, monoUs, segmentIdOf } from '@earshot/contracts';
+import { stopServers, type TestDatabase, withPostgres } from '../../host/test/postgres.ts';
+import {
+  makeCall,
+  migrated,
+  type Running,
+  startService,
+  Surroundings,
+  totalsOf,
+  until,
+  wordsFrom,
+} from './harness.ts';
+
+let database: TestDatabase;
+let around: Surroundings;
+let running: Running;
+
+beforeEach(async () => {
+  database = await withPostgres();
+  await migrated(database.url);
+  around = await Surroundings.make();
+  await around.listenLive();
+  running = await startService(database.url, around.runDir);
+  await around.connected();
+});
+afterEach(async () => {
+  await running.stop();
+  await around.close();
+  await database.stop();
+});
+afterAll(stopServers);
+
+async function rows<T extends pg.QueryResultRow>(text: string, values: unknown[] = []): Promise<T[]> {
+  return (await running.pool.query<T>(text, values)).rows;
+}
+
+interface EventRow extends pg.QueryResultRow {
+  seq: number;
+  call_seq: number;
+  type: string;
+  data: Record<string, unknown>;
+}
+const events = (): Promise<EventRow[]> =>
+  rows<EventRow>('select seq, call_seq, type, data from events order by seq');
+
+test('a call goes from its start to a complete transcript, its recording and its events in order', async () => {
+  const call = makeCall();
+  const agent = channelIdOf(call.callId, 0);
+  const customer = channelIdOf(call.callId, 1);
+  await around.acked(around.start(call));
+  expect(await around.open(agent, 1)).toMatchObject({ attempt: 1, tick: 0 });
+  expect(await around.open(customer, 1)).toMatchObject({ attempt: 1, tick: 0 });
+  around.final(agent, 1, 0, wordsFrom(0, 'good', 'morning'));
+  around.final(customer, 1, 0, wordsFrom(6000, 'hello'), 12_000);
+  await until('the agent is told', () => around.committedTick(agent) === 8000);
+  around.settle(agent, 1, 16_000);
+  around.settle(customer, 1, 16_000);
+  await around.acked(around.end(call.callId, [totalsOf(agent, 16_000), totalsOf(customer, 16_000)]));
+  const completed = await until('completed', async () =>
+    (await events()).find((event) => event.type === 'transcript.completed'),
+  );
+  expect(completed.data).toMatchObject({
+    id: call.callId,
+    complete: true,
+    revision: 3,
+    segmentCount: 2,
+    wordCount: 3,
+    externalIds: { 'x-crm-id': '4711' },
+    channels: [
+      { index: 0, role: 'agent', endMs: 2000, settledMs: 2000, packetsReceived: 10, packetsLost: 1 },
+      { index: 1, role: 'customer', endMs: 2000, settledMs: 2000 },
+    ],
+  });
+  around.postCall.send({
+    type: 'recording.ready',
+    id: 7,
+    callId: call.callId,
+    file: `${call.callId}.wav`,
+    bytes: 64044,
+    sha256: 'ab',
+    durationMs: 2000,
+  });
+  await until('the command is done', () => around.answers.some((answer) => answer.id === 7));
+  expect(around.answers).toEqual([{ type: 'done', id: 7 }]);
+
+  const logged = await events();
+  expect(logged.map((event) => event.type)).toEqual([
+    'call.started',
+    'segment.final',
+    'segment.final',
+    'call.ended',
+    'transcript.completed',
+    'call.updated',
+  ]);
+  expect(logged.map((event) => event.call_seq)).toEqual([1, 2, 3, 4, 5, 6]);
+  expect(logged.map((event) => event.seq)).toEqual([1, 2, 3, 4, 5, 6]);
+  for (const { data } of logged) expect(data['externalIds']).toEqual({ 'x-crm-id': '4711' });
+  expect(logged.find((event) => event.type === 'segment.final')?.data).toMatchObject({
+    revision: 1,
+    segment: {
+      id: `${call.callId}:0@0`,
+      channel: 0,
+      role: 'agent',
+      startMs: 13,
+      endMs: 1000,
+      text: 'Good morning',
+      spoken: 'good morning',
+      words: [
+        { text: 'good', startMs: 13, endMs: 500, confidence: 0.9 },
+        { text: 'morning', startMs: 513, endMs: 1000, confidence: 0.9 },
+      ],
+    },
+  });
+  expect(logged.at(-1)?.data['recording']).toEqual({ bytes: 64044, sha256: 'ab', durationMs: 2000 });
+  const outbox = await rows<{ payload: Record<string, unknown> }>('select payload from outbox order by id');
+  expect(outbox.map(({ payload }) => payload['event'] ?? payload['kind'])).toEqual([
+    'call.started',
+    'call.ended',
+    'transcript.completed',
+    'recording',
+    'call.updated',
+  ]);
+  await until('the live bus heard of the last event', () =>
+    around.live.some((message) => message.type === 'logged' && message.seq === 6),
+  );
+});
+
+test('a partial reaches the live bus with the role of its channel, an old attempt does not', async () => {
+  const call = makeCall();
+  const channel = channelIdOf(call.callId, 1);
+  await around.acked(around.start(call));
+  await until('the live bus is there', () => around.live.length > 0);
+  await around.open(channel, 1);
+  await around.open(channel, 2);
+  const partial = {
+    type: 'partial',
+    channel,
+    segmentId: segmentIdOf(channel, 0),
+    fromTick: 0,
+    rev: 1,
+    arrivalUs: monoUs(),
+  } as const;
+  around.engine.send({ ...partial, attempt: 1, words: wordsFrom(0, 'old') });
+  around.engine.send({ ...partial, attempt: 2, words: wordsFrom(0, 'new') });
+  await until('a partial', () => around.live.some((message) => message.type === 'partial'));
+  const partials = around.live.filter((message) => message.type === 'partial');
+  expect(partials).toMatchObject([
+    { attempt: 2, rev: 1, callId: call.callId, segment: { spoken: 'new', role: 'customer', channel: 1 } },
+  ]);
+});
+
+test('finals sent twice, by an old attempt or before the accepted tick are logged once', async () => {
+  const call = makeCall();
+  const channel = channelIdOf(call.callId, 0);
+  await around.acked(around.start(call));
+  await around.open(channel, 1);
+  around.final(channel, 1, 0, wordsFrom(0, 'one'));
+  around.final(channel, 1, 0, wordsFrom(0, 'one'));
+  await until('committed', () => around.committedTick(channel) === 4000);
+  expect(await around.open(channel, 2)).toMatchObject({ attempt: 2, tick: 4000 });
+  around.final(channel, 1, 4000, wordsFrom(4000, 'two'));
+  around.final(channel, 2, 2000, wordsFrom(2000, 'one'));
+  around.final(channel, 2, 4000, wordsFrom(4000, 'two'));
+  await until('committed', () => around.committedTick(channel) === 8000);
+  const segments = await rows<{ spoken: string }>('select spoken from segments order by from_tick');
+  expect(segments.map((segment) => segment.spoken)).toEqual(['one', 'two']);
+});
+
+test('an attempt that asks too low is given a number above any seen', async () => {
+  const call = makeCall();
+  const channel = channelIdOf(call.callId, 0);
+  await around.acked(around.start(call));
+  expect(await around.open(channel, 5)).toMatchObject({ attempt: 5 });
+  expect(await around.open(channel, 1)).toMatchObject({ attempt: 6 });
+});
+
+test('finals that come before their call wait for it', async () => {
+  const call = makeCall();
+  const channel = channelIdOf(call.callId, 0);
+  await around.open(channel, 1);
+  around.final(channel, 1, 0, wordsFrom(0, 'early'));
+  expect(await around.open(channel, 2)).toMatchObject({ tick: 4000 });
+  await around.acked(around.start(call));
+  await until('the early final is logged', async () => (await events()).length === 2);
+  expect((await events()).map((event) => event.type)).toEqual(['call.started', 'segment.final']);
+});
+
+test('what the gateway sends again changes nothing and is acknowledged', async () => {
+  const call = makeCall();
+  await around.acked(around.start(call));
+  await around.acked(around.start(call));
+  await around.acked(around.update(call));
+  await around.acked(around.update({ ...call, externalIds: { ucid: '1' } }));
+  await around.acked(around.end(call.callId));
+  await around.acked(around.end(call.callId));
+  expect((await events()).map((event) => event.type).filter((type) => type.startsWith('call.'))).toEqual([
+    'call.started',
+    'call.updated',
+    'call.ended',
+  ]);
+});
+
+test('a header with NUL and half a surrogate pair is logged, with U+FFFD in their place', async () => {
+  const call = makeCall();
+  await around.acked(around.start({ ...call, externalIds: { 'x-odd': 'a\0b\ud800' } }));
+  const [row] = await rows<{ external_ids: unknown }>('select external_ids from calls');
+  expect(row?.external_ids).toEqual({ 'x-odd': 'a\ufffdb\ufffd' });
+});
+
+test('an item that the database refuses is given up alone: what came with it is written', async () => {
+  const bad = { ...makeCall(), startedAtMs: 8.64e15 }; // year 275760: more than timestamptz takes
+  const good = [makeCall(), makeCall(), makeCall()];
+  const ids = [good[0]!, bad, good[1]!, good[2]!].map((call) => around.start(call));
+  for (const id of ids) await around.acked(id);
+  const calls = await rows<{ id: string }>('select id from calls order by id');
+  expect(calls.map((row) => row.id).sort()).toEqual(good.map((call) => call.callId as string).sort());
+});
+
+test('a recording of a call that is not in the log is refused with its code', async () => {
+  const { callId } = makeCall();
+  around.postCall.send({
+    type: 'recording.ready',
+    id: 1,
+    callId,
+    file: 'x.wav',
+    bytes: 1,
+    sha256: '',
+    durationMs: 0,
+  });
+  await until('an answer', () => around.answers.length > 0);
+  expect(around.answers).toMatchObject([{ type: 'refused', id: 1, code: 'CALL_NOT_FOUND' }]);
+});
+
+test('a call whose channels never opened is complete at 0 once nobody can speak for them any more', async () => {
+  const call = makeCall();
+  await around.acked(around.start(call));
+  await around.acked(around.end(call.callId));
+  await until('complete', async () =>
+    (await events()).some((event) => event.type === 'transcript.completed'),
+  );
+});
+
+test('a segment goes to the webhooks only when one asks for it', async () => {
+  const call = makeCall();
+  const channel = channelIdOf(call.callId, 0);
+  await around.acked(around.start(call));
+  await around.open(channel, 1);
+  around.final(channel, 1, 0, wordsFrom(0, 'one'));
+  await until('committed', () => around.committedTick(channel) === 4000);
+  await rows(
+    `insert into webhooks (id, url, events, secret) values ('wh_1', 'https://example.test', '{segment.final}', 'whsec_')`,
+  );
+  around.final(channel, 1, 4000, wordsFrom(4000, 'two'));
+  await until('committed', () => around.committedTick(channel) === 8000);
+  const outbox = await rows<{ payload: { seq: number; event: string } }>(
+    'select payload from outbox order by id',
+  );
+  expect(outbox.map(({ payload }) => [payload.seq, payload.event])).toEqual([
+    [1, 'call.started'],
+    [3, 'segment.final'],
+  ]);
+});
+
+test('readers that poll while many calls are written never skip a seq', async () => {
+  const calls = Array.from({ length: 40 }, () => makeCall(1));
+  const reader = new pg.Client({ connectionString: database.url });
+  await reader.connect();
+  const seen: number[] = [];
+  let done = false;
+  const reading = (async () => {
+    for (;;) {
+      const last = done;
+      const { rows: fresh } = await reader.query<{ seq: number }>(
+        'select seq from events where seq > $1 order by seq limit 25',
+        [seen.at(-1) ?? 0],
+      );
+      seen.push(...fresh.map((row) => row.seq));
+      if (last && fresh.length === 0) return;
+    }
+  })();
+  for (const call of calls) {
+    around.start(call);
+    await around.open(channelIdOf(call.callId, 0), 1);
+  }
+  for (let n = 0; n < 10; n++) {
+    for (const call of calls) {
+      const channel = channelIdOf(call.callId, 0);
+      around.final(channel, 1, n * 4000, wordsFrom(n * 4000, `w${n}`));
+    }
+    await new Promise((resolve) => setImmediate(resolve));
+  }
+  await until('all is logged', async () => (await rows('select 1 from events')).length === 40 * 11);
+  done = true;
+  await reading;
+  await reader.end();
+  expect(seen).toEqual(Array.from({ length: 440 }, (_, i) => i + 1));
+});
