@@ -15,11 +15,22 @@ export class Reading {
     return this.#matching(name, labelText).reduce((total, sample) => total + sample.value, 0);
   }
 
-  max(name: string, labelText = ''): number {
-    return Math.max(0, ...this.#matching(name, labelText).map((sample) => sample.value));
+  /**
+   * The upper end of the bucket in which the p-th of a histogram's observations lies.
+   * @param p 0..1 @returns null when there were none; Infinity beyond the last bucket
+   */
+  quantile(name: string, p: number): number | null {
+    const counts = new Map<number, number>();
+    for (const { labels, value } of this.#matching(`${name}_bucket`, 'le="')) {
+      const le = Number((/le="([^"]+)"/.exec(labels)?.[1] ?? '').replace('+Inf', 'Infinity'));
+      counts.set(le, (counts.get(le) ?? 0) + value);
+    }
+    const total = counts.get(Infinity) ?? 0;
+    if (total === 0) return null;
+    return Math.min(...[...counts].filter(([, count]) => count >= p * total).map(([le]) => le));
   }
 
-  #matching(name: string, labelText: string): { value: number }[] {
+  #matching(name: string, labelText: string): { labels: string; value: number }[] {
     return this.#samples.filter((sample) => sample.name === name && sample.labels.includes(labelText));
   }
 }

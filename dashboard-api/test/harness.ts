@@ -16,6 +16,8 @@ import {
 import { createLog, createRegistry, Dialer, migrate } from '@earshot/platform';
 import pg from 'pg';
 import { withPostgres } from '../../host/test/postgres.ts';
+import { findCall } from '../src/queries/calls.ts';
+import { Database } from '../src/queries/database.ts';
 import { type Server, type ServerOptions, startServer } from '../src/server.ts';
 
 export const API_KEY = 'a-test-key-that-is-long-enough';
@@ -168,6 +170,14 @@ export function segmentOf(callId: CallId, said: Said): SegmentView {
   };
 }
 
+type DataOf = (client: pg.PoolClient) => Promise<unknown>;
+
+/** The events about a call carry the call as it is after them. */
+const callData =
+  (callId: CallId): DataOf =>
+  (client) =>
+    findCall(new Database(client as unknown as pg.Pool), callId);
+
 /** Writes the call log and the live bus the way transcripts does. */
 export class LogWriter {
   readonly #pool: pg.Pool;
@@ -213,7 +223,7 @@ export class LogWriter {
       transport: 'udp',
       source: '127.0.0.1:5062',
     };
-    await this.#inLog(callId, 'call.started', { dialect: 'siprec-rfc7866', sip, channels }, (client) =>
+    await this.#inLog(callId, 'call.started', callData(callId), (client) =>
       client.query(
         `insert into calls (id, started_at, dialect, sip, external_ids, channels, worker)
          values ($1, $2, 'siprec-rfc7866', $3, $4, $5, 0)`,
@@ -235,7 +245,7 @@ export class LogWriter {
       packetsDuplicate: 0,
       packetsRejected: 0,
     }));
-    await this.#inLog(callId, 'call.ended', { endReason: 'bye' }, (client) =>
+    await this.#inLog(callId, 'call.ended', callData(callId), (client) =>
       client.query(
         `update calls set ended_at = $2, end_reason = 'bye', totals = $3, complete = $4, recording = $5 where id = $1`,
         [callId, endedAt, JSON.stringify(totals), seed.complete ?? true, seed.recording ?? null],
@@ -286,16 +296,22 @@ export class LogWriter {
     return segment;
   }
 
+  /** What post-call's finished recording makes of the call. */
+  async recorded(callId: CallId, recording: NonNullable<SeedCall['recording']>): Promise<void> {
+    await this.#inLog(callId, 'call.updated', callData(callId), (client) =>
+      client.query('update calls set recording = $2 where id = $1', [callId, recording]),
+    );
+  }
+
   /** Any event, with the seq taken the way transcripts takes it. @returns the seq */
   event(callId: CallId, type: string, data: Record<string, unknown> = {}): Promise<number> {
     return this.#inLog(callId, type, data, async () => undefined);
   }
 
-  /** @param beforeCommit runs in the transaction, with the lock held */
   async #inLog(
     callId: CallId,
     type: string,
-    data: Record<string, unknown>,
+    data: Record<string, unknown> | DataOf,
     change: (client: pg.PoolClient) => Promise<unknown>,
   ): Promise<number> {
     const client = await this.#pool.connect();
@@ -311,7 +327,7 @@ export class LogWriter {
         `with bumped as (update calls set call_seq = call_seq + 1 where id = $3 returning call_seq)
          insert into events (seq, epoch, call_id, call_seq, type, timestamp, data)
          select $1, $2, $3, call_seq, $4, now(), $5 from bumped`,
-        [seq, epoch, callId, type, data],
+        [seq, epoch, callId, type, typeof data === 'function' ? await data(client) : data],
       );
       await client.query('commit');
       this.#bus.send({ type: 'logged', seq });

@@ -17,7 +17,8 @@ export interface OpenCall {
   readonly transcript: Transcript;
   /** Why it cannot be shown, or null. */
   fault: string | null;
-  loaded: boolean;
+  /** Which load the view is from. */
+  shownLoad: number;
 }
 
 /**
@@ -35,6 +36,7 @@ export class Store {
   ready = false;
   readonly #listeners = new Set<() => void>();
   readonly #socket: LiveSocket;
+  #loads = 0;
   #frame: number | null = null;
   #liveTimer: number | null = null;
   #endedTimer: number | null = null;
@@ -66,7 +68,10 @@ export class Store {
 
   start(): void {
     this.#socket.start();
-    setInterval(() => this.#changed(), 1000);
+    setInterval(() => {
+      this.live.expire(Date.now());
+      this.#changed();
+    }, 1000);
     setInterval(() => void this.#loadCapacity(), CAPACITY_MS);
     void this.#loadCapacity();
   }
@@ -79,7 +84,7 @@ export class Store {
   openCall(id: string | null): void {
     if (this.open?.id === id) return;
     this.open =
-      id === null ? null : { id, view: null, transcript: new Transcript(), fault: null, loaded: false };
+      id === null ? null : { id, view: null, transcript: new Transcript(), fault: null, shownLoad: 0 };
     if (id !== null) void this.#loadOpen(true);
     this.#changed();
   }
@@ -151,14 +156,16 @@ export class Store {
   async #loadOpen(withTranscript: boolean): Promise<void> {
     const { open } = this;
     if (open === null) return;
+    const load = ++this.#loads;
     try {
       const [view, transcript] = await Promise.all([
         api.call(open.id),
         withTranscript ? api.transcript(open.id) : null,
       ]);
-      open.view = view;
+      // Of two loads under way, the later one knows more.
+      if (load > open.shownLoad) open.view = view;
+      open.shownLoad = Math.max(load, open.shownLoad);
       for (const segment of transcript?.segments ?? []) open.transcript.add(segment);
-      open.loaded = true;
       open.fault = null;
     } catch (error) {
       open.fault = error instanceof api.ApiError ? error.message : 'The call cannot be shown.';

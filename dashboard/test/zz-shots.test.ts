@@ -106,8 +106,17 @@ test('shots', async () => {
       const words = text.split(' ');
       const k = 1 + (phase % 14);
       const startMs = (i === 0 ? end : 20_000) + turn * 4000;
-      if (k > Math.min(13, words.length)) { if (k === Math.min(13, words.length) + 1) void h.writer.final(id, { channel: ch, startMs, endMs: startMs + 3800, text }); continue; }
-      h.writer.partial(id, { channel: ch, startMs, endMs: startMs + k * 280, text: words.slice(0, k).join(' ') });
+      if (k > Math.min(13, words.length)) {
+        if (k === Math.min(13, words.length) + 1)
+          void h.writer.final(id, { channel: ch, startMs, endMs: startMs + 3800, text });
+        continue;
+      }
+      h.writer.partial(id, {
+        channel: ch,
+        startMs,
+        endMs: startMs + k * 280,
+        text: words.slice(0, k).join(' '),
+      });
     }
   }, 280);
   await new Promise((r) => setTimeout(r, 20_000));

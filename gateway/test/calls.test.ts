@@ -167,6 +167,8 @@ describe('a re-INVITE', () => {
     expect(answer.body).not.toContain('m=audio 0');
     const channels = media[0]!.of('leg.update')[0]!.leg.channels;
     expect(channels.map((channel) => channel.state)).toEqual(['held', 'held']);
+    // The source stays known, so that the worker need not latch again.
+    expect(channels.map((channel) => channel.remote?.address)).toEqual(['127.0.0.1', '127.0.0.1']);
     await dialog.invite({ body: sdpOf([{}, {}], 3) });
     expect(media[0]!.of('leg.update')[1]!.leg.channels.map((channel) => channel.state)).toEqual([
       'active',
@@ -262,6 +264,19 @@ describe('an INVITE that cannot be taken', () => {
     },
   );
 
+  it('that came by a second way while the first is being set up gets 482, and the first is answered', async () => {
+    const { media } = await start();
+    media[0]!.onOpen = 'ignore';
+    const dialog = (await rig.client()).dialog();
+    dialog.request('INVITE', siprecInvite);
+    const open = await until('leg.open', () => media[0]!.of('leg.open')[0]);
+    dialog.request('INVITE', siprecInvite, true);
+    expect((await dialog.final('INVITE')).status).toBe(482);
+    media[0]!.send({ type: 'leg.opened', id: open.id, legId: open.leg.legId, ports: portsOf(open.leg) });
+    await until('call.started', () => rig.transcripts.of('call.started')[0]);
+    expect(media[0]!.of('leg.open')).toHaveLength(1);
+  });
+
   it('without a Contact gets 400', async () => {
     await start();
     const client = await rig.client();
@@ -351,6 +366,27 @@ describe('an INVITE without SDP (CUCM’s built-in bridge)', () => {
     expect(versionOf(offer.body)).toBe(versionOf(held.body) + 1);
     const update = await until('second leg.update', () => media[0]!.of('leg.update')[1]);
     expect(update.leg.channels[0]!.state).toBe('active');
+  });
+});
+
+describe('the metrics', () => {
+  it('count calls by outcome, refusals by reason, requests by method, and time the set-up', async () => {
+    await start({ env: { MAX_CALLS: '1' } });
+    const client = await rig.client();
+    const dialog = client.dialog();
+    await dialog.invite(siprecInvite);
+    await client.dialog().invite(siprecInvite);
+    const text = await rig.registry.metrics();
+    expect(text).toMatch(/^earshot_live_calls\{.*\} 1$/m);
+    expect(text).toMatch(/^earshot_call_setup_seconds_count\{.*\} 1$/m);
+    expect(text).toMatch(/^earshot_admission_refusals_total\{.*reason="max-calls".*\} 1$/m);
+    expect(text).toMatch(/^earshot_sip_requests_total\{.*method="INVITE".*\} 2$/m);
+    await dialog.bye();
+    await until('the call is gone', () => rig.gateway.liveCalls === 0);
+    const after = await rig.registry.metrics();
+    expect(after).toMatch(/^earshot_calls_total\{.*outcome="bye".*\} 1$/m);
+    expect(after).toMatch(/^earshot_calls_total\{.*outcome="refused".*\} 1$/m);
+    expect(after).toMatch(/^earshot_live_calls\{.*\} 0$/m);
   });
 });
 

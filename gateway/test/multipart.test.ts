@@ -60,7 +60,9 @@ describe('a multipart body', () => {
 
   it('may fold the headers of a part and write their names in any case', () => {
     const body = '--x\r\ncONTENT-tYPE: application/sdp;\r\n charset=utf-8\r\n\r\nv=0\r\n--x--';
-    expect(parts('multipart/mixed;boundary=x', body)).toEqual([['application/sdp', 'v=0']]);
+    const [part] = parseMultipart(parseContentType('multipart/mixed;boundary=x')!, body);
+    expect(part).toMatchObject({ contentType: { type: 'application/sdp' }, content: 'v=0' });
+    expect(part!.contentType.parameters.get('charset')).toBe('utf-8');
   });
 
   it('takes a line that only begins like the boundary for content', () => {

@@ -104,6 +104,21 @@ describe('a gateway that is killed and started again', () => {
     expect(rig.media[0]!.of('leg.open')).toHaveLength(1);
   });
 
+  it('ends a call whose media worker is no more, with a BYE and a report', async () => {
+    rig = await Rig.start({ workers: 2 });
+    rig.media[0]!.onOpen = 'fail';
+    const dialog = (await rig.client()).dialog();
+    await dialog.invite(siprecInvite);
+    await until('call.started', () => rig.transcripts.of('call.started')[0]);
+    rig.gateway.stop();
+    rig.env['MEDIA_WORKERS'] = '1';
+    await rig.startGateway();
+    await dialog.incoming('BYE');
+    const ended = await until('call.ended', () => rig.transcripts.of('call.ended')[0]);
+    expect(ended).toMatchObject({ endReason: 'error', channels: [] });
+    expect(rig.gateway.liveCalls).toBe(0);
+  });
+
   it('reports an end that transcripts never acknowledged once more, and only that one', async () => {
     rig = await Rig.start();
     const client = await rig.client();
@@ -177,6 +192,18 @@ describe('a media worker', () => {
     expect(answer.headers.get('retry-after')).toMatch(/^\d+$/);
     expect(performance.now() - before).toBeLessThan(6_000);
     await until('leg.close', () => rig.media[0]!.of('leg.close')[0]);
+    // It wakes up and opens the leg after all, which nobody wants any more.
+    const { id, leg } = rig.media[0]!.of('leg.open')[0]!;
+    rig.media[0]!.send({ type: 'leg.opened', id, legId: leg.legId, ports: [] });
+    const again = await until('another leg.close', () => rig.media[0]!.of('leg.close')[1]);
+    expect(again.legId).toBe(leg.legId);
+  });
+
+  it('shares calls evenly with the others between two load reports', async () => {
+    rig = await Rig.start({ workers: 2 });
+    const client = await rig.client();
+    for (let call = 0; call < 4; call++) await client.dialog().invite(siprecInvite);
+    expect(rig.media.map((media) => media.of('leg.open').length)).toEqual([2, 2]);
   });
 
   it('that says it is loaded gets no call while another has fewer channels', async () => {

@@ -154,3 +154,15 @@ test('a name that cannot be resolved is a try without an answer, not a refusal',
   });
   expect(result).toEqual({ kind: 'unanswered', error: 'ENOTFOUND' });
 });
+
+test('a resolver that never answers is given up after the limit', async () => {
+  const result = await post({
+    url: 'https://hook.example.test/',
+    body: '{}',
+    headers: {},
+    allowLoopback: false,
+    limits: { stepMs: 50, totalMs: 100 },
+    resolve: () => new Promise(() => undefined),
+  });
+  expect(result).toEqual({ kind: 'unanswered', error: 'EDNSTIMEOUT' });
+});

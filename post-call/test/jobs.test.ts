@@ -165,6 +165,13 @@ test('the same event in two rows, taken by two processes, is sent once', async (
   });
   await until('the outbox is empty', async () => (await callLog.outboxCount()) === 0);
   expect(endpoint.received).toHaveLength(2);
+  const { rows } = await callLog.pool.query<{ queue: string; n: number }>(
+    'select queue, count(*)::int as n from bullmq.job group by queue order by queue',
+  );
+  expect(rows).toEqual([
+    { queue: 'deliveries', n: 2 },
+    { queue: 'webhooks', n: 2 },
+  ]);
   for (const service of services) await service.stop();
   endpoint.stop();
   await callLog.close();

@@ -1,6 +1,7 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { type Rig, channelNamed, startRig } from '../support/rig.ts';
 import { canSpeak, concatenate, silence, speak } from '../support/speech.ts';
+import { expectRulesKept } from '../support/stream-rules.ts';
 import { wordErrors } from '../support/word-errors.ts';
 
 /** Of our own making, with words that the shipped model's training sentences are about. */
@@ -22,7 +23,10 @@ describe.skipIf(!canSpeak)('recognition (needs flite)', () => {
   beforeAll(async () => {
     rig = await startRig();
   });
-  afterAll(() => rig.stop());
+  afterAll(async () => {
+    expectRulesKept(rig.words.messages, () => 0);
+    await rig.stop();
+  });
 
   async function transcribe(
     name: string,

@@ -2,6 +2,7 @@ import type { ChannelId, FromEngine, Word } from '@earshot/contracts';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { type Rig, channelNamed, startRig } from '../support/rig.ts';
 import { canSpeak, concatenate, silence, speak } from '../support/speech.ts';
+import { expectRulesKept } from '../support/stream-rules.ts';
 import { wordErrors } from '../support/word-errors.ts';
 
 /** What a media worker would send: audio, and a gap where it heard nothing for long. */
@@ -123,6 +124,7 @@ describe.skipIf(!canSpeak)('replay (needs flite)', () => {
 
   test('whenever an engine dies, another goes on from the committed tick, and no word is lost or doubled', async () => {
     const leads = [0, 137, 250, 412, 603];
+    const outputFrom = new Map<string, number>();
     let checked = 0;
     let segments = 0;
     let sameIds = 0;
@@ -140,6 +142,7 @@ describe.skipIf(!canSpeak)('replay (needs flite)', () => {
           points.map(async ({ tick, words }, i) => {
             const channel = channelNamed(`replay-${lead}`, i);
             const fromTick = Math.max(0, tick - WARM_UP_TICKS);
+            outputFrom.set(channel, tick);
             await play(second, channel, after(parts, fromTick), fromTick, tick);
             for (const final of second.words.ofChannel(channel, 'final')) {
               expect(final.fromTick).toBeGreaterThanOrEqual(tick);
@@ -158,6 +161,8 @@ describe.skipIf(!canSpeak)('replay (needs flite)', () => {
       }),
     );
     expect(checked).toBeGreaterThan(40);
+    expectRulesKept(first.words.messages, () => 0);
+    expectRulesKept(second.words.messages, (channel) => outputFrom.get(channel)!);
     // A replay hears the same frames, but with a second of what came before them instead of all: a first token may come a
     // frame earlier or later, and with it the id of its segment.
     expect(sameIds / segments).toBeGreaterThan(0.9);

@@ -100,13 +100,13 @@ async function stream(
     end: () => raw.end(),
   };
   const client = hub.join(outlet, { callId, after, partials: false });
+  let stuckAt = -1;
   const heartbeat = setInterval(() => {
     // One that takes nothing at all between two heartbeats is gone without having said so.
     if (raw.writableNeedDrain && raw.writableLength === stuckAt) raw.destroy();
     stuckAt = raw.writableNeedDrain ? raw.writableLength : -1;
     raw.write(': still here\n\n');
   }, HEARTBEAT_MS);
-  let stuckAt = -1;
   request.raw.socket.setTimeout(0);
   raw.on('close', () => {
     clearInterval(heartbeat);

@@ -1,6 +1,7 @@
-import { EarshotError, type LiveMessage } from '@earshot/contracts';
+import type { LiveMessage } from '@earshot/contracts';
 import { Type } from '@sinclair/typebox';
 import type { WebSocket } from '@fastify/websocket';
+import type { FastifyRequest } from 'fastify';
 import type { Outlet } from '../live/client.ts';
 import { problemOf, sendProblem } from '../plugins/problems.ts';
 import { guarded } from '../schemas/common.ts';
@@ -91,8 +92,8 @@ async function serve(
 /** Kept here, beside its only user: a WebSocket that breaks is an everyday event, not an error. */
 export const websocketOptions = {
   options: { maxPayload: 4096, perMessageDeflate: false },
-  errorHandler: (error: Error, socket: WebSocket): void => {
+  errorHandler: (error: Error, socket: WebSocket, request: FastifyRequest): void => {
+    request.log.debug({ err: error }, 'websocket broke');
     socket.terminate();
-    if (error instanceof EarshotError) throw error;
   },
 };

@@ -27,7 +27,8 @@ export function alignWords(text: string, words: readonly WordView[]): TimedToken
   let word = 0;
   while (token < tokens.length) {
     const anchor = nextAnchor(tokens, words, token, word);
-    timed.push(...spread(tokens.slice(token, anchor.token), words.slice(word, anchor.word), words[word]));
+    const fallbackMs = timed.at(-1)?.endMs ?? words[0]?.startMs ?? 0;
+    timed.push(...spread(tokens.slice(token, anchor.token), words.slice(word, anchor.word), fallbackMs));
     if (anchor.token < tokens.length) timed.push({ ...words[anchor.word]!, text: tokens[anchor.token]! });
     token = anchor.token + 1;
     word = anchor.word + 1;
@@ -54,16 +55,10 @@ function nextAnchor(
   return { token: tokens.length, word: words.length };
 }
 
-/** @param fallback where in time tokens lie that no word is left for */
-function spread(
-  tokens: readonly string[],
-  words: readonly WordView[],
-  fallback: WordView | undefined,
-): TimedToken[] {
-  const first = words[0] ?? fallback;
-  const last = words.at(-1) ?? fallback;
-  const startMs = first?.startMs ?? 0;
-  const spanMs = (last?.endMs ?? startMs) - startMs;
+/** @param fallbackMs where in time tokens lie that no word is left for */
+function spread(tokens: readonly string[], words: readonly WordView[], fallbackMs: number): TimedToken[] {
+  const startMs = words[0]?.startMs ?? fallbackMs;
+  const spanMs = (words.at(-1)?.endMs ?? startMs) - startMs;
   const confidence = Math.min(1, ...words.map((word) => word.confidence));
   const total = tokens.reduce((sum, token) => sum + token.length, 0);
   let before = 0;

@@ -7,6 +7,8 @@ export interface Lane {
   final: SegmentView | null;
   /** The open segment, if there is one. */
   partial: Partial | null;
+  /** When the open segment last changed. */
+  partialAtMs: number;
   /** When a word was last heard, on the clock that apply() is given; 0 when never. */
   heardAtMs: number;
   readonly activity: Activity;
@@ -40,6 +42,8 @@ const NOTHING: Effects = { refreshLive: false, refreshEnded: false, final: null 
 /** The live calls as the messages tell them. Events may come twice or before the call is known: both do no harm. */
 export class LiveCalls {
   readonly #calls = new Map<string, LiveCall>();
+  /** A list that was asked for before they ended must not bring them back. */
+  readonly #ended = new Set<string>();
 
   get(callId: string): LiveCall | undefined {
     return this.#calls.get(callId);
@@ -59,7 +63,9 @@ export class LiveCalls {
     for (const id of this.#calls.keys()) {
       if (!named.has(id)) this.#calls.delete(id);
     }
-    for (const view of views) this.put(view);
+    for (const view of views) {
+      if (!this.#ended.has(view.id)) this.put(view);
+    }
   }
 
   put(view: CallView): LiveCall {
@@ -75,6 +81,16 @@ export class LiveCalls {
 
   clear(): void {
     this.#calls.clear();
+    this.#ended.clear();
+  }
+
+  /** Drops open segments that have not changed for long: their final was lost on the way, or had no words. */
+  expire(nowMs: number): void {
+    for (const { lanes } of this.#calls.values()) {
+      for (const lane of lanes) {
+        if (nowMs - lane.partialAtMs > STALE_MS) lane.partial = null;
+      }
+    }
   }
 
   /** @param nowMs for the level of activity; null for what happened a while ago */
@@ -84,6 +100,12 @@ export class LiveCalls {
     if (call === undefined) return { ...NOTHING, refreshLive: true };
     takePartial(laneOf(call, message.data.segment.channel), message.data, nowMs);
     return NOTHING;
+  }
+
+  #remember(ended: string): void {
+    this.#ended.add(ended);
+    const oldest = this.#ended.values().next().value;
+    if (this.#ended.size > REMEMBERED && oldest !== undefined) this.#ended.delete(oldest);
   }
 
   #event(event: EventView, nowMs: number | null): Effects {
@@ -99,11 +121,12 @@ export class LiveCalls {
       case 'call.updated': {
         const view = callIn(event);
         if (view === null) return { ...NOTHING, refreshLive: true };
-        if (view.state === 'live') this.put(view);
+        if (view.state === 'live' && !this.#ended.has(view.id)) this.put(view);
         return { ...NOTHING, refreshEnded: view.state === 'ended' };
       }
       case 'call.ended':
         this.#calls.delete(event.callId);
+        this.#remember(event.callId);
         return { ...NOTHING, refreshEnded: true };
       case 'transcript.completed':
         return { ...NOTHING, refreshEnded: true };
@@ -112,6 +135,11 @@ export class LiveCalls {
     }
   }
 }
+
+/** A segment lasts at most 15 s, so an open one changes or ends sooner than this. */
+const STALE_MS = 20_000;
+/** So many ended calls are remembered: far more than can end while a list is on its way. */
+const REMEMBERED = 2000;
 
 /** The segment that a segment.final carries, or null if it has none that can be shown. */
 export function segmentIn(event: EventView): SegmentView | null {
@@ -129,7 +157,7 @@ function callIn(event: EventView): CallView | null {
 
 export function laneOf(call: LiveCall, channel: number): Lane {
   while (call.lanes.length <= channel) {
-    call.lanes.push({ final: null, partial: null, heardAtMs: 0, activity: new Activity() });
+    call.lanes.push({ final: null, partial: null, partialAtMs: 0, heardAtMs: 0, activity: new Activity() });
   }
   return call.lanes[channel]!;
 }
@@ -147,6 +175,7 @@ function takePartial(lane: Lane, partial: Partial, nowMs: number | null): void {
     hear(lane, partial.segment.words.length - before, nowMs);
   }
   lane.partial = partial;
+  lane.partialAtMs = nowMs ?? 0;
 }
 
 function hear(lane: Lane, words: number, nowMs: number): void {

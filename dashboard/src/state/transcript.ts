@@ -26,11 +26,14 @@ const LONG_SILENCE_MS = 8000;
 export class Transcript {
   readonly #byId = new Map<string, SegmentView>();
   #sorted: SegmentView[] | null = [];
+  /** The one that came last, wherever its place is. */
+  newest: SegmentView | null = null;
 
   /** @returns false when it was known */
   add(segment: SegmentView): boolean {
     const known = this.#byId.has(segment.id);
     this.#byId.set(segment.id, segment);
+    if (!known) this.newest = segment;
     this.#sorted = null;
     return !known;
   }
@@ -41,6 +44,7 @@ export class Transcript {
 
   clear(): void {
     this.#byId.clear();
+    this.newest = null;
     this.#sorted = [];
   }
 

@@ -3,12 +3,11 @@ import { useEffect, useRef, useState } from 'preact/hooks';
 import { roleName } from '../state/format.ts';
 
 /** Tells screen readers of new finals, politely, and of nothing that was there before. Partials would never be quiet. */
-export function Announcer({ segments, live }: { segments: readonly SegmentView[]; live: boolean }) {
+export function Announcer({ newest, live }: { newest: SegmentView | null; live: boolean }) {
   const seen = useRef<string | null>(null);
   const [said, setSaid] = useState('');
-  const newest = segments.at(-1);
   useEffect(() => {
-    if (newest === undefined) return;
+    if (newest === null) return;
     if (live && seen.current !== null && seen.current !== newest.id) {
       setSaid(`${roleName(newest.role)}: ${newest.text}`);
     }

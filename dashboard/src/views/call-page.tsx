@@ -67,7 +67,7 @@ export function CallPage({ store, callId }: { store: Store; callId: string }) {
         <CallFacts view={view} />
       </div>
       {canPlay && <Player callId={view.id} handle={player} onTime={setPlayingMs} />}
-      <Announcer segments={open.transcript.segments()} live={!ended} />
+      <Announcer newest={open.transcript.newest} live={!ended} />
     </main>
   );
 }

@@ -11,6 +11,7 @@ import {
 } from '@earshot/contracts';
 import { addressCheck, type ChildContext, type Log } from '@earshot/platform';
 import { Journal } from '../journal/journal.ts';
+import type { CallRecord } from '../journal/record.ts';
 import { Placement } from '../placement/placement.ts';
 import type { SipRequest } from '../sip/request.ts';
 import { SipServer } from '../sip/sip-server.ts';
@@ -43,6 +44,8 @@ export class Gateway {
   readonly #allowed: (address: string) => boolean;
   /** By the dialog's id. */
   readonly #calls = new Map<string, Call>();
+  /** Calls of the journal that no worker can take up. */
+  readonly #stale: CallRecord[] = [];
   #draining = false;
   #stopped = false;
   #whenEmpty: (() => void) | null = null;
@@ -100,9 +103,11 @@ export class Gateway {
     const deadlineMs = performance.now() + limitMs;
     await this.#placement.whenReady(limitMs);
     await this.#sip.connect(Math.max(LAST_TRY_MS, deadlineMs - performance.now()));
-    // Calls that cannot be taken up any more are ended now that their BYE can be sent.
-    for (const call of [...this.#calls.values()]) {
-      if (!isAdoptable(call, this.#placement)) call.dispatch({ type: 'fault' });
+    // Calls that cannot be taken up are ended, now that their BYE can be sent.
+    for (const record of this.#stale.splice(0)) {
+      const call = Call.adopted(record, this.#tools);
+      this.#calls.set(call.dialogId, call);
+      call.dispatch({ type: 'fault' });
     }
   }
 
@@ -146,7 +151,11 @@ export class Gateway {
         continue;
       }
       live++;
-      this.#calls.set(record.dialogId, Call.adopted(record, this.#tools));
+      if (isAdoptable(record, this.#placement)) {
+        this.#calls.set(record.dialogId, Call.adopted(record, this.#tools));
+      } else {
+        this.#stale.push(record);
+      }
     }
     this.#metrics.liveCalls.set(this.#calls.size);
     if (entries.length > 0) this.#log.info({ live, unreported: entries.length - live }, 'calls taken over');
@@ -248,7 +257,5 @@ export class Gateway {
 }
 
 /** Not from before a reboot (the monotonic clock began again), and on a worker that there is. */
-const isAdoptable = (call: Call, placement: Placement): boolean =>
-  call.record !== null &&
-  call.record.legs.every((leg) => leg.zero.monoUs <= monoUs()) &&
-  placement.has(call.record.info.worker);
+const isAdoptable = (record: CallRecord, placement: Placement): boolean =>
+  record.legs.every((leg) => leg.zero.monoUs <= monoUs()) && placement.has(record.info.worker);

@@ -18,6 +18,8 @@ export type OpenResult =
 export type UpdateResult =
   { readonly type: 'updated' } | { readonly type: 'failed'; readonly code: string; readonly message: string };
 
+const LATE_CLOSE_LIMIT_MS = 3_000;
+
 type Reply = Extract<FromMedia, { readonly id: number }>;
 
 /** The control link to one media worker: requests and their replies, hello and sync, load. */
@@ -59,8 +61,8 @@ export class MediaLink {
     if (reply?.type === 'leg.opened') return { type: 'opened', ports: reply.ports };
     this.#openedSinceReport = Math.max(0, this.#openedSinceReport - leg.channels.length);
     if (reply?.type === 'leg.failed') return { type: 'failed', code: reply.code, message: reply.message };
-    // It may open after all: on the same connection a close follows the open.
-    if (this.#ready) this.#dialer.send({ type: 'leg.close', id: this.#nextId++, legId: leg.legId });
+    // It may be open by now, its reply on the way; if it opens later, #openedTooLate closes it.
+    if (this.#ready) void this.close(leg.legId, limitMs);
     return { type: 'failed', code: 'MEDIA_UNAVAILABLE', message: 'the media worker did not answer' };
   }
 
@@ -135,12 +137,21 @@ export class MediaLink {
         }
         break;
       case 'leg.opened':
+        if (this.#waiting.has(message.id)) this.#answer(message.id, message);
+        else this.#openedTooLate(message.legId);
+        break;
       case 'leg.updated':
       case 'leg.synced':
       case 'leg.closed':
         this.#answer(message.id, message);
         break;
     }
+  }
+
+  /** Its INVITE was answered without it: by another worker, or refused. */
+  #openedTooLate(legId: LegId): void {
+    this.#log.warn({ worker: this.worker, legId }, 'leg opened too late');
+    void this.close(legId, LATE_CLOSE_LIMIT_MS);
   }
 
   #lost(): void {

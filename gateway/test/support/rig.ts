@@ -1,7 +1,7 @@
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { createLog, createRegistry, readConfig, type Log } from '@earshot/platform';
+import { createLog, createRegistry, readConfig, type Log, type Registry } from '@earshot/platform';
 import { Gateway } from '../../src/control/gateway.ts';
 import { SipEndpoint } from '../../../sip-endpoint/src/endpoint.ts';
 import { FakeMedia } from './fake-media.ts';
@@ -28,6 +28,7 @@ export class Rig {
   transcripts!: FakeTranscripts;
   endpoint!: SipEndpoint;
   gateway!: Gateway;
+  registry!: Registry;
   readonly #clients: SipClient[] = [];
   #ports: { udp: number; tcp: number; wire: number } | null = null;
 
@@ -76,7 +77,7 @@ export class Rig {
     this.gateway = new Gateway({
       config: readConfig(this.env),
       log: this.log,
-      registry: createRegistry('gateway'),
+      registry: (this.registry = createRegistry('gateway')),
       runDir: this.folder,
     });
     await this.gateway.start(limitMs);

@@ -115,9 +115,15 @@ export class LegKeeper {
     await this.#save(mediaLeg);
   }
 
-  /** @throws EarshotError CALL_NOT_FOUND */
-  async close(legId: LegId): Promise<readonly ChannelTotals[]> {
-    const leg = this.#known(legId);
+  /** Closing a leg again gives the same answer, until it is forgotten. @throws EarshotError CALL_NOT_FOUND */
+  close(legId: LegId): Promise<readonly ChannelTotals[]> {
+    const leg = this.legs.get(legId) ?? this.#known(legId);
+    leg.ending ??= this.#end(leg);
+    return leg.ending;
+  }
+
+  async #end(leg: MediaLeg): Promise<readonly ChannelTotals[]> {
+    const { legId } = leg.leg;
     leg.state = 'closing';
     await Promise.all([...leg.sockets.values()].map((sockets) => sockets.readDry()));
     const now = nowUs();
@@ -274,7 +280,11 @@ export class LegKeeper {
       if (result.status === 'fulfilled') lent.set(ids[i]!, result.value);
     });
     if (failure === undefined) return lent;
-    for (const id of lent.keys()) this.#parts.host.giveBack(id);
+    for (const [id, pair] of lent) {
+      discard(pair.rtp);
+      discard(pair.rtcp);
+      this.#parts.host.giveBack(id);
+    }
     const error = failure.reason as Error;
     const exhausted = error instanceof LendError && error.code === 'RTP_PORTS_EXHAUSTED';
     throw new EarshotError(exhausted ? 'RTP_PORTS_EXHAUSTED' : 'MEDIA_UNAVAILABLE', error.message, {
@@ -328,6 +338,7 @@ const nextGeneration = (attempts: readonly number[]): number =>
 function restoreClosed(leg: MediaLeg, totals: readonly ChannelTotals[]): void {
   leg.state = 'closed';
   leg.totals = totals;
+  leg.ending = Promise.resolve(totals);
   for (const channel of leg.channels) {
     const total = totals.find((each) => each.channel === channel.id);
     channel.restoreEnded(total?.endTick ?? 0);

@@ -14,6 +14,8 @@ export class MediaLeg {
   firstAttempt = 1;
   /** The gateway was told that no RTP comes. */
   timeoutTold = false;
+  /** The answer to leg.close, once that was asked. */
+  ending: Promise<readonly ChannelTotals[]> | null = null;
   readonly unsettled: Set<ChannelId>;
 
   constructor(leg: Leg, channels: readonly Channel[]) {

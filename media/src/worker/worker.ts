@@ -47,10 +47,9 @@ export async function startWorker(context: ChildContext): Promise<Service> {
         metrics.channel(channel);
         if (leg.state === 'open') live++;
       }
-      if (leg.state === 'open' && !leg.timeoutTold && leg.isSilent(now)) {
-        leg.timeoutTold = true;
-        control.report({ type: 'leg.timeout', legId: leg.leg.legId });
-      }
+      const silent = leg.state === 'open' && leg.isSilent(now);
+      if (silent && !leg.timeoutTold) control.report({ type: 'leg.timeout', legId: leg.leg.legId });
+      leg.timeoutTold = silent;
     }
     metrics.second(live, loopDelayUs / 1e6);
     control.report({ type: 'load', channels: live, loopDelayMs: loopDelayUs / 1000 });

@@ -7,6 +7,8 @@ import { jobOf, type JobSpec } from '../queues/jobs.ts';
 const POLL_MS = 5000;
 const BATCH_ROWS = 200;
 const RETRY_MS = 1000;
+/** One line a minute while the database is away. */
+const COMPLAIN_MS = 60_000;
 
 export interface RelayOptions {
   readonly pool: Pool;
@@ -28,6 +30,7 @@ export class OutboxRelay {
   #running: Promise<void> | null = null;
   #again = false;
   #closed = false;
+  #complainedMs = -Infinity;
 
   constructor(options: RelayOptions) {
     this.#options = options;
@@ -57,7 +60,7 @@ export class OutboxRelay {
       try {
         while (!this.#closed && (await this.#pass()) === BATCH_ROWS);
       } catch (error) {
-        this.#options.log.warn({ err: error }, 'outbox not relayed, will be tried again');
+        this.#complain(error);
       }
     }
   }
@@ -69,7 +72,8 @@ export class OutboxRelay {
       'select id, payload from outbox order by id limit $1',
       [BATCH_ROWS],
     );
-    metrics.outboxRows.set(rows.length);
+    const total = rows.length < BATCH_ROWS ? rows.length : await this.#count();
+    metrics.outboxRows.set(total);
     if (rows.length === 0) return 0;
     const jobs: JobSpec[] = [];
     for (const row of rows) {
@@ -79,8 +83,13 @@ export class OutboxRelay {
     }
     await enqueue(jobs);
     await pool.query('delete from outbox where id = any($1)', [rows.map((row) => row.id)]);
-    metrics.outboxRows.set(0);
+    metrics.outboxRows.set(total - rows.length);
     return rows.length;
+  }
+
+  async #count(): Promise<number> {
+    const { rows } = await this.#options.pool.query<{ n: number }>('select count(*)::int as n from outbox');
+    return rows[0]?.n ?? 0;
   }
 
   async #listen(): Promise<void> {
@@ -88,7 +97,7 @@ export class OutboxRelay {
     try {
       client = await this.#options.pool.connect();
     } catch (error) {
-      this.#options.log.warn({ err: error }, 'outbox listener not started');
+      this.#complain(error);
       this.#listenLater();
       return;
     }
@@ -96,7 +105,7 @@ export class OutboxRelay {
       if (this.#listener !== client) return;
       this.#listener = null;
       client.release(true);
-      if (error !== undefined) this.#options.log.warn({ err: error }, 'outbox listener lost');
+      if (error !== undefined) this.#complain(error);
       this.#listenLater();
     };
     client.on('error', lost);
@@ -110,6 +119,13 @@ export class OutboxRelay {
     } catch (error) {
       lost(error as Error);
     }
+  }
+
+  #complain(error: unknown): void {
+    const nowMs = performance.now();
+    if (nowMs - this.#complainedMs < COMPLAIN_MS) return;
+    this.#complainedMs = nowMs;
+    this.#options.log.warn({ err: error }, 'outbox not relayed, tried again until it is');
   }
 
   #listenLater(): void {

@@ -9,6 +9,8 @@ const KEEP_FAILED_S = 24 * 3600;
 /** BullMQ logs every step of a job for listeners that we do not have; its PostgreSQL backend never trims that log. */
 const KEEP_EVENTS_MS = 600_000;
 const TRIM_MS = 600_000;
+/** While the database is away BullMQ reports it many times a second: one line a minute says as much. */
+const COMPLAIN_MS = 60_000;
 /** A job whose process died is taken up again after at most lock + check. */
 const LOCK_MS = 15_000;
 const STALLED_CHECK_MS = 10_000;
@@ -38,6 +40,7 @@ export class Jobs {
   readonly #databaseUrl: string;
   readonly #log: Log;
   readonly #metrics: PostCallMetrics;
+  #complainedMs = -Infinity;
   #trimmer: NodeJS.Timeout | null = null;
   readonly #queues: Queue[] = [];
   readonly #workers: Worker[] = [];
@@ -120,7 +123,7 @@ export class Jobs {
           ...workerOptions,
           connection: { url: this.#redisUrl },
         })) as unknown as Worker<Data, void>;
-    worker.on('error', (error) => this.#log.warn({ err: error, queue: name }, 'queue not reachable'));
+    worker.on('error', (error) => this.#unreachable(name, error));
     worker.on('completed', () => this.#metrics.jobs.inc({ queue: name, outcome: 'completed' }));
     worker.on('failed', (job, error) => {
       this.#metrics.jobs.inc({ queue: name, outcome: 'failed' });
@@ -142,6 +145,13 @@ export class Jobs {
     await Promise.allSettled(this.#queues.map((queue) => queue.close()));
   }
 
+  #unreachable(queue: string, error: Error): void {
+    const nowMs = performance.now();
+    if (nowMs - this.#complainedMs < COMPLAIN_MS) return;
+    this.#complainedMs = nowMs;
+    this.#log.warn({ err: error, queue }, 'job queues not reachable');
+  }
+
   #closeFailed(error: Error): void {
     this.#log.warn({ err: error }, 'worker did not close');
   }
@@ -151,7 +161,7 @@ export class Jobs {
       this.#redisUrl === null
         ? new Queue(name, { connection: this.#postgres(migrate) }, createPostgresBackend)
         : new Queue(name, { connection: { url: this.#redisUrl } });
-    queue.on('error', (error: Error) => this.#log.warn({ err: error, queue: name }, 'queue not reachable'));
+    queue.on('error', (error: Error) => this.#unreachable(name, error));
     this.#queues.push(queue as unknown as Queue);
     return queue as unknown as Queue;
   }

@@ -38,12 +38,13 @@ export interface PostOptions {
 export async function post(options: PostOptions): Promise<PostResult> {
   let client: Client | null = null;
   try {
-    const { url, address, family } = await targetOf(options.url, options.allowLoopback, options.resolve);
+    const { stepMs, totalMs } = options.limits;
+    const target = targetOf(options.url, options.allowLoopback, options.resolve);
+    const { url, address, family } = await within(stepMs, target);
     const pinned: LookupFunction = (_hostname, lookupOptions, callback) => {
       if (lookupOptions.all === true) callback(null, [{ address, family }]);
       else callback(null, address, family);
     };
-    const { stepMs, totalMs } = options.limits;
     client = new Client(url.origin, {
       connect: { lookup: pinned, timeout: stepMs },
       headersTimeout: stepMs,
@@ -67,6 +68,20 @@ export async function post(options: PostOptions): Promise<PostResult> {
     return { kind: 'unanswered', error: reasonOf(error) };
   } finally {
     await client?.destroy();
+  }
+}
+
+/** The resolver has no limit of its own that we could set. */
+async function within<T>(limitMs: number, promise: Promise<T>): Promise<T> {
+  let timer: NodeJS.Timeout | undefined;
+  const late = new Promise<never>((_resolve, reject) => {
+    const error = Object.assign(new Error('the name was not resolved in time'), { code: 'EDNSTIMEOUT' });
+    timer = setTimeout(() => reject(error), limitMs);
+  });
+  try {
+    return await Promise.race([promise, late]);
+  } finally {
+    clearTimeout(timer);
   }
 }
 

@@ -41,6 +41,12 @@ export class Addressing {
     return `${uriHost(host)}:${local?.port ?? 5060}`;
   }
 
+  /** The address of ours on which a request arrived; on a wildcard, the one that its sender reaches. */
+  arrivedOn(flow: Flow): LocalAddress {
+    const address = localAddressFor(flow.localAddress, flow.remoteAddress, this.#currentInterfaces());
+    return { address, port: flow.localPort };
+  }
+
   /** `host:port` in what we send on this flow. */
   ofFlow(flow: Flow): string {
     return this.#hostPort(flow.proto, flow.remoteAddress, flow.localAddress);

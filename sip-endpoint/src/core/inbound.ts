@@ -125,7 +125,6 @@ export class Inbound implements TransactionUser {
 
   #notify(pending: Pending, link: AppLink): void {
     const { request, flow, id } = pending.transaction;
-    const hostPort = { address: flow.localAddress, port: flow.localPort };
     link.send(
       notificationFrame({
         source: 'network',
@@ -133,7 +132,7 @@ export class Inbound implements TransactionUser {
         transactionId: id,
         // Outside a dialog it stays empty, even after an early dialog was made for it.
         dialogId: pending.inDialog ? (pending.dialog?.id ?? '') : '',
-        ...(!pending.inDialog && { receivedOn: hostPort }),
+        ...(!pending.inDialog && { receivedOn: this.#context.addressing.arrivedOn(flow) }),
         message: forApplication(request),
       }),
     );

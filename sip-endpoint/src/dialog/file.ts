@@ -3,7 +3,7 @@ import { dirname } from 'node:path';
 import type { Log } from '../log.ts';
 import { readRecord, type DialogRecord } from './record.ts';
 
-/** Lines beyond four for each live dialog, and this many, start a compaction. */
+/** More lines than four for each live dialog and these start a compaction; so does the end of the last call. */
 const COMPACT_ABOVE = 2000;
 
 type Line = { readonly put: DialogRecord } | { readonly del: string };
@@ -49,6 +49,8 @@ export class DialogFile {
   #lines: number;
   #work: Promise<void> | undefined;
   #closed = false;
+  #rewrite = false;
+  #failing = false;
 
   /** Loads the records and opens the file for writing. `current` and `all` give the live records later. */
   static async open(
@@ -99,15 +101,33 @@ export class DialogFile {
     // Lets everything that happens in this turn of the loop go into one write.
     await new Promise((resolve) => setImmediate(resolve));
     try {
-      while (this.#dirty.size > 0) {
+      while (this.#dirty.size > 0 || this.#rewrite) {
         const batch = this.#takeBatch();
         if (batch !== '') await this.#handle.appendFile(batch);
-        if (this.#lines > COMPACT_ABOVE + 4 * this.#written.size) await this.#compact();
+        if (this.#rewrite || this.#hasGrown()) await this.#compact();
       }
+      if (this.#failing) this.#log.info({}, 'dialog file can be written again');
+      this.#failing = false;
     } catch (error) {
-      this.#log.error({ err: error }, 'dialog file could not be written');
+      if (!this.#failing) this.#log.error({ err: error }, 'dialog file could not be written');
+      this.#failing = true;
     }
+    // What a failed write lost is made up for at the next change.
+    this.#rewrite = this.#failing;
     this.#work = undefined;
+  }
+
+  /** Ended calls name their parties: they are not kept longer than the live ones need. */
+  #hasGrown(): boolean {
+    const live = this.#written.size;
+    return live === 0 ? this.#lines > 0 : this.#lines > COMPACT_ABOVE + 4 * live;
+  }
+
+  /** Rewrites the file with the live dialogs only, if it holds anything else. */
+  tidy(): void {
+    if (this.#lines === this.#written.size || this.#closed) return;
+    this.#rewrite = true;
+    this.#work ??= this.#drain();
   }
 
   #takeBatch(): string {
@@ -136,11 +156,17 @@ export class DialogFile {
       this.#written.add(record.id);
       lines++;
     }
-    await handle.appendFile(text);
-    await rename(next, this.#path);
+    try {
+      await handle.appendFile(text);
+      await rename(next, this.#path);
+    } catch (error) {
+      await handle.close();
+      throw error;
+    }
     await this.#handle.close();
     this.#handle = handle;
     this.#lines = lines;
+    this.#rewrite = false;
   }
 
   /** Resolves when everything noted so far is written. */

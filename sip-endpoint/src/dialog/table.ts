@@ -25,6 +25,7 @@ export class DialogTable {
     const { file, records } = await DialogFile.open(path, log, record, all);
     for (const found of records) table.#insert(new Dialog(found, true));
     table.#file = file;
+    file.tidy();
     return table;
   }
 

@@ -1,4 +1,4 @@
-import { appendFile, mkdtemp, readFile, rm } from 'node:fs/promises';
+import { appendFile, mkdir, mkdtemp, readFile, rm, rmdir } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import fc from 'fast-check';
@@ -45,6 +45,12 @@ const openFile = () =>
     () => live.values(),
   );
 
+const openRecords = async (): Promise<DialogRecord[]> => {
+  const { file, records } = await openFile();
+  await file.close();
+  return records;
+};
+
 describe('the dialog file', () => {
   it('gives back what is live, with changes and without what has ended', async () => {
     const { file } = await openFile();
@@ -63,6 +69,51 @@ describe('the dialog file', () => {
     const third = await openFile();
     expect(third.records).toEqual([record('a', 5), record('c')]);
     await third.file.close();
+  });
+
+  it('keeps nothing of calls that have ended, once none is live', async () => {
+    const { file } = await openFile();
+    live.set(record('a').id, record('a'));
+    file.touch(record('a').id);
+    await file.flush();
+    expect(await readFile(path, 'utf8')).toContain('sip:c@d');
+    live.clear();
+    file.touch(record('a').id);
+    await file.close();
+    expect(await readFile(path, 'utf8')).toBe('');
+  });
+
+  it('says once that it cannot be rewritten, goes on, and makes up for it when it can', async () => {
+    const said: string[] = [];
+    const note = (_fields: object, message: string): void => void said.push(message);
+    const log = { ...quiet, error: note, info: note };
+    const { file } = await DialogFile.open(
+      path,
+      log,
+      (id) => live.get(id),
+      () => live.values(),
+    );
+    // A folder in the way of the rewritten file stands for a disk that refuses.
+    await mkdir(`${path}.new`);
+    for (const name of ['a', 'b']) {
+      const { id } = record(name);
+      live.set(id, record(name));
+      file.touch(id);
+      await file.flush();
+      live.delete(id);
+      file.touch(id);
+      await file.flush();
+    }
+    expect(said).toEqual(['dialog file could not be written']);
+    live.set(record('c').id, record('c'));
+    file.touch(record('c').id);
+    await file.flush();
+    expect((await openRecords()).map((r) => r.callId)).toEqual(['c']);
+    await rmdir(`${path}.new`);
+    file.touch(record('c').id);
+    await file.close();
+    expect(said).toEqual(['dialog file could not be written', 'dialog file can be written again']);
+    expect((await readFile(path, 'utf8')).trim().split('\n')).toHaveLength(1);
   });
 
   it('loses only the damaged lines after a crash in the middle of one', async () => {

@@ -15,7 +15,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { type CallDocument } from '../document/call.ts';
 import type { ChannelDocument } from '../document/channel.ts';
 import { loadCalls, loadUnfinished } from '../log/load.ts';
-import type { LogItem } from '../log/items.ts';
+import type { LogItem, Outcome } from '../log/items.ts';
 import { LogWriter } from '../log/writer.ts';
 import { Attempts } from './attempts.ts';
 import { CallDirectory } from './directory.ts';
@@ -183,7 +183,12 @@ export class TranscriptsService {
   #call(message: ToCalls, ack: (id: number) => void): void {
     const callId = message.type === 'call.ended' ? message.callId : message.call.callId;
     this.#directory.with(callId, (call) => {
-      const settled = (): void => ack(message.id);
+      const settled = (outcome: Outcome): void => {
+        // Sending it again would not help, so it is acknowledged all the same.
+        if (!outcome.done)
+          this.#log.warn({ callId, type: message.type, code: outcome.code }, 'call message refused');
+        ack(message.id);
+      };
       if (message.type === 'call.ended') {
         const { endedAtMs, endReason, channels } = message;
         call.end(channels, this.#now());
@@ -259,6 +264,7 @@ export class TranscriptsService {
       this.#log.warn({ callId: call.callId, missing: call.missing() }, 'call ended, transcript not complete');
     }
     this.#directory.sweep((call) => {
+      this.#ended.delete(call);
       this.#fences.forget(call);
       this.#attempts.forget(call);
     });
