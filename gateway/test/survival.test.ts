@@ -119,6 +119,21 @@ describe('a gateway that is killed and started again', () => {
     expect(rig.gateway.liveCalls).toBe(0);
   });
 
+  it('reports the end of a call that its predecessor was closing, and does not take it for live', async () => {
+    rig = await Rig.start();
+    rig.media[0]!.answersClose = false;
+    const dialog = (await rig.client()).dialog();
+    await dialog.invite(siprecInvite);
+    await dialog.bye();
+    await until('leg.close', () => rig.media[0]!.of('leg.close')[0]);
+    rig.gateway.stop();
+    await rig.startGateway();
+    const ended = await until('call.ended', () => rig.transcripts.of('call.ended')[0]);
+    expect(ended).toMatchObject({ endReason: 'bye', channels: [] });
+    expect(rig.gateway.liveCalls).toBe(0);
+    expect(rig.media[0]!.of('leg.sync').at(-1)!.legs).toEqual([]);
+  });
+
   it('reports an end that transcripts never acknowledged once more, and only that one', async () => {
     rig = await Rig.start();
     const client = await rig.client();

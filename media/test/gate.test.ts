@@ -39,7 +39,13 @@ const pieces = fc.array(
 
 function put(tape: Tape, piece: Piece): void {
   if (piece.kind === 'gap') return tape.gap(tape.endTick + piece.ticks);
-  tape.audio(tape.endTick, new Uint8Array(piece.ticks).fill(piece.kind === 'speech' ? 2 : 3), 0, piece.ticks, MARK);
+  tape.audio(
+    tape.endTick,
+    new Uint8Array(piece.ticks).fill(piece.kind === 'speech' ? 2 : 3),
+    0,
+    piece.ticks,
+    MARK,
+  );
 }
 
 /** 1 a tick that is sent as audio, 0 that is in a gap. */
@@ -75,7 +81,9 @@ describe('gate', () => {
           at += ticks;
         }
         for (let tick = 0; tick < at + 6000; tick += 37) {
-          const open = speech.some(([start, end]) => tick >= start - PRE_ROLL_TICKS && tick < end + HANGOVER_TICKS);
+          const open = speech.some(
+            ([start, end]) => tick >= start - PRE_ROLL_TICKS && tick < end + HANGOVER_TICKS,
+          );
           expect(gate.openUntil(tick) > tick).toBe(open);
           if (!open) {
             const next = speech.find(([start]) => start - PRE_ROLL_TICKS > tick);
@@ -141,7 +149,9 @@ describe('tape', () => {
         const tape = new Tape(sink);
         for (const piece of list) put(tape, piece);
         tape.close();
-        const audio = list.filter((piece) => piece.kind !== 'gap').reduce((sum, piece) => sum + piece.ticks, 0);
+        const audio = list
+          .filter((piece) => piece.kind !== 'gap')
+          .reduce((sum, piece) => sum + piece.ticks, 0);
         expect(sink.blocks.reduce((sum, block) => sum + block.ticks, 0)).toBe(audio);
         let end = 0;
         for (const block of sink.blocks) {

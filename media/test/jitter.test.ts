@@ -49,7 +49,8 @@ class Oracle {
   }
 
   advance(us: number): void {
-    while (this.#held.length > 0 && us - Math.min(...this.#held.map((each) => each.us)) >= DEPTH_US) this.#giveUp();
+    while (this.#held.length > 0 && us - Math.min(...this.#held.map((each) => each.us)) >= DEPTH_US)
+      this.#giveUp();
   }
 
   flush(): void {

@@ -21,9 +21,22 @@ beforeAll(() => {
 afterAll(() => rmSync(folder, { recursive: true, force: true }));
 
 function newChannel(log = folder): { channel: Channel; wal: Wal; zeroUs: number } {
-  const wal = new Wal(log, 0, 1, health, () => performance.now() * 1000, () => Infinity);
+  const wal = new Wal(
+    log,
+    0,
+    1,
+    health,
+    () => performance.now() * 1000,
+    () => Infinity,
+  );
   const { leg } = newCall(1);
-  const channel = new Channel(leg.channels[0]!, leg.zero, new BlockWriter(folder, 0, health), wal, leg.zero.monoUs);
+  const channel = new Channel(
+    leg.channels[0]!,
+    leg.zero,
+    new BlockWriter(folder, 0, health),
+    wal,
+    leg.zero.monoUs,
+  );
   return { channel, wal, zeroUs: leg.zero.monoUs };
 }
 
@@ -53,7 +66,13 @@ describe("a channel's pipeline", () => {
       timestamp += random(50) === 0 ? random(2 ** 32) : 160;
       if (random(500) === 0) ssrc = random(2 ** 32);
       const payload = markedPayload(n, random(20) === 0 ? random(1400) : 160);
-      let bytes = rtpBytes({ sequence, timestamp, ssrc, payload, payloadType: random(30) === 0 ? random(128) : 0 });
+      let bytes = rtpBytes({
+        sequence,
+        timestamp,
+        ssrc,
+        payload,
+        payloadType: random(30) === 0 ? random(128) : 0,
+      });
       if (random(4) === 0) bytes[random(Math.min(bytes.length, 16))] = random(256);
       if (random(10) === 0) bytes = bytes.subarray(0, random(bytes.length));
       channel.receive(bytes, '127.0.0.1', random(100) === 0 ? 9 : 4000, arrivalUs);

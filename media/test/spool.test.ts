@@ -1,7 +1,21 @@
-import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync, existsSync, mkdirSync } from 'node:fs';
+import {
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  writeFileSync,
+  existsSync,
+  mkdirSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { BLOCK_TICKS, type ChannelId, encodeBlock, type SpoolBlock, TICKS_PER_FILE } from '@earshot/contracts';
+import {
+  BLOCK_TICKS,
+  type ChannelId,
+  encodeBlock,
+  type SpoolBlock,
+  TICKS_PER_FILE,
+} from '@earshot/contracts';
 import fc from 'fast-check';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { lastBlockOf, parseBlocks, readWindow } from '../src/spool/block-reader.ts';
@@ -67,7 +81,8 @@ describe('spool blocks', () => {
   it('writes blocks in order into files of ten minutes, and finds the last one again', async () => {
     const writer = new BlockWriter(folder, 0, health);
     const starts = [0, 4000, TICKS_PER_FILE - 4000, TICKS_PER_FILE, TICKS_PER_FILE + 4000];
-    for (const start of starts) writer.write(start, start + BLOCK_TICKS, start + 5, encodeBlock(blockAt(start)));
+    for (const start of starts)
+      writer.write(start, start + BLOCK_TICKS, start + 5, encodeBlock(blockAt(start)));
     await writer.flushed();
     expect(writer.writtenTick).toBe(TICKS_PER_FILE + 8000);
     expect(writer.coveredUs).toBe(TICKS_PER_FILE + 4005);
@@ -83,7 +98,10 @@ describe('spool blocks', () => {
 
   it('goes on after the last good block, over the torn one that a dead writer left', async () => {
     const good = [0, 4000].map((start) => encodeBlock(blockAt(start)));
-    writeFileSync(join(folder, '0-000000.spool'), Buffer.concat([...good, encodeBlock(blockAt(8000)).subarray(0, 999)]));
+    writeFileSync(
+      join(folder, '0-000000.spool'),
+      Buffer.concat([...good, encodeBlock(blockAt(8000)).subarray(0, 999)]),
+    );
     const last = (await lastBlockOf(folder, 0))!;
     expect(last).toMatchObject({ damagedBytes: 999, whole: true });
     const writer = new BlockWriter(folder, 0, health);
@@ -161,10 +179,18 @@ describe('write-ahead log', () => {
     expect(records.length).toBe(51);
     sent.forEach((datagram, n) => {
       const channelName = n % 2 ? 'call:0' : 'call:1';
-      const expected = { kind: 'packet', channel: channelName, arrivalUs: n, endTick: n * 160, port: 5000 + n };
+      const expected = {
+        kind: 'packet',
+        channel: channelName,
+        arrivalUs: n,
+        endTick: n * 160,
+        port: 5000 + n,
+      };
       expect(records[n]).toMatchObject(expected);
       const record = records[n]!;
-      expect(record.kind === 'packet' && record.address === '192.0.2.1' && record.datagram.equals(datagram)).toBe(true);
+      expect(
+        record.kind === 'packet' && record.address === '192.0.2.1' && record.datagram.equals(datagram),
+      ).toBe(true);
     });
     expect(records[50]).toEqual({ kind: 'clock', channel: 'call:0', nowUs: 99, endTick: 4321 });
   });
@@ -201,7 +227,14 @@ describe('write-ahead log', () => {
   it('keeps a file until every channel in it is covered, then deletes it', async () => {
     let coveredUs = 40;
     let clockUs = 0;
-    const wal = new Wal(folder, 0, 1, health, () => clockUs, () => coveredUs);
+    const wal = new Wal(
+      folder,
+      0,
+      1,
+      health,
+      () => clockUs,
+      () => coveredUs,
+    );
     wal.packet(channel('call:0'), 41, 0, '192.0.2.1', 5, Buffer.from('x'));
     await until(() => existsSync(join(folder, '0-000000001.wal')), 'the first file');
     clockUs = 3e6;
@@ -217,7 +250,14 @@ describe('write-ahead log', () => {
   });
 
   it('goes on without a log when its folder is gone', () => {
-    const wal = new Wal(join(folder, 'missing'), 0, 1, health, () => 0, () => 0);
+    const wal = new Wal(
+      join(folder, 'missing'),
+      0,
+      1,
+      health,
+      () => 0,
+      () => 0,
+    );
     wal.packet(channel('call:0'), 1, 0, '192.0.2.1', 5, Buffer.from('x'));
     expect(health.errors).toBe(1);
     wal.close();

@@ -189,14 +189,15 @@ export async function startService(
   url: string,
   folder: string,
   options: Partial<PostCallOptions> = {},
-): Promise<{ stop(): Promise<void> }> {
+): Promise<{ stop(): Promise<void>; metrics(): Promise<string> }> {
   const pool = createPool(url, log, 6);
+  const registry = createRegistry('test');
   const postCall = await startPostCall({
     config: { redisUrl: null, dataDir: folder, record: true, httpBind: '127.0.0.1', ...options.config },
     databaseUrl: url,
     pool,
     log,
-    registry: createRegistry('test'),
+    registry,
     runDir: folder,
     pollMs: 1000,
     scheduleMs: [0, 100, 100],
@@ -205,6 +206,7 @@ export async function startService(
     stalled: { lockMs: 2000, stalledCheckMs: 1000 },
   });
   return {
+    metrics: () => registry.metrics(),
     stop: async () => {
       await postCall.drain();
       await pool.end();

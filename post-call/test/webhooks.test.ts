@@ -77,9 +77,18 @@ test('an event arrives at each webhook that asks for it, signed as Standard Webh
 test('a 500 is tried again with the same id until it is taken, and every attempt is on record', async () => {
   await callLog.addWebhook(endpoint.url, ['call.ended']);
   endpoint.respond = (response) => response.writeHead(endpoint.received.length < 3 ? 500 : 204).end();
-  service = await startService(database.url, folder);
+  const counted = await startService(database.url, folder);
+  service = counted;
   await callLog.addEvent(callId, 'call.ended');
   const delivery = await deliveryIn('delivered');
+  const metrics = await until('the job is counted', async () => {
+    const text = await counted.metrics();
+    return /earshot_jobs_total\{queue="deliveries",outcome="completed",.*\} 1\n/.test(text) ? text : null;
+  });
+  expect(metrics).toMatch(/earshot_jobs_total\{queue="deliveries",outcome="failed",.*\} 2\n/);
+  expect(metrics).toMatch(/earshot_webhook_deliveries_total\{outcome="retry",.*\} 2\n/);
+  expect(metrics).toMatch(/earshot_webhook_deliveries_total\{outcome="delivered",.*\} 1\n/);
+  expect(metrics).toMatch(/earshot_webhook_delivery_seconds_count\{.*\} 3\n/);
   expect(delivery.attempts.map((attempt) => attempt.status)).toEqual([500, 500, 204]);
   expect(new Set(endpoint.received.map(({ headers }) => headers['webhook-id'])).size).toBe(1);
 });

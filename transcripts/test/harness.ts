@@ -25,7 +25,7 @@ import {
   type Word,
 } from '@earshot/contracts';
 import { createLog, createPool, createRegistry, Dialer, listen, migrate } from '@earshot/platform';
-import type { Listener, Pool } from '@earshot/platform';
+import type { Listener, Pool, Registry } from '@earshot/platform';
 import { type ServiceOptions, TranscriptsService } from '../src/server/service.ts';
 
 export const log = createLog('test', process.env['TEST_LOG'] ?? 'silent');
@@ -185,7 +185,25 @@ export class Surroundings {
 export interface Running {
   readonly service: TranscriptsService;
   readonly pool: Pool;
+  /** The value of a metric (a histogram's count by `name_count`), summed over what labels are not named. */
+  metric(name: string, labels?: Record<string, string>): Promise<number>;
   stop(): Promise<void>;
+}
+
+async function metricOf(registry: Registry, name: string, labels: Record<string, string>): Promise<number> {
+  const metrics = await registry.getMetricsAsJSON();
+  return metrics
+    .flatMap((metric) =>
+      (metric.values as { value: number; metricName?: string; labels: Record<string, unknown> }[]).map(
+        (row) => ({
+          name: row.metricName ?? metric.name,
+          ...row,
+        }),
+      ),
+    )
+    .filter((row) => row.name === name)
+    .filter((row) => Object.entries(labels).every(([key, label]) => row.labels[key] === label))
+    .reduce((sum, { value }) => sum + value, 0);
 }
 
 /** The service in this process. */
@@ -195,11 +213,13 @@ export async function startService(
   options: Partial<ServiceOptions> = {},
 ): Promise<Running> {
   const pool = createPool(url, log, 3);
-  const service = new TranscriptsService({ pool, log, registry: createRegistry('test'), runDir, ...options });
+  const registry = createRegistry('test');
+  const service = new TranscriptsService({ pool, log, registry, runDir, ...options });
   await service.start();
   return {
     service,
     pool,
+    metric: (name, labels = {}) => metricOf(registry, name, labels),
     stop: async () => {
       await service.drain();
       await pool.end();

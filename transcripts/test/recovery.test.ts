@@ -3,7 +3,6 @@ import pg from 'pg';
 import { afterAll, expect, test } from 'vitest';
 import { type CallInfo, channelIdOf } from '@earshot/contracts';
 import { ownPostgres, stopServers, withPostgres } from '../../host/test/postgres.ts';
-import { createRegistry } from '@earshot/platform';
 import {
   wordsFrom,
   makeCall,
@@ -162,13 +161,9 @@ test('beyond the bound engines are not read: they hold what they have to say, an
   const server = await ownPostgres();
   await migrated(server.url);
   const around = await Surroundings.make();
-  const registry = createRegistry('test');
   const queueLimit = 100;
-  const running = await startService(server.url, around.runDir, { queueLimit, registry });
-  const queued = async (): Promise<number> => {
-    const metric = await registry.getSingleMetric('earshot_commit_queue')!.get();
-    return metric.values[0]!.value;
-  };
+  const running = await startService(server.url, around.runDir, { queueLimit });
+  const queued = (): Promise<number> => running.metric('earshot_commit_queue');
   const call = makeCall(1);
   const channel = channelIdOf(call.callId, 0);
   const finals = 20_000;

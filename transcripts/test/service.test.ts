@@ -16,13 +16,16 @@ import {
 let database: TestDatabase;
 let around: Surroundings;
 let running: Running;
+/** Ahead of the real clock, ms. */
+let aheadMs = 0;
 
 beforeEach(async () => {
   database = await withPostgres();
   await migrated(database.url);
   around = await Surroundings.make();
   await around.listenLive();
-  running = await startService(database.url, around.runDir);
+  aheadMs = 0;
+  running = await startService(database.url, around.runDir, { now: () => Date.now() + aheadMs });
   await around.connected();
 });
 afterEach(async () => {
@@ -185,6 +188,65 @@ test('finals that come before their call wait for it', async () => {
   await around.acked(around.start(call));
   await until('the early final is logged', async () => (await events()).length === 2);
   expect((await events()).map((event) => event.type)).toEqual(['call.started', 'segment.final']);
+});
+
+test('finals whose call does not start are kept for a slow gateway, and given up by name after ten minutes', async () => {
+  const [slow, never] = [makeCall(), makeCall()];
+  const channels = [slow, never].map(({ callId }) => channelIdOf(callId, 0));
+  for (const channel of channels) {
+    await around.open(channel, 1);
+    around.final(channel, 1, 0, wordsFrom(0, 'early'));
+    // The answer to the next attempt shows that the final was taken.
+    expect(await around.open(channel, 2)).toMatchObject({ tick: 4000 });
+  }
+  aheadMs = 60_000;
+  await around.acked(around.start(slow));
+  await until('the early final is logged', async () => (await events()).length === 2);
+  aheadMs = 700_000;
+  await until('the others are counted', async () =>
+    (await running.metric('earshot_words_dropped_total', { reason: 'call-unknown' })) === 1 ? true : null,
+  );
+  await around.acked(around.start(never));
+  expect((await events()).map((event) => event.type)).toEqual([
+    'call.started',
+    'segment.final',
+    'call.started',
+  ]);
+});
+
+test('what happens is counted', async () => {
+  const call = makeCall(1);
+  const channel = channelIdOf(call.callId, 0);
+  await until('the live bus is there', async () => {
+    await around.acked(around.start(call));
+    return around.live.length > 0;
+  });
+  await around.open(channel, 1);
+  const words = wordsFrom(0, 'one', 'two');
+  const arrivalUs = monoUs();
+  around.engine.send({
+    type: 'partial',
+    channel,
+    attempt: 1,
+    segmentId: segmentIdOf(channel, 0),
+    fromTick: 0,
+    rev: 1,
+    words,
+    arrivalUs,
+  });
+  around.final(channel, 1, 0, words);
+  around.final(channel, 1, 0, words);
+  await until('committed', () => around.committedTick(channel) === 8000);
+  around.worker.send({ type: 'ended', channel, endTick: 8000 });
+  await around.acked(around.end(call.callId));
+  await until('completed', async () => (await running.metric('earshot_transcripts_completed_total')) === 1);
+  expect(await running.metric('earshot_segments_total')).toBe(1);
+  expect(await running.metric('earshot_words_total')).toBe(2);
+  expect(await running.metric('earshot_words_dropped_total', { reason: 'replayed' })).toBe(1);
+  expect(await running.metric('earshot_commit_queue')).toBe(0);
+  expect(await running.metric('earshot_commit_seconds_count')).toBeGreaterThan(0);
+  expect(await running.metric('earshot_word_latency_seconds_count', { kind: 'partial' })).toBe(1);
+  expect(await running.metric('earshot_word_latency_seconds_count', { kind: 'final' })).toBe(1);
 });
 
 test('what the gateway sends again changes nothing and is acknowledged', async () => {

@@ -135,7 +135,8 @@ export class Channel {
 
   /**
    * Sends what changed: the newest partial, credit, progress.
-   * @param stepped a chunk of it went through: credit at once, so that a replay runs at the engine's speed
+   * @param stepped a chunk of it went through: credit at once, so that a replay runs at the engine's speed; likewise when
+   * half of the credit is used up by gaps
    * @param ending everything at once
    */
   report(nowMs: number, { stepped = false, ending = false } = {}): void {
@@ -149,7 +150,8 @@ export class Channel {
       this.#sentSettled = settledTick;
       this.#sink.progress(this.id, this.attempt, decidedTick, settledTick);
     }
-    if ((due || stepped) && decidedTick !== this.#sentCreditFor) {
+    const short = this.#input.nextTick - this.#sentCreditFor >= CREDIT_WINDOW_TICKS / 2;
+    if ((due || stepped || short) && decidedTick !== this.#sentCreditFor) {
       this.#sentCreditFor = decidedTick;
       this.owner.credit(this.id, this.attempt, decidedTick + CREDIT_WINDOW_TICKS, decidedTick);
     }

@@ -3,7 +3,7 @@ import { FrameReader } from '@earshot/platform';
 import { rmSync } from 'node:fs';
 import net from 'node:net';
 import { join } from 'node:path';
-import { afterEach, beforeEach, expect, test } from 'vitest';
+import { afterEach, beforeEach, expect, test, vi } from 'vitest';
 import type { FinalSegment, OpenSegment } from '../../src/decode/channel-decoder.ts';
 import { Engine } from '../../src/engine/engine.ts';
 import type { WordsSink } from '../../src/engine/sink.ts';
@@ -94,7 +94,7 @@ test.skipIf(!canSpeak)(
     const model = describeModel(SHIPPED_MODEL);
     const thread = await StepThread.start(model, 2, [1, 2]);
     const sink = new HandSink();
-    let steps = 0;
+    const step = vi.spyOn(thread, 'step');
     const engine = new Engine({
       model,
       thread,
@@ -102,7 +102,7 @@ test.skipIf(!canSpeak)(
       sizes: [1, 2],
       sink,
       nowMs: () => performance.now(),
-      onStep: () => steps++,
+      onStep: () => undefined,
       onFailure: (error) => {
         throw error;
       },
@@ -126,12 +126,12 @@ test.skipIf(!canSpeak)(
     expect(sink.partials[0]!.words.map(({ text }) => text).slice(0, 3)).toEqual(['i', 'would', 'like']);
 
     sink.blocked = true;
-    const before = steps;
+    const before = step.mock.calls.length;
     engine.audio(channel, 1, half, 1, bytesOf(pcm.subarray(half)));
     engine.end(channel, 1, pcm.length);
     // Whatever the engine had in mind to do at once is done after these.
     for (let i = 0; i < 20; i++) await new Promise((resolve) => setImmediate(resolve));
-    expect([steps, sink.endedAt]).toEqual([before, null]);
+    expect([step.mock.calls.length, sink.endedAt]).toEqual([before, null]);
     sink.blocked = false;
     engine.resume();
     await until('the end', () => sink.endedAt);

@@ -92,4 +92,19 @@ describe.skipIf(!canSpeak)('recognition (needs flite)', () => {
     expect(together).toEqual(alone);
     expect(alone.filter((text) => text.split(' ').length >= 4).length).toBeGreaterThan(12);
   });
+
+  test('a sentence after a gap gets the words that it gets alone', async () => {
+    const sentences = SENTENCES.map((sentence) => speak('slt', sentence));
+    const alone = await Promise.all(sentences.map((pcm, i) => transcribe(`single-${i}`, pcm)));
+    const channel = channelNamed('gaps');
+    rig.media.open(channel);
+    let tick = 0;
+    for (const pcm of sentences) {
+      tick = (await rig.media.audio(channel, tick, pcm)) + 4321;
+      rig.media.send({ type: 'gap', channel, attempt: 1, toTick: tick });
+    }
+    rig.media.send({ type: 'end', channel, attempt: 1, tick });
+    await rig.words.ended(channel);
+    expect(rig.words.text(channel)).toBe(alone.join(' '));
+  });
 });

@@ -4,12 +4,13 @@ import {
   type CallId,
   type ChannelPorts,
   type ChannelTotals,
+  type EndReason,
   type Leg,
   type LegId,
 } from '@earshot/contracts';
 import type { Log } from '@earshot/platform';
 import { step, type CallEffect, type CallEvent, type CallState } from '../call/machine.ts';
-import type { CallRecord } from '../journal/record.ts';
+import type { CallEnd, CallRecord } from '../journal/record.ts';
 import type { Placed, Placement } from '../placement/placement.ts';
 import type { SipRequest } from '../sip/request.ts';
 import type { SipServer } from '../sip/sip-server.ts';
@@ -180,6 +181,8 @@ export class Call {
       this.#log.debug({ event: event.type, from: before.phase, to: state.phase }, 'call state');
     }
     if (state.phase === 'closing' || state.phase === 'ended') this.#endedAtMs ??= Date.now();
+    // On record at once: the dialog is over, and a gateway that comes after this one must not wait for its RTP.
+    if (state.phase === 'closing' && before.phase !== 'closing') this.#recordEnd(state.reason, []);
     for (const effect of effects) this.#run(effect);
   }
 
@@ -211,13 +214,7 @@ export class Call {
         void sip.bye(this.dialogId, { Reason: `SIP;cause=200;text="${effect.reason}"` });
         break;
       case 'report.ended': {
-        const end = {
-          endedAtMs: this.#endedAtMs ?? Date.now(),
-          endReason: effect.reason,
-          channels: effect.channels,
-        };
-        journal.append({ type: 'ended', callId: this.callId, end });
-        announcer.ended(this.callId, end);
+        announcer.ended(this.callId, this.#recordEnd(effect.reason, effect.channels));
         metrics.calls.inc({ outcome: effect.reason });
         this.#log.info({ endReason: effect.reason }, 'call ended');
         break;
@@ -226,6 +223,12 @@ export class Call {
         this.#tools.forget(this);
         break;
     }
+  }
+
+  #recordEnd(endReason: EndReason, channels: readonly ChannelTotals[]): CallEnd {
+    const end = { endedAtMs: this.#endedAtMs ?? Date.now(), endReason, channels };
+    this.#tools.journal.append({ type: 'ended', callId: this.callId, end });
+    return end;
   }
 
   async #answer(): Promise<void> {

@@ -18,6 +18,7 @@ export class FakeMedia {
   readonly legs = new Map<LegId, Leg>();
   /** What to do with a leg.open. */
   onOpen: 'open' | 'fail' | 'ignore' | 'hangup' = 'open';
+  answersClose = true;
   readonly #path: string;
   #listener: Listener | null = null;
   #connection: Connection<ToMedia, FromMedia> | null = null;
@@ -99,6 +100,7 @@ export class FakeMedia {
         this.send({ type: 'leg.updated', id: message.id, legId: message.leg.legId });
         break;
       case 'leg.close': {
+        if (!this.answersClose) return;
         const leg = this.legs.get(message.legId);
         this.legs.delete(message.legId);
         this.send({

@@ -291,7 +291,8 @@ export class AsrLink {
     const { kind, to } = this.#step;
     if (to <= cursor) return false;
     if (kind === 'gap') {
-      const more = channel.endTick !== null || channel.sendable > BEHIND_TICKS || source.gate.openUntil(to) >= 0;
+      const more =
+        channel.endTick !== null || channel.sendable > BEHIND_TICKS || source.gate.openUntil(to) >= 0;
       if (channel.lastWasGap && to - cursor < MIN_GAP_TICKS && !more) return false;
       connection.send({ type: 'gap', channel: subject.id, attempt, toTick: to });
     } else {
@@ -315,7 +316,8 @@ export class AsrLink {
       channel.window = null;
       return tape;
     }
-    if (window !== null && cursor >= window.firstTick && cursor < window.endTick - PRE_ROLL_TICKS) return window;
+    if (window !== null && cursor >= window.firstTick && cursor < window.endTick - PRE_ROLL_TICKS)
+      return window;
     if (!channel.loading) void this.#load(channel, cursor, tape.firstTick + 2 * PRE_ROLL_TICKS);
     return null;
   }

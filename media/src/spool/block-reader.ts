@@ -172,7 +172,8 @@ export async function readWindow(
     damaged += part.damaged;
     room -= part.bytes;
     for (const { block } of part.blocks) {
-      if (block.startTick + block.ticks > wanted && block.startTick < upToTick) blocks.push(tapeBlockOf(block));
+      if (block.startTick + block.ticks > wanted && block.startTick < upToTick)
+        blocks.push(tapeBlockOf(block));
     }
   }
   const full = room < BLOCK_HEADER_BYTES + BLOCK_TICKS;

@@ -52,9 +52,7 @@ export class Tape implements AudioSink, AudioSource {
     return this.#endTick;
   }
   get decidedTick(): number {
-    return this.#open === null
-      ? this.#endTick
-      : this.#open.startTick + this.#framesDecided * VAD_FRAME_TICKS;
+    return this.#open === null ? this.#endTick : this.#open.startTick + this.#framesDecided * VAD_FRAME_TICKS;
   }
 
   /**

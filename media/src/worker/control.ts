@@ -1,5 +1,13 @@
 import { join } from 'node:path';
-import { type ErrorCode, type FromMedia, isEarshotError, type Leg, type LegId, sockets, type ToMedia } from '@earshot/contracts';
+import {
+  type ErrorCode,
+  type FromMedia,
+  isEarshotError,
+  type Leg,
+  type LegId,
+  sockets,
+  type ToMedia,
+} from '@earshot/contracts';
 import { type Connection, listen, type Listener, type Log } from '@earshot/platform';
 import type { LegKeeper } from './leg-keeper.ts';
 
@@ -56,12 +64,22 @@ export class ControlServer {
     const { id } = message;
     switch (message.type) {
       case 'leg.open':
-        return { type: 'leg.opened', id, legId: message.leg.legId, ports: await this.#legs.open(message.leg) };
+        return {
+          type: 'leg.opened',
+          id,
+          legId: message.leg.legId,
+          ports: await this.#legs.open(message.leg),
+        };
       case 'leg.update':
         await this.#legs.update(message.leg);
         return { type: 'leg.updated', id, legId: message.leg.legId };
       case 'leg.close':
-        return { type: 'leg.closed', id, legId: message.legId, channels: await this.#legs.close(message.legId) };
+        return {
+          type: 'leg.closed',
+          id,
+          legId: message.legId,
+          channels: await this.#legs.close(message.legId),
+        };
       case 'leg.sync':
         await this.#legs.sync(message.legs);
         return { type: 'leg.synced', id };

@@ -202,7 +202,10 @@ export class LegKeeper {
       }
     }
     if (inheritance.legs.length > 0) {
-      log.info({ legs: inheritance.legs.length, channels: restored.length, packets }, 'took over from a predecessor');
+      log.info(
+        { legs: inheritance.legs.length, channels: restored.length, packets },
+        'took over from a predecessor',
+      );
     }
   }
 

@@ -55,7 +55,10 @@ export class MediaMetrics {
       registers,
     });
     this.#spoolBytes = counter('earshot_spool_bytes_total', 'Bytes written to spool files.');
-    this.#spoolErrors = counter('earshot_spool_write_errors_total', 'Failed writes of the spool and its log.');
+    this.#spoolErrors = counter(
+      'earshot_spool_write_errors_total',
+      'Failed writes of the spool and its log.',
+    );
     this.#walBytes = counter('earshot_wal_bytes_total', 'Bytes written to the write-ahead log.');
     this.#reopens = new Counter({
       name: 'earshot_asr_reopens_total',

@@ -100,7 +100,8 @@ export async function replayWal(
       channel.replayClock(record.nowUs, record.endTick);
       return;
     }
-    if (parseRtp(record.datagram, header) !== null || !isAfter(replayed, at, header.ssrc, header.sequence)) return;
+    if (parseRtp(record.datagram, header) !== null || !isAfter(replayed, at, header.ssrc, header.sequence))
+      return;
     packets++;
     channel.replay(record.datagram, record.address, record.port, record.arrivalUs, record.endTick);
   });

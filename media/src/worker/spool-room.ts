@@ -7,12 +7,7 @@ import type { Channel } from '../leg/channel.ts';
 import { emptyWindow, readWindow, spoolFilesOf } from '../spool/block-reader.ts';
 import { BlockWriter } from '../spool/block-writer.ts';
 import type { DiskHealth } from '../spool/disk-health.ts';
-import {
-  callFolder,
-  type LegRecord,
-  removeLegFile,
-  writeLegFile,
-} from '../spool/leg-file.ts';
+import { callFolder, type LegRecord, removeLegFile, writeLegFile } from '../spool/leg-file.ts';
 
 /** The folder of calls on disk: errors are logged and counted here, and no caller hears of them. */
 export class SpoolRoom {
@@ -41,7 +36,8 @@ export class SpoolRoom {
     return async (fromTick, upToTick) => {
       try {
         const { window, damaged } = await readWindow(folder, channelIndex, fromTick, upToTick);
-        if (damaged > 0) this.#log.warn({ callId: leg.callId, channelIndex, damaged }, 'damaged spool blocks skipped');
+        if (damaged > 0)
+          this.#log.warn({ callId: leg.callId, channelIndex, damaged }, 'damaged spool blocks skipped');
         return window;
       } catch (error) {
         this.health.failed(error as Error);
@@ -62,7 +58,8 @@ export class SpoolRoom {
   async forgetLeg(leg: Leg, last: boolean): Promise<void> {
     try {
       await removeLegFile(this.folder, leg);
-      if (last && !leg.record) await fs.rm(callFolder(this.folder, leg.callId), { recursive: true, force: true });
+      if (last && !leg.record)
+        await fs.rm(callFolder(this.folder, leg.callId), { recursive: true, force: true });
     } catch (error) {
       this.health.failed(error as Error);
     }

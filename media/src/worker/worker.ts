@@ -11,7 +11,7 @@ import { readInheritance } from './restore.ts';
 import { SpoolRoom } from './spool-room.ts';
 import { TurnTimer } from './timer.ts';
 
-const TURNS_PER_SECOND = 50;
+const SECOND_US = 1_000_000;
 
 /** Puts the worker together, takes over from a predecessor, and starts its timer. */
 export async function startWorker(context: ChildContext): Promise<Service> {
@@ -24,7 +24,14 @@ export async function startWorker(context: ChildContext): Promise<Service> {
   const wal: Wal = new Wal(spool.walFolder, instance, inheritance.nextWal, health, nowUs, (channel) =>
     legs.coveredUs(channel),
   );
-  const legs: LegKeeper = new LegKeeper({ host, spool, wal, metrics, log, dryUs: () => timer?.dryUs ?? nowUs() });
+  const legs: LegKeeper = new LegKeeper({
+    host,
+    spool,
+    wal,
+    metrics,
+    log,
+    dryUs: () => timer?.dryUs ?? nowUs(),
+  });
   const events = {
     reopened: metrics.reopened.bind(metrics),
     committed: legs.committed.bind(legs),
@@ -36,7 +43,7 @@ export async function startWorker(context: ChildContext): Promise<Service> {
   await legs.adopt(inheritance);
   const control = new ControlServer(legs, instance, log);
   let syncing = false;
-  let turns = 0;
+  let nextSecondUs = nowUs() + SECOND_US;
 
   const second = (now: number): void => {
     const loopDelayUs = timer?.takeDelayUs() ?? 0;
@@ -68,7 +75,9 @@ export async function startWorker(context: ChildContext): Promise<Service> {
   timer = new TurnTimer((now) => {
     legs.advance(now);
     asr.turn(now);
-    if (++turns % TURNS_PER_SECOND === 0) second(now);
+    if (now < nextSecondUs) return;
+    nextSecondUs = Math.max(nextSecondUs + SECOND_US, now);
+    second(now);
   });
   await control.start(runDir);
 

@@ -75,7 +75,8 @@ export class FakeEngine {
   /** Says that it cannot keep the channel. */
   giveBack(opening: Opening): void {
     const { channel, attempt } = opening;
-    for (const connection of this.#connections) connection.send({ type: 'lost', channel, attempt, code: 'FULL' });
+    for (const connection of this.#connections)
+      connection.send({ type: 'lost', channel, attempt, code: 'FULL' });
   }
 
   /** As if the process had died. */
@@ -225,7 +226,7 @@ export class FakeGateway {
     await until(() => this.#dialer.connection !== null, 'control link');
   }
 
-  async ask<T extends ToMedia extends infer M ? (M extends { id: number } ? Omit<M, 'id'> : never) : never>(
+  async ask<T extends (ToMedia extends infer M ? (M extends { id: number } ? Omit<M, 'id'> : never) : never)>(
     message: T,
   ): Promise<Answer> {
     await this.connected();

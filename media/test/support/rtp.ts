@@ -24,7 +24,7 @@ export function rtpBytes(fields: RtpFields): Buffer {
 export function markedPayload(n: number, ticks = 160): Uint8Array {
   const out = new Uint8Array(ticks);
   // Codes 0..31 are the loudest of mu-law: every byte is speech, and the mix identifies the packet.
-  for (let i = 0; i < ticks; i++) out[i] = i < 4 ? ((n >>> (5 * i)) & 31) : (n * 7 + i) & 31;
+  for (let i = 0; i < ticks; i++) out[i] = i < 4 ? (n >>> (5 * i)) & 31 : (n * 7 + i) & 31;
   return out;
 }
 
@@ -45,7 +45,9 @@ export class RtpSender {
 
   raw(bytes: Uint8Array): Promise<void> {
     return new Promise((resolve, reject) => {
-      this.socket.send(bytes, this.#port, '127.0.0.1', (error) => (error === null ? resolve() : reject(error)));
+      this.socket.send(bytes, this.#port, '127.0.0.1', (error) =>
+        error === null ? resolve() : reject(error),
+      );
     });
   }
 

@@ -15,7 +15,13 @@ interface RawHandle {
 // What host uses too: Node's own way to a bound UDP handle that nobody reads.
 const createHandle = (
   dgram as unknown as {
-    _createSocketHandle: (address: string, port: number, type: string, fd: undefined, flags: number) => RawHandle;
+    _createSocketHandle: (
+      address: string,
+      port: number,
+      type: string,
+      fd: undefined,
+      flags: number,
+    ) => RawHandle;
   }
 )._createSocketHandle;
 

@@ -96,13 +96,6 @@ export class ChannelDocument {
     return null;
   }
 
-  /** Finals that were taken were given up: go back, so that a later attempt speaks them again. */
-  rewind(): void {
-    this.acceptedTick = this.committedTick;
-    this.queued = 0;
-    this.#open = false;
-  }
-
   reportEnd(endTick: number): void {
     this.endTick = endTick;
     this.endReported = true;

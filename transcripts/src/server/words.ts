@@ -10,8 +10,13 @@ import type { TranscriptsMetrics } from './metrics.ts';
 type Spoken = Exclude<FromEngine, { type: 'hello' }>;
 type Final = Extract<FromEngine, { type: 'final' }>;
 
-/** Finals wait this long for their call's call.started, which comes on another socket. */
-export const PARK_LIMIT_MS = 30_000;
+/**
+ * Finals wait for their call's call.started, which comes on another socket: for moments as a rule, for as long as a
+ * gateway needs to come back at the worst. After the first limit that is worth a line in the log.
+ */
+const PARK_WARNING_MS = 30_000;
+export const PARK_LIMIT_MS = 600_000;
+const PARK_LIMIT_FINALS = 20_000;
 
 export interface WordsDeps {
   readonly log: Log;
@@ -29,13 +34,16 @@ export interface WordsDeps {
 interface Parked {
   readonly call: CallDocument;
   readonly sinceMs: number;
+  warned: boolean;
   readonly finals: { channel: ChannelDocument; item: LogItem; arrivalUs: number }[];
 }
 
 /** The words arrow: engines' messages through the fence, finals to the log, partials to the live bus. */
 export class Words {
   readonly #deps: WordsDeps;
+  /** By call, longest waiting first. */
   readonly #parked = new Map<CallId, Parked>();
+  #parkedFinals = 0;
 
   constructor(deps: WordsDeps) {
     this.#deps = deps;
@@ -63,22 +71,36 @@ export class Words {
     const parked = this.#parked.get(call.callId);
     if (parked === undefined) return;
     this.#parked.delete(call.callId);
+    this.#parkedFinals -= parked.finals.length;
     for (const { channel, item, arrivalUs } of parked.finals) this.#deps.add(call, channel, item, arrivalUs);
   }
 
-  /** Gives up finals whose call nobody started. Their channels go back, so that a new attempt speaks them again. */
+  /** Gives up finals whose call nobody started, and says so. */
   sweep(): void {
     const nowMs = this.#deps.now();
-    for (const [callId, { call, sinceMs, finals }] of this.#parked) {
-      if (nowMs - sinceMs < PARK_LIMIT_MS) continue;
-      this.#parked.delete(callId);
-      for (const { channel } of finals) channel.rewind();
-      this.#deps.metrics.wordsDropped.inc({ reason: 'call-unknown' }, finals.length);
-      this.#deps.log.error(
-        { callId: call.callId, finals: finals.length },
-        'finals of a call that never started',
-      );
+    for (const parked of this.#parked.values()) {
+      const { call, sinceMs, finals } = parked;
+      if (nowMs - sinceMs >= PARK_LIMIT_MS || this.#parkedFinals > PARK_LIMIT_FINALS) {
+        this.#giveUp(parked);
+      } else if (nowMs - sinceMs >= PARK_WARNING_MS && !parked.warned) {
+        parked.warned = true;
+        this.#deps.log.warn(
+          { callId: call.callId, finals: finals.length },
+          'finals wait for a call that did not start',
+        );
+      }
     }
+  }
+
+  #giveUp({ call, finals }: Parked): void {
+    this.#parked.delete(call.callId);
+    this.#parkedFinals -= finals.length;
+    for (const { channel } of finals) channel.queued--;
+    this.#deps.metrics.wordsDropped.inc({ reason: 'call-unknown' }, finals.length);
+    this.#deps.log.error(
+      { callId: call.callId, finals: finals.length },
+      'finals of a call that never started given up',
+    );
   }
 
   #take(call: CallDocument, channel: ChannelDocument, message: Spoken): void {
@@ -151,9 +173,15 @@ export class Words {
   }
 
   #park(call: CallDocument, channel: ChannelDocument, item: LogItem, arrivalUs: number): void {
-    const parked = this.#parked.get(call.callId) ?? { call, sinceMs: this.#deps.now(), finals: [] };
+    const parked = this.#parked.get(call.callId) ?? {
+      call,
+      sinceMs: this.#deps.now(),
+      warned: false,
+      finals: [],
+    };
     this.#parked.set(call.callId, parked);
     parked.finals.push({ channel, item, arrivalUs });
+    this.#parkedFinals++;
   }
 
   #refused(reason: Refusal, message: Spoken): void {

@@ -1,0 +1,48 @@
+import { expect, test } from 'vitest';
+import { Channel } from '../../src/engine/channel.ts';
+import type { ChannelOwner, WordsSink } from '../../src/engine/sink.ts';
+import { describeModel } from '../../src/models/folder.ts';
+import { SHIPPED_MODEL, channelNamed } from '../support/rig.ts';
+
+const id = channelNamed('clock');
+
+/** A channel with gaps only, and what was said of it, at the times that the test says. */
+function quietChannel(): { channel: Channel; credits: number[]; progress: number[] } {
+  const credits: number[] = [];
+  const progress: number[] = [];
+  const owner: ChannelOwner = {
+    credit: (_id, _attempt, _upto, decided) => credits.push(decided),
+    lost: () => undefined,
+  };
+  const sink: WordsSink = {
+    congested: false,
+    blocked: false,
+    partial: () => undefined,
+    final: () => undefined,
+    progress: (_id, _attempt, decided) => progress.push(decided),
+    ended: () => undefined,
+  };
+  const opening = { channel: id, attempt: 1, fromTick: 0, outputFromTick: 0, live: true };
+  return { channel: new Channel(opening, 0, owner, sink, describeModel(SHIPPED_MODEL)), credits, progress };
+}
+
+test('gaps are reported at most every 250 ms, the last of them too', () => {
+  const { channel, credits, progress } = quietChannel();
+  for (let ms = 0; ms < 1000; ms += 20) {
+    channel.gap((ms + 20) * 8);
+    channel.advance(ms);
+  }
+  expect(progress).toEqual([160, 2240, 4320, 6400]);
+  channel.report(1100);
+  expect(progress.at(-1)).toBe(8000);
+  expect(credits.slice(1)).toEqual(progress);
+});
+
+test('a replay of silence as long as the credit gets new credit at once', () => {
+  const { channel, credits } = quietChannel();
+  for (let upto = 24_000; upto <= 240_000; upto += 24_000) {
+    channel.gap(upto);
+    channel.advance(0);
+  }
+  expect(credits.slice(1)).toEqual(Array.from({ length: 10 }, (_, i) => (i + 1) * 24_000));
+});
