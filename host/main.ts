@@ -32,7 +32,9 @@ async function main(): Promise<void> {
         `API key in ${ready.apiKeyAt}`,
     );
   } catch (error) {
-    if (signals === 0) await host.stop();
+    // Stopped by a signal meanwhile: that ends the process in order.
+    if (signals > 0) return;
+    await host.stop();
     throw error;
   }
 }

@@ -64,11 +64,10 @@ export class Host {
     const [databaseUrl] = await Promise.all([this.#database(), lendingSelfTest()]);
     const env = this.#childEnv(databaseUrl);
     for (const tier of TIERS) {
+      if (this.#stopping) throw new EarshotError('NOT_READY', 'stopped while it was starting');
       const names = tier.filter((name) => name !== 'sip-endpoint' || this.#sip !== null);
       this.#step(`Starting ${names.join(', ')}`);
-      const starts = names.flatMap((name) => this.#startService(name, env));
-      const failure = (await Promise.all(starts)).find((result) => result.kind === 'failed');
-      if (failure?.kind === 'failed') throw new StartFailure(failure);
+      await this.#allReady(names.flatMap((name) => this.#startService(name, env)));
     }
     this.#engineTimer = setInterval(() => this.#tellEngines(), ENGINE_TABLE_EVERY_MS);
     return {
@@ -99,6 +98,16 @@ export class Host {
     if (this.#postgres !== null) process.kill(this.#postgres.pid, 'SIGQUIT');
   }
 
+  /** Fails with the first that fails, and does not wait for the others. */
+  async #allReady(starts: readonly Promise<StartResult>[]): Promise<void> {
+    await Promise.all(
+      starts.map(async (start) => {
+        const result = await start;
+        if (result.kind === 'failed') throw new StartFailure(result);
+      }),
+    );
+  }
+
   async #database(): Promise<string> {
     const { databaseUrl, dataDir } = this.#config;
     let url = databaseUrl;
@@ -106,6 +115,7 @@ export class Host {
       this.#step('Starting PostgreSQL');
       const postgres = await startPostgres({ dataDir: resolve(dataDir), onStep: this.#step });
       this.#postgres = postgres;
+      if (this.#stopping) await postgres.stop();
       postgres.onExit(() => void this.#restartDatabase(postgres));
       url = postgres.url;
     }

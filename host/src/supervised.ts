@@ -65,6 +65,8 @@ export class Supervised {
     return new Promise((resolve) => {
       this.#settleStart = (result) => {
         this.#settleStart = null;
+        // What cannot start the first time would not the second: the person who starts it has to do something.
+        if (result.kind === 'failed') this.#stopping = true;
         clearTimeout(limit);
         resolve(result);
       };

@@ -1,9 +1,16 @@
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { BLOCK_TICKS, linearToUlaw, ULAW_TO_LINEAR, VAD_FRAME_TICKS } from '@earshot/contracts';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { nextStep, pcmOf, type Step } from '../src/asr-link/step.ts';
 import { type AudioSource, Tape, type TapeSink } from '../src/spool/tape.ts';
-import { endOf, type TapeBlock } from '../src/spool/tape-block.ts';
+import { endOf, encodeTapeBlock, type TapeBlock } from '../src/spool/tape-block.ts';
+import { readWindow } from '../src/spool/block-reader.ts';
+import { BlockWriter } from '../src/spool/block-writer.ts';
+import { DiskHealth } from '../src/spool/disk-health.ts';
+import { quietLog } from './support/null-log.ts';
 import type { RtpMark } from '../src/timeline/timeline.ts';
 import { EnergyVad } from '../src/vad/energy-vad.ts';
 import { Gate, HANGOVER_TICKS, PRE_ROLL_TICKS } from '../src/vad/gate.ts';
@@ -18,6 +25,19 @@ class Sink implements TapeSink {
   }
   block({ startTick, ticks, vad }: TapeBlock): void {
     this.blocks.push({ startTick, ticks, vad });
+  }
+}
+
+/** As Sink, and the blocks go to files. */
+class FilingSink extends Sink {
+  readonly #writer: BlockWriter;
+  constructor(writer: BlockWriter) {
+    super();
+    this.#writer = writer;
+  }
+  override block(block: TapeBlock): void {
+    const bytes = encodeTapeBlock(block, 'PCMU', 0, { received: 0, lost: 0, late: 0 });
+    this.#writer.write(block.startTick, endOf(block), 0, bytes);
   }
 }
 
@@ -118,6 +138,34 @@ describe('feeding', () => {
       }),
       { numRuns: 300 },
     );
+  });
+
+  it('sends the same ticks again from the files', async () => {
+    const replay = fc.asyncProperty(pieces, async (list) => {
+      const folder = mkdtempSync(join(tmpdir(), 'es-'));
+      try {
+        const writer = new BlockWriter(folder, 0, new DiskHealth(quietLog));
+        const live = new Tape(new FilingSink(writer));
+        const sentLive: number[] = [];
+        let cursor = 0;
+        for (const piece of list) {
+          put(live, piece);
+          cursor = feed(live, cursor, Infinity, false, sentLive);
+        }
+        live.close();
+        feed(live, cursor, Infinity, true, sentLive);
+        await writer.close();
+        const sentAgain: number[] = [];
+        for (let at = 0; at < live.endTick; at = sentAgain.length) {
+          const { window } = await readWindow(folder, 0, at, live.endTick + 2 * PRE_ROLL_TICKS);
+          feed(window, at, live.endTick, false, sentAgain);
+        }
+        expect(sentAgain.join('')).toBe(sentLive.join(''));
+      } finally {
+        rmSync(folder, { recursive: true, force: true });
+      }
+    });
+    await fc.assert(replay, { numRuns: 40 });
   });
 
   it('never goes beyond the credit, and says nothing while it is used up', () => {

@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import { type ChannelId, type ChannelTotals, ULAW_TO_LINEAR } from '@earshot/contracts';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { parseBlocks } from '../src/spool/block-reader.ts';
+import { readWal } from '../src/spool/wal-record.ts';
 import { newCall, type TestCall } from './support/call.ts';
 import { FakeEngine, FakeGateway, FakeTranscripts, type Opening } from './support/fakes.ts';
 import { markedPayload, rtpBytes, RtpSender } from './support/rtp.ts';
@@ -76,6 +77,18 @@ async function replaceWorker(): Promise<void> {
   await until(() => gateway.hellos > hellos, 'hello of the replacement');
 }
 
+/** Packets in the worker's log files. */
+function loggedPackets(): number {
+  let count = 0;
+  const folder = join(host.dataDir, 'spool', 'wal');
+  for (const name of readdirSync(folder)) {
+    readWal(readFileSync(join(folder, name)), (record) => {
+      if (record.kind === 'packet') count++;
+    });
+  }
+  return count;
+}
+
 /** The PCM that was heard, each tick once, from the openings of a channel: later openings go over earlier ones. */
 function heardTicks(channel: ChannelId): Map<number, number> {
   const heard = new Map<number, number>();
@@ -138,6 +151,8 @@ describe('media worker', () => {
     const pair = await open(call);
     for (const sender of pair) sender.start();
     await until(() => pair[0]!.sent >= 43 && pair[1]!.sent >= 43, 'mid-stream');
+    // What was sent is in the log: the next packet is up to 20 ms away.
+    await until(() => loggedPackets() === pair[0]!.sent + pair[1]!.sent, 'all that was sent in the log');
     await host.kill();
     const killedAt = pair[0]!.sent;
     await until(() => pair[0]!.sent >= killedAt + 25, 'packets while nobody reads');
@@ -365,7 +380,8 @@ describe('media worker', () => {
     // 30 s in a burst of which each packet is believed by its timestamp; the tape keeps the last 20.
     for (let n = 0; n < 1500; n++) {
       await sender!.next();
-      if (n % 100 === 99) await new Promise((resolve) => setTimeout(resolve, 10));
+      // A round trip lets the worker read on before the socket's buffer is full.
+      if (n % 25 === 24) await gateway.ask({ type: 'leg.update', leg: call.leg });
     }
     const [totals] = await close(call);
     expect(totals).toMatchObject({ packetsReceived: 1500, packetsLost: 0 });

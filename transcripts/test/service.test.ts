@@ -179,6 +179,41 @@ test('an attempt that asks too low is given a number above any seen', async () =
   expect(await around.open(channel, 1)).toMatchObject({ attempt: 6 });
 });
 
+test('the tick to go on from is in the log before it is told, words and silence alike', async () => {
+  const call = makeCall();
+  const channel = channelIdOf(call.callId, 0);
+  await around.acked(around.start(call));
+  await around.open(channel, 1);
+  for (let attempt = 1; attempt <= 10; attempt++) {
+    const tick = (attempt - 1) * 8000;
+    around.final(channel, attempt, tick, wordsFrom(tick, 'one'));
+    around.settle(channel, attempt, tick + 8000);
+    // Until the partial is on the bus what was sent before it may not have arrived.
+    around.engine.send({
+      type: 'partial',
+      channel,
+      attempt,
+      segmentId: segmentIdOf(channel, tick + 8000),
+      fromTick: tick + 8000,
+      rev: attempt,
+      words: wordsFrom(tick + 8000, 'next'),
+      arrivalUs: monoUs(),
+    });
+    await until('the partial', () =>
+      around.live.some((message) => message.type === 'partial' && message.rev === attempt),
+    );
+    expect(await around.open(channel, attempt + 1)).toMatchObject({
+      attempt: attempt + 1,
+      tick: tick + 8000,
+    });
+    const [row] = await rows<{ committed_tick: number; attempt: number }>(
+      'select committed_tick, attempt from channels where channel = $1',
+      [channel],
+    );
+    expect(row).toEqual({ committed_tick: tick + 8000, attempt: attempt + 1 });
+  }
+});
+
 test('finals that come before their call wait for it', async () => {
   const call = makeCall();
   const channel = channelIdOf(call.callId, 0);

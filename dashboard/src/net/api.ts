@@ -12,25 +12,22 @@ export class ApiError extends Error {
   }
 }
 
-/** How far this computer's clock is ahead of the server's, in ms, from the last Date header (whole seconds). */
+/** How far the server's clock is ahead of this computer's, in ms. */
 let serverAheadMs = 0;
 export const serverNow = (): number => Date.now() + serverAheadMs;
 
 async function get<T>(path: string, signal?: AbortSignal): Promise<T> {
   let response: Response;
+  let body: unknown;
   try {
     response = await fetch(path, { headers: { accept: 'application/json' }, signal: signal ?? null });
+    body = await response.json();
   } catch (error) {
     if (signal?.aborted) throw error;
+    // No answer, half an answer, or one that is not ours (a proxy's page).
     throw new ApiError(0, 'UNREACHABLE', 'The server cannot be reached.');
   }
-  const date = Date.parse(response.headers.get('date') ?? '');
-  // The header is cut to whole seconds: half a second in the middle. Small differences are not worth a jump.
-  if (!Number.isNaN(date)) {
-    const ahead = date + 500 - Date.now();
-    serverAheadMs = Math.abs(ahead) < 2000 ? 0 : ahead;
-  }
-  const body: unknown = await response.json().catch(() => null);
+  setClock(response);
   if (response.ok) return body as T;
   const problem = body as Partial<ProblemView> | null;
   throw new ApiError(
@@ -38,6 +35,14 @@ async function get<T>(path: string, signal?: AbortSignal): Promise<T> {
     problem?.code ?? 'INTERNAL',
     `${problem?.detail ?? 'The request failed.'} ${problem?.action ?? ''}`.trim(),
   );
+}
+
+/** The Date header is cut to whole seconds: half a second is in the middle. A small difference is not worth a jump. */
+function setClock(response: Response): void {
+  const date = Date.parse(response.headers.get('date') ?? '');
+  if (Number.isNaN(date)) return;
+  const ahead = date + 500 - Date.now();
+  serverAheadMs = Math.abs(ahead) < 2000 ? 0 : ahead;
 }
 
 export interface Page<Item> {

@@ -138,7 +138,7 @@ export class MediaLink {
         break;
       case 'leg.opened':
         if (this.#waiting.has(message.id)) this.#answer(message.id, message);
-        
+        else this.#openedTooLate(message.legId);
         break;
       case 'leg.updated':
       case 'leg.synced':

@@ -28,7 +28,7 @@ export class Attempts {
   readonly #deps: AttemptsDeps;
   /** The connection that announced a channel. */
   readonly #owners = new Map<ChannelDocument, CommitConnection>();
-  /** Channels whose answer waits for finals on their way into the database. */
+  /** Channels whose answer waits for what was taken of them to be in the database. */
   readonly #waiting = new Map<ChannelDocument, { connection: CommitConnection; sinceMs: number }>();
 
   constructor(deps: AttemptsDeps) {
@@ -62,19 +62,11 @@ export class Attempts {
       if (asker.connection === connection) this.#waiting.delete(channel);
   }
 
-  /** Everything before the channel's committed tick is durable. */
+  /** Everything before the channel's committed tick is durable: the owner is told, and whoever waits for it. */
   committed(channel: ChannelDocument): void {
-    this.#owners.get(channel)?.send({
-      type: 'committed',
-      channel: channel.channel,
-      tick: channel.committedTick,
-    });
-  }
-
-  /** A queued final of the channel was committed: whoever waits for the last one is answered. */
-  settled(channel: ChannelDocument): void {
+    this.#sayCommitted(channel);
     const waiting = this.#waiting.get(channel);
-    if (waiting !== undefined && channel.queued === 0) this.#resume(channel, waiting.connection);
+    if (waiting !== undefined && isDurable(channel)) this.#resume(channel, waiting.connection);
   }
 
   sweep(): void {
@@ -90,8 +82,8 @@ export class Attempts {
   #attempt(call: CallDocument, channel: ChannelDocument, connection: CommitConnection, asked: number): void {
     channel.raise(asked);
     this.#deps.fenced(call, channel);
-    // Finals of a call that is not started yet are not on their way into the database.
-    if (channel.queued === 0 || this.#deps.down() || !call.known) this.#resume(channel, connection);
+    // What was taken of a call that is not started yet is not on its way into the database.
+    if (isDurable(channel) || this.#deps.down() || !call.known) this.#resume(channel, connection);
     else this.#waiting.set(channel, { connection, sinceMs: this.#deps.now() });
   }
 
@@ -104,13 +96,23 @@ export class Attempts {
       tick: channel.acceptedTick,
     });
     // What was committed while the worker was away was not heard by it.
-    if (channel.committedTick > 0) this.committed(channel);
+    if (channel.committedTick > 0) this.#sayCommitted(channel);
   }
 
   #ended(call: CallDocument, channel: ChannelDocument, endTick: number): void {
     channel.reportEnd(endTick);
     this.#deps.ended(call, channel);
     // Even when it is 0: a channel that received nothing is done with now.
-    this.committed(channel);
+    this.#sayCommitted(channel);
+  }
+
+  #sayCommitted(channel: ChannelDocument): void {
+    this.#owners.get(channel)?.send({
+      type: 'committed',
+      channel: channel.channel,
+      tick: channel.committedTick,
+    });
   }
 }
+
+const isDurable = (channel: ChannelDocument): boolean => channel.committedTick >= channel.acceptedTick;

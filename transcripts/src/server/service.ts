@@ -222,7 +222,6 @@ export class TranscriptsService {
       channel.queued--;
       if (outcome.done) this.#metrics.wordLatency.observe({ kind: 'final' }, secondsSince(arrivalUs));
       else this.#metrics.wordsDropped.inc({ reason: 'not-writable' });
-      this.#attempts.settled(channel);
     });
     this.#regulate();
   }
