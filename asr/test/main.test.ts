@@ -92,7 +92,10 @@ test('the engine as a process refuses a folder without a model and says what to 
   const child = new Child({ EARSHOT_RUN_DIR: runDir, ASR_MODEL: empty });
   const exited = once(child.process, 'exit');
   const fatal = await child.said('fatal');
-  expect(fatal).toMatchObject({ code: 'MODEL_MISSING', message: "model.json is not in the model's folder" });
+  expect(fatal).toMatchObject({
+    code: 'MODEL_MISSING',
+    message: `model.json is not in the model's folder, ${empty}`,
+  });
   expect(fatal.action).toContain('ASR_MODEL');
   expect((await exited)[0]).toBe(1);
   rmSync(empty, { recursive: true });

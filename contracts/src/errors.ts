@@ -39,7 +39,7 @@ export const catalogue = {
   MODEL_INVALID: {
     status: 500,
     title: 'The recognition model cannot be used',
-    action: 'Compare the folder with docs/models.md; the message names the tensor or file at fault.',
+    action: 'Compare the folder with asr/README.md; the message names the tensor or file at fault.',
   },
   DRACHTIO_UNREACHABLE: {
     status: 503,

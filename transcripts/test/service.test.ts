@@ -183,6 +183,7 @@ test('the tick to go on from is in the log before it is told, words and silence 
   const call = makeCall();
   const channel = channelIdOf(call.callId, 0);
   await around.acked(around.start(call));
+  await until('the live bus is there', () => around.live.length > 0);
   await around.open(channel, 1);
   for (let attempt = 1; attempt <= 10; attempt++) {
     const tick = (attempt - 1) * 8000;

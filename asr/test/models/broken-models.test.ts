@@ -44,7 +44,7 @@ describe('a model folder', () => {
     'without %s is refused by that name',
     async (name) => {
       rmSync(join(folder, name));
-      expect(await refusal()).toBe(`MODEL_MISSING ${name} is not in the model's folder`);
+      expect(await refusal()).toBe(`MODEL_MISSING ${name} is not in the model's folder, ${folder}`);
     },
   );
 

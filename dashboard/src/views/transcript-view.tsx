@@ -1,4 +1,5 @@
 import type { CallView, SegmentView } from '@earshot/contracts';
+import type { RefObject } from 'preact';
 import { useEffect, useLayoutEffect, useMemo, useRef, useState } from 'preact/hooks';
 import { clock, lasting, partyName, roleName } from '../state/format.ts';
 import { type Row, rowsOf, sideOf } from '../state/transcript.ts';
@@ -24,29 +25,10 @@ const END_PX = 60;
 export function TranscriptView({ channels, live, finals, partials, playingMs, onSeek }: Props) {
   const pane = useRef<HTMLDivElement>(null);
   const [limit, setLimit] = useState(SHOWN_SEGMENTS);
-  const [follow, setFollow] = useState(true);
   const shown = useMemo(() => finals.slice(-limit), [finals, limit]);
   const rows = useMemo(() => rowsOf(shown, partials), [shown, ...partials]);
 
-  useLayoutEffect(() => {
-    const element = pane.current;
-    if (element !== null && follow && live) element.scrollTop = element.scrollHeight;
-  }, [rows, follow, live]);
-
-  useEffect(() => {
-    const element = pane.current;
-    if (element === null) return undefined;
-    let top = element.scrollTop;
-    const scrolled = (): void => {
-      const atEnd = element.scrollHeight - element.scrollTop - element.clientHeight < END_PX;
-      // Only a move upwards is the user's wish to stay; content that grows moves nothing.
-      if (atEnd) setFollow(true);
-      else if (element.scrollTop < top) setFollow(false);
-      top = element.scrollTop;
-    };
-    element.addEventListener('scroll', scrolled, { passive: true });
-    return () => element.removeEventListener('scroll', scrolled);
-  }, []);
+  const { follow, setFollow } = useFollow(pane, live, rows);
 
   const sides = { left: 'Agent', right: 'Customer' };
   for (const channel of channels) {
@@ -84,6 +66,53 @@ export function TranscriptView({ channels, live, finals, partials, playingMs, on
     </section>
   );
 }
+
+/** Scrolling this soon after the reader touched something is the reader's doing. */
+const READER_MS = 600;
+
+/**
+ * Keeps the end in view, until the reader scrolls up. Rows that come into view change their height after they are
+ * drawn (content-visibility), so it is the list's size that is followed, not its content.
+ */
+function useFollow(pane: RefObject<HTMLElement>, live: boolean, rows: readonly Row[]) {
+  const [follow, setFollow] = useState(true);
+  const following = useRef(true);
+  following.current = follow && live;
+  useLayoutEffect(() => {
+    const element = pane.current;
+    if (element !== null && following.current) element.scrollTop = element.scrollHeight;
+  }, [pane, rows, follow, live]);
+  useEffect(() => {
+    const element = pane.current;
+    const list = element?.querySelector('.rows');
+    if (element === null || !list) return undefined;
+    let top = element.scrollTop;
+    let touchedMs = -READER_MS;
+    const touched = (event: Event): void => void (touchedMs = event.timeStamp);
+    const scrolled = (event: Event): void => {
+      const atEnd = element.scrollHeight - element.scrollTop - element.clientHeight < END_PX;
+      const byReader = event.timeStamp - touchedMs < READER_MS;
+      if (atEnd) setFollow(true);
+      else if (byReader && element.scrollTop < top) setFollow(false);
+      top = element.scrollTop;
+    };
+    const observer = new ResizeObserver(() => {
+      if (following.current) element.scrollTop = element.scrollHeight;
+    });
+    observer.observe(list);
+    element.addEventListener('scroll', scrolled, { passive: true });
+    for (const name of INPUTS) element.addEventListener(name, touched, { passive: true });
+    return () => {
+      observer.disconnect();
+      element.removeEventListener('scroll', scrolled);
+      for (const name of INPUTS) element.removeEventListener(name, touched);
+    };
+  }, [pane]);
+  return { follow, setFollow };
+}
+
+/** pointermove: the scroll bar is dragged for longer than READER_MS. */
+const INPUTS = ['wheel', 'touchmove', 'pointerdown', 'pointermove', 'keydown'] as const;
 
 const laneTitle = (channel: CallView['channels'][number]): string => {
   const name = partyName(channel);
