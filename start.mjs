@@ -103,7 +103,13 @@ function filesBelow(folder) {
 
 /** All tests. As root on Debian it installs the programs that some suites need; else those suites say they are skipped. */
 function test() {
-  const needed = { sipp: 'sip-tester', chromium: 'chromium', flite: 'flite', sox: 'sox' };
+  const needed = {
+    sipp: 'sip-tester',
+    baresip: 'baresip-core',
+    chromium: 'chromium',
+    flite: 'flite',
+    sox: 'sox',
+  };
   const missing = Object.entries(needed).filter(([program]) => !onPath(program));
   if (missing.length > 0 && process.getuid?.() === 0 && onPath('apt-get')) {
     const packages = missing.map(([, name]) => name);

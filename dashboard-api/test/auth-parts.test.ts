@@ -37,9 +37,15 @@ test.each([
   expect(isOwnOrigin(origin, host, publicUrl)).toBe(ours);
 });
 
-test('tries are counted for each address by itself, and old ones are forgotten', () => {
+test('failures are counted for each address by itself, and old ones are forgotten', () => {
   const limit = new RateLimit(2, 1000);
-  expect([limit.take('a', 0), limit.take('a', 10), limit.take('a', 20)]).toEqual([0, 0, 980]);
-  expect(limit.take('b', 20)).toBe(0);
-  expect(limit.take('a', 1000)).toBe(0);
+  limit.failed('a', 0);
+  expect(limit.waitMs('a', 10)).toBe(0);
+  limit.failed('a', 10);
+  expect(limit.waitMs('a', 20)).toBe(980);
+  expect(limit.waitMs('b', 20)).toBe(0);
+  expect(limit.waitMs('a', 1000)).toBe(0);
+  limit.failed('b', 1000);
+  limit.failed('a', 1000);
+  expect(limit.waitMs('a', 1000)).toBe(0);
 });

@@ -5,6 +5,7 @@ import { Ajv2020 } from 'ajv/dist/2020.js';
 import type { CallId } from '@earshot/contracts';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { stopServers } from '../../host/test/postgres.ts';
+import { openapiDocument } from '../src/openapi-document.ts';
 import { type Harness, startHarness, until } from './harness.ts';
 
 interface Operation {
@@ -81,6 +82,10 @@ test('the document is OpenAPI 3.1 with a scheme for keys and one for sessions', 
   expect(Object.keys(document.components.schemas)).toEqual(
     expect.arrayContaining(['Call', 'Transcript', 'Event', 'Webhook', 'Delivery', 'Problem']),
   );
+});
+
+test('the document can be had without a server', async () => {
+  expect(await openapiDocument()).toEqual(document);
 });
 
 test('each operation has a name of its own, its path parameters, and problems for its errors', () => {

@@ -86,6 +86,31 @@ describe("a channel's pipeline", () => {
     wal.close();
   });
 
+  it('lives for 100 days: sequence and timestamps wrap, ticks stay exact, memory does not grow', () => {
+    const { channel, wal, zeroUs } = newChannel(join(folder, 'nowhere'));
+    const hoursOfSilence = 60;
+    let tick = 0;
+    let sequence = 0;
+    for (let spurt = 0; spurt < 40; spurt++) {
+      for (let n = 0; n < 2000; n++) {
+        tick += 160;
+        // Timestamps from near the top: they wrap in the first spurt, and each 149 hours after that.
+        const timestamp = (4_294_900_000 + tick - 160) % 2 ** 32;
+        const bytes = rtpBytes({ sequence: sequence++, timestamp, payload: markedPayload(n) });
+        channel.receive(bytes, '127.0.0.1', 4000, zeroUs + tick * 125);
+        expect(channel.timeline.endTick).toBe(tick);
+      }
+      tick += hoursOfSilence * 3600 * 8000;
+      channel.advance(zeroUs + tick * 125, zeroUs);
+      expect(channel.timeline.endTick).toBe(tick - 4000);
+    }
+    expect(tick / 8000 / 86_400).toBeGreaterThan(100);
+    expect(channel.timeline.rebases).toBe(1);
+    expect(channel.tape.endTick - channel.tape.firstTick).toBeLessThan((hoursOfSilence + 1) * 3600 * 8000);
+    expect(channel.totals()).toMatchObject({ packetsReceived: 80_000, packetsLost: 0, packetsLate: 0 });
+    wal.close();
+  });
+
   it('makes next to no garbage for a packet', () => {
     setFlagsFromString('--expose-gc');
     const gc = runInNewContext('gc') as () => void;

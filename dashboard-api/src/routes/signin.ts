@@ -8,8 +8,9 @@ import { problemOf, sendProblem } from '../plugins/problems.ts';
 import { file, guarded, problems } from '../schemas/common.ts';
 import type { App, Dependencies } from '../types.ts';
 
-const TRIES = 10;
-const TRIES_WINDOW_MS = 60_000;
+/** Wrong keys and links from one address. */
+const FAILURES = 10;
+const FAILURES_WINDOW_MS = 60_000;
 
 const KeyForm = Type.Object({ key: Type.String({ minLength: 1, maxLength: 500 }) });
 const Link = Type.Object({
@@ -23,7 +24,7 @@ const open = { security: [], tags: ['sign-in'] };
 
 /** How a browser gets its session: by a one-time link, or by the API key. */
 export function registerSignin(app: App, deps: Dependencies, guard: Guard): void {
-  const limit = new RateLimit(TRIES, TRIES_WINDOW_MS);
+  const limit = new RateLimit(FAILURES, FAILURES_WINDOW_MS);
   const secure = deps.publicUrl?.startsWith('https:') ?? false;
   const cookie = { path: '/', httpOnly: true, sameSite: 'strict', secure } as const;
 
@@ -58,11 +59,13 @@ export function registerSignin(app: App, deps: Dependencies, guard: Guard): void
       },
     },
     async (request, reply) => {
-      const waitMs = limit.take(request.ip, deps.now());
+      const waitMs = limit.waitMs(request.ip, deps.now());
       if (waitMs > 0) return tooMany(reply, waitMs);
       if (deps.signinTokens.redeem(request.query.token, deps.now())) return admit(reply);
       // Going back to a link that this browser has used already is no reason to shut it out.
-      return guard.hasSession(request) ? reply.redirect('/', 303) : html(reply, 401, linkUsedPage());
+      if (guard.hasSession(request)) return reply.redirect('/', 303);
+      limit.failed(request.ip, deps.now());
+      return html(reply, 401, linkUsedPage());
     },
   );
 
@@ -83,7 +86,7 @@ export function registerSignin(app: App, deps: Dependencies, guard: Guard): void
       },
     },
     async (request, reply) => {
-      const waitMs = limit.take(request.ip, deps.now());
+      const waitMs = limit.waitMs(request.ip, deps.now());
       if (waitMs > 0) return tooMany(reply, waitMs);
       // Another site must not sign its visitors in here (as whom it wants). Programs send no Origin.
       if (request.headers.origin !== undefined && !guard.isOwnOrigin(request)) {
@@ -91,7 +94,9 @@ export function registerSignin(app: App, deps: Dependencies, guard: Guard): void
         return sendProblem(reply, problemOf('FORBIDDEN_ORIGIN', detail, request.id));
       }
       const { key } = request.body;
-      return guard.isApiKey(key.trim()) ? admit(reply) : html(reply, 401, wrongKeyPage());
+      if (guard.isApiKey(key.trim())) return admit(reply);
+      limit.failed(request.ip, deps.now());
+      return html(reply, 401, wrongKeyPage());
     },
   );
 

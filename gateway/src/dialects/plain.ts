@@ -12,7 +12,9 @@ export const plain: Dialect = {
   recognises: () => true,
 
   identify(invite, streams) {
-    if (streams.length === 1 && streams[0]!.label === null) {
+    const [only] = streams;
+    // Softphones label a lone stream too (baresip: 1): only a label that names a party says that it is one side.
+    if (only !== undefined && streams.length === 1 && roleFrom([['label', only.label]]) === null) {
       return [
         {
           role: 'mixed',

@@ -6,16 +6,17 @@ import {
   type Leg,
   type LegId,
 } from '@earshot/contracts';
-import { type HostLink, LendError, type LentSocket, type Log } from '@earshot/platform';
+import type { HostLink, Log } from '@earshot/platform';
 import type { AsrLink } from '../asr-link/asr-link.ts';
 import { Channel } from '../leg/channel.ts';
 import type { LegRecord } from '../spool/leg-file.ts';
 import type { Wal } from '../spool/wal.ts';
 import { nowUs } from './clock.ts';
+import { Lender } from './lender.ts';
 import { MediaLeg } from './media-leg.ts';
 import type { MediaMetrics } from './metrics.ts';
 import { type Inheritance, replayWal, restoreFromBlocks } from './restore.ts';
-import { ChannelSockets, discard, type LentPair } from './sockets.ts';
+import { ChannelSockets, type LentPair } from './sockets.ts';
 import type { SpoolRoom } from './spool-room.ts';
 
 /** A disk that hangs must not hold up the end of a call for longer. */
@@ -38,18 +39,12 @@ export class LegKeeper {
   readonly #byChannel = new Map<ChannelId, { leg: MediaLeg; channel: Channel }>();
   readonly #opening = new Set<LegId>();
   readonly #parts: KeeperParts;
-  /** Sockets lent to the predecessor that no leg has claimed. */
-  readonly #unclaimed = new Map<ChannelId, { rtp?: LentSocket; rtcp?: LentSocket }>();
+  readonly #lender: Lender;
   #asr: AsrLink | null = null;
 
   constructor(parts: KeeperParts) {
     this.#parts = parts;
-    for (const lent of parts.host.lentAtStart) {
-      if (lent.channel === null || (lent.kind !== 'rtp' && lent.kind !== 'rtcp')) continue;
-      const pair = this.#unclaimed.get(lent.channel) ?? {};
-      pair[lent.kind] = lent;
-      this.#unclaimed.set(lent.channel, pair);
-    }
+    this.#lender = new Lender(parts.host, parts.log);
   }
 
   /** Set once, before anything is opened. */
@@ -87,12 +82,12 @@ export class LegKeeper {
     this.#opening.add(leg.legId);
     try {
       const mediaLeg = this.#newLeg(leg);
-      const sockets = await this.#lendAll(leg);
+      const sockets = await this.#lender.all(leg);
       // Read before the gateway is told the ports: nothing can come before, and a lent socket may have a backlog.
       this.#attach(mediaLeg, sockets);
       this.legs.set(leg.legId, mediaLeg);
-      await this.#save(mediaLeg);
-      for (const channel of mediaLeg.channels) this.#recognise(mediaLeg, channel);
+      mediaLeg.ready = this.#save(mediaLeg).then(() => this.#recognise(mediaLeg));
+      await mediaLeg.ready;
       this.#parts.log.info({ legId: leg.legId, channels: mediaLeg.channels.map(String) }, 'leg opened');
       return portsOf(mediaLeg);
     } catch (error) {
@@ -125,6 +120,7 @@ export class LegKeeper {
   async #end(leg: MediaLeg): Promise<readonly ChannelTotals[]> {
     const { legId } = leg.leg;
     leg.state = 'closing';
+    await leg.ready;
     await Promise.all([...leg.sockets.values()].map((sockets) => sockets.readDry()));
     const now = nowUs();
     for (const channel of leg.channels) channel.finish(now, this.#parts.dryUs());
@@ -162,50 +158,43 @@ export class LegKeeper {
         this.#parts.log.error({ err: result.reason as Error }, 'leg could not be brought in line');
       }
     }
-    for (const [channel, { rtp, rtcp }] of this.#unclaimed) {
-      if (rtp !== undefined) discard(rtp);
-      if (rtcp !== undefined) discard(rtcp);
-      this.#parts.host.giveBack(channel);
-    }
-    this.#unclaimed.clear();
+    this.#lender.returnUnclaimed();
   }
 
   /** Takes over what a predecessor left; see restore.ts. */
   async adopt(inheritance: Inheritance): Promise<void> {
     const { spool, wal, log, metrics } = this.#parts;
-    const restored: { channel: Channel; last: Awaited<ReturnType<typeof restoreFromBlocks>> }[] = [];
+    const legs: MediaLeg[] = [];
+    const live: { channel: Channel; record: LegRecord }[] = [];
     for (const record of inheritance.legs) {
       const leg = this.#newLeg(record.leg);
+      leg.firstAttempt = nextGeneration(Object.values(record.attempts));
       this.legs.set(record.leg.legId, leg);
-      if (record.closed !== null) {
-        restoreClosed(leg, record.closed);
-        continue;
-      }
-      for (const channel of leg.channels) {
-        channel.confirmed = false;
-        const last = await restoreFromBlocks(channel, spool.folder, record, log);
-        metrics.adopted(channel);
-        restored.push({ channel, last });
-      }
+      legs.push(leg);
+      if (record.closed !== null) restoreClosed(leg, record.closed);
+      else for (const channel of leg.channels) live.push({ channel, record });
     }
+    const restored = await inBatches(live, async ({ channel, record }) => {
+      channel.confirmed = false;
+      const last = await restoreFromBlocks(channel, spool.folder, record, log);
+      metrics.adopted(channel);
+      return { channel, last };
+    });
     const { packets } = await replayWal(inheritance, restored, wal, log);
-    for (const record of inheritance.legs) {
-      const leg = this.legs.get(record.leg.legId)!;
+    // First the sockets: their buffers fill up.
+    await inBatches(legs, async (leg) => {
       const now = nowUs();
       for (const channel of leg.channels) channel.lastArrivalUs = now;
-      leg.firstAttempt = nextGeneration(Object.values(record.attempts));
+      if (leg.state === 'open') this.#attach(leg, await this.#lender.some(leg.leg));
+    });
+    await inBatches(legs, async (leg) => {
       await this.#save(leg);
-      if (record.closed === null) this.#attach(leg, await this.#lendSome(record.leg));
-      for (const channel of leg.channels) {
-        this.#recognise(leg, channel);
-        if (record.closed !== null) this.#asr?.ended(channel.id, channel.timeline.endTick);
-      }
-    }
-    if (inheritance.legs.length > 0) {
-      log.info(
-        { legs: inheritance.legs.length, channels: restored.length, packets },
-        'took over from a predecessor',
-      );
+      this.#recognise(leg);
+      if (leg.state !== 'closed') return;
+      for (const channel of leg.channels) this.#asr?.ended(channel.id, channel.timeline.endTick);
+    });
+    if (legs.length > 0) {
+      log.info({ legs: legs.length, channels: restored.length, packets }, 'took over from a predecessor');
     }
   }
 
@@ -250,8 +239,10 @@ export class LegKeeper {
     return mediaLeg;
   }
 
-  #recognise(leg: MediaLeg, channel: Channel): void {
-    this.#asr?.add(channel, this.#parts.spool.windowsFor(leg.leg, channel.index), leg.firstAttempt);
+  #recognise(leg: MediaLeg): void {
+    for (const channel of leg.channels) {
+      this.#asr?.add(channel, this.#parts.spool.windowsFor(leg.leg, channel.index), leg.firstAttempt);
+    }
   }
 
   #attach(leg: MediaLeg, sockets: ReadonlyMap<ChannelId, LentPair>): void {
@@ -273,62 +264,32 @@ export class LegKeeper {
     for (const channel of leg.channels) channel.confirmed = true;
   }
 
-  /** All of a leg's sockets, or none. @throws EarshotError RTP_PORTS_EXHAUSTED, MEDIA_UNAVAILABLE */
-  async #lendAll(leg: Leg): Promise<Map<ChannelId, LentPair>> {
-    const ids = leg.channels.map((channel) => channel.channel);
-    const results = await Promise.allSettled(ids.map((id) => this.#lend(id)));
-    const failure = results.find((result) => result.status === 'rejected');
-    const lent = new Map<ChannelId, LentPair>();
-    results.forEach((result, i) => {
-      if (result.status === 'fulfilled') lent.set(ids[i]!, result.value);
-    });
-    if (failure === undefined) return lent;
-    for (const [id, pair] of lent) {
-      discard(pair.rtp);
-      discard(pair.rtcp);
-      this.#parts.host.giveBack(id);
-    }
-    const error = failure.reason as Error;
-    const exhausted = error instanceof LendError && error.code === 'RTP_PORTS_EXHAUSTED';
-    throw new EarshotError(exhausted ? 'RTP_PORTS_EXHAUSTED' : 'MEDIA_UNAVAILABLE', error.message, {
-      cause: error,
-    });
-  }
-
-  /** As many of an adopted leg's sockets as there are: a channel without one ends by its time-out. */
-  async #lendSome(leg: Leg): Promise<Map<ChannelId, LentPair>> {
-    const lent = new Map<ChannelId, LentPair>();
-    await Promise.all(
-      leg.channels.map(async ({ channel }) => {
-        try {
-          lent.set(channel, await this.#lend(channel));
-        } catch (error) {
-          this.#parts.log.error({ err: error, channel }, 'no socket for an adopted channel');
-        }
-      }),
-    );
-    return lent;
-  }
-
-  async #lend(channel: ChannelId): Promise<LentPair> {
-    const pair = this.#unclaimed.get(channel);
-    this.#unclaimed.delete(channel);
-    if (pair?.rtp !== undefined && pair.rtcp !== undefined) return { rtp: pair.rtp, rtcp: pair.rtcp };
-    return this.#parts.host.lend(channel);
-  }
-
   async #flush(leg: MediaLeg): Promise<void> {
     const limit = new Promise<void>((resolve) => setTimeout(resolve, FLUSH_LIMIT_MS).unref());
     await Promise.race([Promise.all(leg.channels.map((channel) => channel.writer.close())), limit]);
   }
 
-  async #save(leg: MediaLeg): Promise<void> {
-    const attempts: Record<string, number> = {};
-    for (const { id } of leg.channels) {
-      attempts[id] = Math.max(leg.firstAttempt, this.#asr?.attemptOf(id) ?? 0);
-    }
-    await this.#parts.spool.saveLeg(leg.leg, attempts satisfies LegRecord['attempts'], leg.totals);
+  #save(leg: MediaLeg): Promise<void> {
+    leg.saved = leg.saved.then(() => {
+      const attempts: Record<string, number> = {};
+      for (const { id } of leg.channels) {
+        attempts[id] = Math.max(leg.firstAttempt, this.#asr?.attemptOf(id) ?? 0);
+      }
+      return this.#parts.spool.saveLeg(leg.leg, attempts, leg.totals);
+    });
+    return leg.saved;
   }
+}
+
+/** Enough at once to keep the disk busy, few enough for the open-files limit. */
+const BATCH = 32;
+
+async function inBatches<T, R>(items: readonly T[], work: (item: T) => Promise<R>): Promise<R[]> {
+  const results: R[] = [];
+  for (let i = 0; i < items.length; i += BATCH) {
+    results.push(...(await Promise.all(items.slice(i, i + BATCH).map(work))));
+  }
+  return results;
 }
 
 /**

@@ -14,6 +14,10 @@ export class MediaLeg {
   firstAttempt = 1;
   /** The gateway was told that no RTP comes. */
   timeoutTold = false;
+  /** Resolves when its file is written and its channels are with the recogniser. */
+  ready: Promise<void> = Promise.resolve();
+  /** Writes of its file, one after the other. */
+  saved: Promise<void> = Promise.resolve();
   /** The answer to leg.close, once that was asked. */
   ending: Promise<readonly ChannelTotals[]> | null = null;
   readonly unsettled: Set<ChannelId>;

@@ -68,8 +68,3 @@ function adopt(lent: LentSocket, log: Log): dgram.Socket {
   }
   return socket;
 }
-
-/** Closes our end of a socket that nobody needs. */
-export function discard(lent: LentSocket): void {
-  (lent.handle as { close(): void }).close();
-}

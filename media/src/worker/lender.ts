@@ -1,0 +1,72 @@
+import { type ChannelId, EarshotError, type Leg } from '@earshot/contracts';
+import { type HostLink, LendError, type LentSocket, type Log } from '@earshot/platform';
+import type { LentPair } from './sockets.ts';
+
+/** The channels' sockets, from host: those lent to the predecessor first, others when they are asked for. */
+export class Lender {
+  readonly #host: HostLink;
+  readonly #log: Log;
+  /** Lent to the predecessor, and claimed by no leg so far. */
+  readonly #unclaimed = new Map<ChannelId, { rtp?: LentSocket; rtcp?: LentSocket }>();
+
+  constructor(host: HostLink, log: Log) {
+    this.#host = host;
+    this.#log = log;
+    for (const lent of host.lentAtStart) {
+      if (lent.channel === null || (lent.kind !== 'rtp' && lent.kind !== 'rtcp')) continue;
+      const pair = this.#unclaimed.get(lent.channel) ?? {};
+      pair[lent.kind] = lent;
+      this.#unclaimed.set(lent.channel, pair);
+    }
+  }
+
+  /** All of a leg's sockets, or none. @throws EarshotError RTP_PORTS_EXHAUSTED, MEDIA_UNAVAILABLE */
+  async all(leg: Leg): Promise<Map<ChannelId, LentPair>> {
+    const ids = leg.channels.map((channel) => channel.channel);
+    const results = await Promise.allSettled(ids.map((id) => this.#lend(id)));
+    const failure = results.find((result) => result.status === 'rejected');
+    const lent = new Map<ChannelId, LentPair>();
+    results.forEach((result, i) => {
+      if (result.status === 'fulfilled') lent.set(ids[i]!, result.value);
+    });
+    if (failure === undefined) return lent;
+    for (const [id, pair] of lent) this.#discard(id, pair);
+    const error = failure.reason as Error;
+    const exhausted = error instanceof LendError && error.code === 'RTP_PORTS_EXHAUSTED';
+    const code = exhausted ? 'RTP_PORTS_EXHAUSTED' : 'MEDIA_UNAVAILABLE';
+    throw new EarshotError(code, error.message, { cause: error });
+  }
+
+  /** As many of an adopted leg's sockets as there are: a channel without one ends by its time-out. */
+  async some(leg: Leg): Promise<Map<ChannelId, LentPair>> {
+    const lent = new Map<ChannelId, LentPair>();
+    const lendOne = async (channel: ChannelId): Promise<void> => {
+      try {
+        lent.set(channel, await this.#lend(channel));
+      } catch (error) {
+        this.#log.error({ err: error, channel }, 'no socket for an adopted channel');
+      }
+    };
+    await Promise.all(leg.channels.map(({ channel }) => lendOne(channel)));
+    return lent;
+  }
+
+  /** Gives back what the predecessor had and no leg claims. */
+  returnUnclaimed(): void {
+    for (const [channel, pair] of this.#unclaimed) this.#discard(channel, pair);
+    this.#unclaimed.clear();
+  }
+
+  async #lend(channel: ChannelId): Promise<LentPair> {
+    const pair = this.#unclaimed.get(channel);
+    this.#unclaimed.delete(channel);
+    if (pair?.rtp !== undefined && pair.rtcp !== undefined) return { rtp: pair.rtp, rtcp: pair.rtcp };
+    return this.#host.lend(channel);
+  }
+
+  #discard(channel: ChannelId, pair: { rtp?: LentSocket; rtcp?: LentSocket }): void {
+    // Our end of a raw handle that no dgram socket was made of.
+    for (const lent of [pair.rtp, pair.rtcp]) (lent?.handle as { close(): void } | undefined)?.close();
+    this.#host.giveBack(channel);
+  }
+}
