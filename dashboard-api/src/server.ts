@@ -52,10 +52,6 @@ export async function startServer(options: ServerOptions): Promise<Server> {
   if (options.signinToken !== null) signinTokens.admit(options.signinToken, now());
 
   const pool = createPool(withStatementTimeout(config.databaseUrl, STATEMENT_TIMEOUT_MS), log, POOL_SIZE);
-  // A pool that is ending has let go of its clients' errors: one whose server stops in this moment must not end us.
-  pool.on('connect', (client) => {
-    client.on('error', (error) => log.debug({ err: error }, 'database connection broke'));
-  });
   const db = new Database(pool);
   const hub = new LiveHub(db, log, registry, now);
   const bus = new LiveBus({ message: (message) => hub.bus(message) });

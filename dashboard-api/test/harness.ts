@@ -93,7 +93,7 @@ export async function startHarness(options: HarnessOptions = {}): Promise<Harnes
   let server = await startServer(serverOptions(options.port ?? 0));
   const pool = new pg.Pool({ connectionString: database.url, max: 6 });
   // The database is dropped while the last clients say goodbye.
-  pool.on('connect', (client) => client.on('error', () => undefined));
+  pool.on('error', () => undefined);
   const writer = new LogWriter(pool, busPath);
   await until('the bus to be connected', () => writer.connected);
   const local = `http://127.0.0.1:${server.port}`;

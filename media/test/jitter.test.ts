@@ -164,6 +164,20 @@ describe('jitter buffer', () => {
     expect(buffer.push(packetOf(2, 100_002))).toBe('duplicate');
   });
 
+  it('lets a hole wait anew after a pause in which packets stayed unread', () => {
+    const collector = new Collector();
+    const buffer = new JitterBuffer(DEPTH_TICKS, collector);
+    buffer.push(packetOf(0, 0, 160, true));
+    buffer.push(packetOf(2, 40_000));
+    buffer.unreadUntil(900_000);
+    buffer.advance(950_000);
+    expect(buffer.push(packetOf(1, 950_001))).toBe('accepted');
+    expect(collector.out.map((each) => each.extended)).toEqual([0, 1, 2]);
+    buffer.push(packetOf(4, 960_000));
+    buffer.advance(1_020_000);
+    expect(collector.out.at(-1)!.extended).toBe(4);
+  });
+
   it('delivers what it holds before a stream that starts anew', () => {
     const collector = new Collector();
     const buffer = new JitterBuffer(DEPTH_TICKS, collector);

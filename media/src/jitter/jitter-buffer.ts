@@ -25,6 +25,7 @@ export class JitterBuffer {
   #held = 0;
   #heldTicks = 0;
   #oldestUs = Infinity;
+  #unreadUntilUs = -Infinity;
   #lostBefore = 0;
 
   constructor(depthTicks: number, next: PacketSink) {
@@ -73,9 +74,16 @@ export class JitterBuffer {
     return 'accepted';
   }
 
+  /** Up to nowUs packets may have waited unread, in a pause of the process: holes wait from then on. */
+  unreadUntil(nowUs: number): void {
+    this.#unreadUntilUs = nowUs;
+  }
+
   /** Gives up holes that are older than the depth. Calling it more often changes nothing in what comes out. */
   advance(nowUs: number): void {
-    while (this.#held > 0 && nowUs - this.#oldestUs >= this.#depthUs) this.#giveUpHole();
+    while (this.#held > 0 && nowUs - Math.max(this.#oldestUs, this.#unreadUntilUs) >= this.#depthUs) {
+      this.#giveUpHole();
+    }
   }
 
   /** Delivers what is held. */

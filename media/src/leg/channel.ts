@@ -82,9 +82,27 @@ export class Channel {
     if (this.#pipeline.rtp.receive(datagram, address, port, arrivalUs)) this.lastArrivalUs = arrivalUs;
   }
 
-  /** A packet that a predecessor had taken, from its log. @param endTick of the timeline when it arrived */
-  replay(datagram: Uint8Array, address: string, port: number, arrivalUs: number, endTick: number): void {
+  /** Its sockets are about to be read, after a time in which nobody did. */
+  readingBegins(nowUs: number): void {
+    this.lastArrivalUs = nowUs;
+    this.#pipeline.jitter.unreadUntil(nowUs);
+  }
+
+  /**
+   * A packet that a predecessor had taken, from its log.
+   * @param endTick of the timeline when it arrived
+   * @param dryUs as for advance
+   */
+  replay(
+    datagram: Uint8Array,
+    address: string,
+    port: number,
+    arrivalUs: number,
+    endTick: number,
+    dryUs: number,
+  ): void {
     const { rtp, wal, jitter, timeline } = this.#pipeline;
+    jitter.unreadUntil(dryUs);
     jitter.advance(arrivalUs);
     timeline.gapTo(endTick);
     wal.replaying = true;
@@ -93,7 +111,8 @@ export class Channel {
   }
 
   /** The predecessor's clock had moved the timeline on to there. */
-  replayClock(nowUs: number, endTick: number): void {
+  replayClock(nowUs: number, endTick: number, dryUs: number): void {
+    this.#pipeline.jitter.unreadUntil(dryUs);
     this.#pipeline.jitter.advance(nowUs);
     this.#pipeline.timeline.gapTo(endTick);
     this.#clockLoggedTick = endTick;
@@ -145,6 +164,7 @@ export class Channel {
    */
   advance(nowUs: number, dryUs: number): void {
     const { jitter, timeline, tape } = this.#pipeline;
+    jitter.unreadUntil(dryUs);
     jitter.advance(nowUs);
     if (nowUs - tape.openSinceUs > OPEN_BLOCK_US) tape.close();
     if (this.confirmed && jitter.held === 0) timeline.clock(nowUs, Math.max(this.lastArrivalUs, dryUs));

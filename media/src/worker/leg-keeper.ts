@@ -184,7 +184,7 @@ export class LegKeeper {
     // First the sockets: their buffers fill up.
     await inBatches(legs, async (leg) => {
       const now = nowUs();
-      for (const channel of leg.channels) channel.lastArrivalUs = now;
+      for (const channel of leg.channels) channel.readingBegins(now);
       if (leg.state === 'open') this.#attach(leg, await this.#lender.some(leg.leg));
     });
     await inBatches(legs, async (leg) => {

@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import type { ChannelId } from '@earshot/contracts';
 import type { Log } from '@earshot/platform';
 import type { Channel } from '../leg/channel.ts';
+import { STALL_US } from './timer.ts';
 import { newRtpPacket, parseRtp } from '../rtp/packet.ts';
 import { lastBlockOf, type LastBlock } from '../spool/block-reader.ts';
 import { callFolder, type LegRecord, readLegFiles } from '../spool/leg-file.ts';
@@ -91,19 +92,25 @@ export async function replayWal(
   });
   at = 0;
   let packets = 0;
+  let lastUs = 0;
+  // Where the log has a pause, its writer may have had one: what waited unread then was no loss to it.
+  let dryUs = 0;
   const files = await eachRecord(inheritance.walPaths, log, (record) => {
     at++;
+    const recordUs = record.kind === 'clock' ? record.nowUs : record.arrivalUs;
+    if (recordUs - lastUs > STALL_US) dryUs = recordUs;
+    lastUs = recordUs;
     const replayed = byId.get(record.channel);
     if (replayed === undefined) return;
     const { channel } = replayed;
     if (record.kind === 'clock') {
-      channel.replayClock(record.nowUs, record.endTick);
+      channel.replayClock(record.nowUs, record.endTick, dryUs);
       return;
     }
     if (parseRtp(record.datagram, header) !== null || !isAfter(replayed, at, header.ssrc, header.sequence))
       return;
     packets++;
-    channel.replay(record.datagram, record.address, record.port, record.arrivalUs, record.endTick);
+    channel.replay(record.datagram, record.address, record.port, record.arrivalUs, record.endTick, dryUs);
   });
   for (const file of files) wal.inherit(file);
   return { packets };

@@ -2,7 +2,7 @@ import { nowUs } from './clock.ts';
 
 const TURN_US = 20_000;
 /** After a pause as long as this, packets may wait unread: the timeline's clock starts its half second anew. */
-const STALL_US = 60_000;
+export const STALL_US = 60_000;
 
 /**
  * One 20 ms timer for all channels, on an absolute schedule: a late turn does not move the next ones. Turns that were
