@@ -106,6 +106,7 @@ function test() {
   const needed = {
     sipp: 'sip-tester',
     baresip: 'baresip-core',
+    'redis-server': 'redis-server',
     chromium: 'chromium',
     flite: 'flite',
     sox: 'sox',

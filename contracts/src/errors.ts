@@ -25,6 +25,11 @@ export const catalogue = {
     title: 'The embedded PostgreSQL did not start',
     action: 'Read DATA_DIR/postgres.log; set DATABASE_URL to use a server of your own.',
   },
+  REDIS_UNREACHABLE: {
+    status: 503,
+    title: 'Redis cannot be reached',
+    action: 'Check REDIS_URL and that Redis is running; unset REDIS_URL to keep jobs in PostgreSQL.',
+  },
   DATA_DIR_UNUSABLE: {
     status: 500,
     title: 'DATA_DIR cannot be used',

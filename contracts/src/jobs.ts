@@ -9,8 +9,17 @@ export const QUEUES = { recording: 'recording', webhooks: 'webhooks' } as const;
 export type OutboxRow =
   /** All channels are settled and the call has ended: the spool is whole. */
   | { readonly kind: 'recording'; readonly callId: CallId }
-  /** Event seq is to be fanned out to the webhooks that ask for its type. */
-  | { readonly kind: 'webhook'; readonly seq: number; readonly event: string; readonly callId: CallId };
+  /**
+   * Event seq is to be fanned out to the webhooks that ask for its type; with webhookId it goes to that one alone,
+   * whatever it asked for (a test or a replay, which dashboard-api may ask for more than once).
+   */
+  | {
+      readonly kind: 'webhook';
+      readonly seq: number;
+      readonly event: string;
+      readonly callId: CallId;
+      readonly webhookId?: string;
+    };
 
 export const recordingJobId = (callId: CallId): string => `recording-${callId}`;
 /** Also the webhook-id header: the same for each retry (Standard Webhooks 1.0.0). */

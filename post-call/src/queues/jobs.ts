@@ -1,14 +1,7 @@
-import { type CallId, type OutboxRow, QUEUES, deliveryIdOf, recordingJobId } from '@earshot/contracts';
+import { type CallId, QUEUES, deliveryIdOf, recordingJobId } from '@earshot/contracts';
 
 /** Queue of the single deliveries, apart from the fan-out: a slow endpoint must not hold up the next event. */
 export const DELIVERIES = 'deliveries';
-
-/**
- * What an outbox row may ask for. `webhookId` sends the event to this one webhook, whatever it subscribed to: a replay or
- * a test from dashboard-api, which may be asked for more than once.
- */
-export type OutboxPayload =
-  OutboxRow | (Extract<OutboxRow, { kind: 'webhook' }> & { readonly webhookId: string });
 
 export interface RecordingJob {
   readonly callId: CallId;

@@ -1,3 +1,4 @@
+import { setTimeout as delay } from 'node:timers/promises';
 import { EarshotError } from '@earshot/contracts';
 import type { Config, Log, Pool } from '@earshot/platform';
 import { createPostgresBackend, Queue, Worker, type Job, type JobsOptions } from 'bullmq';
@@ -11,6 +12,7 @@ const KEEP_EVENTS_MS = 600_000;
 const TRIM_MS = 600_000;
 /** While the database is away BullMQ reports it many times a second: one line a minute says as much. */
 const COMPLAIN_MS = 60_000;
+const READY_LIMIT_MS = 10_000;
 /** A job whose process died is taken up again after at most lock + check. */
 const LOCK_MS = 15_000;
 const STALLED_CHECK_MS = 10_000;
@@ -57,20 +59,22 @@ export class Jobs {
     this.#metrics = metrics;
   }
 
-  /** @throws EarshotError CONFIG_INVALID when REDIS_URL is set and the Redis client is not installed */
+  /** @throws EarshotError REDIS_UNREACHABLE when REDIS_URL is set and nothing answers there */
   static async open(
     config: Pick<Config, 'redisUrl'>,
     databaseUrl: string,
     log: Log,
     metrics: PostCallMetrics,
   ): Promise<Jobs> {
-    if (config.redisUrl !== null && !hasRedisClient()) {
-      throw new EarshotError('CONFIG_INVALID', 'REDIS_URL is set, but the package ioredis is not installed');
-    }
     const jobs = new Jobs(config, databaseUrl, log, metrics);
     // The first object brings BullMQ's schema up to date (under its own advisory lock), before the others need it.
     const first = jobs.#queue('recording', true);
-    await first.waitUntilReady();
+    const late = delay(READY_LIMIT_MS, 'late' as const, { ref: false });
+    if ((await Promise.race([first.waitUntilReady(), late])) === 'late' && config.redisUrl !== null) {
+      await jobs.close(0);
+      const { host } = new URL(config.redisUrl);
+      throw new EarshotError('REDIS_UNREACHABLE', `${host} did not answer within ${READY_LIMIT_MS / 1000} s`);
+    }
     return jobs;
   }
 
@@ -173,14 +177,5 @@ export class Jobs {
       connectionTimeoutMillis: 5000,
       ...(migrate ? { migrate: true } : {}),
     };
-  }
-}
-
-function hasRedisClient(): boolean {
-  try {
-    import.meta.resolve('ioredis');
-    return true;
-  } catch (_error) {
-    return false;
   }
 }
