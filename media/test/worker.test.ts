@@ -355,6 +355,36 @@ describe('media worker', () => {
     await until(() => transcripts.ended.has(dropped.channels[0]!), 'its end told');
   });
 
+  it('tells which leg of a sync it could not open', async () => {
+    const lacking = newCall(1);
+    host.refuse = true;
+    expect((await gateway.ask({ type: 'leg.sync', legs: [lacking.leg] })).type).toBe('leg.synced');
+    expect(gateway.failures).toMatchObject([{ legId: lacking.leg.legId, code: 'RTP_PORTS_EXHAUSTED' }]);
+  });
+
+  it('keeps the spool while transcripts has taken all but not committed it', async () => {
+    const call = newCall(1, { record: false });
+    const channel = call.channels[0]!;
+    transcripts.holdCommits = true;
+    const [sender] = await open(call);
+    for (let n = 0; n < 20; n++) await sender!.next();
+    const [totals] = await close(call);
+    await until(() => engine.latest(channel)?.endTick === totals!.endTick, 'the end on the engine');
+    expect(existsSync(folderOf(call))).toBe(true);
+    transcripts.holdCommits = false;
+    transcripts.settle(channel, totals!.endTick);
+    await until(() => !existsSync(folderOf(call)), 'the folder gone after the commit');
+  });
+
+  it('ends a channel that never received anything', async () => {
+    const call = newCall(1);
+    await open(call);
+    const [totals] = await close(call);
+    expect(totals).toMatchObject({ packetsReceived: 0 });
+    await until(() => transcripts.ended.get(call.channels[0]!) === totals!.endTick, 'its end told');
+    await until(() => !existsSync(join(folderOf(call), 'leg-0.json')), 'all settled');
+  });
+
   it('binds anew when a predecessor left no socket', async () => {
     const call = newCall(1);
     await open(call);

@@ -11,7 +11,7 @@ class RtpSender {
   constructor(port: number, ssrc: number) { this.port = port; this.ssrc = ssrc; this.ticks = ssrc % 3 === 0 ? 240 : ssrc % 3 === 1 ? 160 : 80; }
   one(n: number) { this.socket.send(rtpBytes({ sequence: 65000 + n, timestamp: 4294960000 + n * this.ticks, ssrc: this.ssrc, payload: markedPayload(n, this.ticks) }), this.port, '127.0.0.1'); }
   start() { let due = performance.now(); const turn = () => {
-      if (this.sent > 0 && Math.random() < 0.1) { const n = this.sent; this.sent += 2; this.one(n + 1); setTimeout(() => this.one(n), 3); due += this.ticks / 4; }
+      if (this.sent > 0 && this.ticks < 240 && Math.random() < 0.1) { const n = this.sent; this.sent += 2; this.one(n + 1); this.one(n); due += this.ticks / 4; }
       else this.one(this.sent++);
       due += this.ticks / 8; this.timer = setTimeout(turn, Math.max(0, due - performance.now())); }; turn(); }
   stop() { clearTimeout(this.timer!); }

@@ -18,6 +18,11 @@ export function createPool(databaseUrl: string, log: Log, max = 4): Pool {
     application_name: 'earshot',
   });
   pool.on('error', (error) => log.warn({ err: error }, 'database connection lost'));
+  // A client that is checked out has no listener of the pool's: an error between two queries would end the process. The
+  // next query on it fails, which is where it is dealt with.
+  pool.on('connect', (client) =>
+    client.on('error', (error) => log.debug({ err: error }, 'database connection broke')),
+  );
   return pool;
 }
 

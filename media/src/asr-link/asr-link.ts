@@ -175,8 +175,8 @@ export class AsrLink {
     const channel = this.#channels.get(id);
     if (channel === undefined || channel.state !== 'asking' || attempt < channel.attempt) return;
     channel.attempt = attempt;
+    // Taken by transcripts, which may still have to write it: not yet committed.
     channel.resumeTick = tick;
-    channel.committedTick = Math.max(channel.committedTick, tick);
     channel.state = 'placing';
     this.#settleIfDone(channel);
     this.#place(channel);
@@ -184,7 +184,7 @@ export class AsrLink {
 
   #committed(id: ChannelId, tick: number): void {
     const channel = this.#channels.get(id);
-    if (channel === undefined || tick <= channel.committedTick) return;
+    if (channel === undefined || tick < channel.committedTick) return;
     channel.committedTick = tick;
     // What a reopened channel would ask for: warm-up, and the hangover before it.
     const needed = tick - WARM_UP_TICKS - HANGOVER_TICKS;

@@ -16,6 +16,8 @@ const MAX_PENDING = 120;
 
 /** Appends one channel's blocks to its files, in order, one write in flight. */
 export class BlockWriter {
+  /** Since when something is not synced, milliseconds of performance.now(); Infinity when all is. */
+  dirtySinceMs = Infinity;
   /** All blocks up to here are in the files. */
   writtenTick = 0;
   /** Packets that arrived up to then need no write-ahead log any more. */
@@ -30,7 +32,6 @@ export class BlockWriter {
   #busy = false;
   #waiters: (() => void)[] = [];
   #closed = false;
-  #dirty = false;
 
   constructor(folder: string, channelIndex: number, health: DiskHealth) {
     this.#folder = folder;
@@ -80,8 +81,8 @@ export class BlockWriter {
 
   /** For power loss; the death of the process needs none. */
   sync(): Promise<void> {
-    if (!this.#dirty || this.#fd < 0) return Promise.resolve();
-    this.#dirty = false;
+    this.dirtySinceMs = Infinity;
+    if (this.#fd < 0) return Promise.resolve();
     return new Promise((resolve) => {
       fs.fdatasync(this.#fd, (error) => {
         // The file may have been closed meanwhile: it has its own way to the disk.
@@ -130,7 +131,7 @@ export class BlockWriter {
       this.#health.worked();
       this.#health.spoolBytes += block.bytes.length;
       this.#offset += block.bytes.length;
-      this.#dirty = true;
+      if (this.dirtySinceMs === Infinity) this.dirtySinceMs = performance.now();
     } else {
       this.#health.failed(error);
       this.#closeFile();

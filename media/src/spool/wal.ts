@@ -33,11 +33,13 @@ const ROTATE_BYTES = 16 * 1024 * 1024;
 const MAX_FILES = 64;
 /** In a turn that reads many packets a batch goes out after some 35 of them: a write costs 5 to 10 microseconds. */
 const FLUSH_BYTES = 8192;
+/** A packet after a pause as long as this (1 ms) is written at once: a thousand writes a second are 1 % of a core. */
+const QUIET_US = 1000;
 const FIRST_BATCH_BYTES = 256 * 1024;
 /** Beyond this the batch is dropped: a log that cannot be written must not take the memory. */
 const MAX_BATCH_BYTES = 64 * 1024 * 1024;
 /** A write that took longer than this (microseconds) shows that the disk pushes back; for a second the loop does not wait for it. */
-const SLOW_WRITE_US = 2_000;
+const SLOW_WRITE_US = 10_000;
 const SLOW_FOR_US = 1_000_000;
 /** A file that could not be opened is not tried again for each packet. */
 const RETRY_OPEN_US = 1_000_000;
@@ -45,7 +47,7 @@ const RETRY_OPEN_US = 1_000_000;
 /**
  * The write-ahead log of one worker: every packet taken, in arrival order, until the channels' blocks have it.
  *
- * A batch goes out at the end of each turn of the event loop, or earlier when it has grown. It is written in the turn itself:
+ * A batch goes out at the end of each turn of the event loop, or earlier when it has grown or nothing was written for 1 ms. It is written in the turn itself:
  * that is a copy into the page cache and leaves the shortest time in which a SIGKILL could take a packet that was read. While
  * the disk pushes back it is written by the thread pool, one write in flight.
  */
@@ -68,6 +70,7 @@ export class Wal {
   #scheduled = false;
   #inFlight = false;
   #slowUntilUs = 0;
+  #wroteUs = 0;
   #retryUs = 0;
   #closed = false;
 
@@ -186,7 +189,7 @@ export class Wal {
   }
 
   #schedule(): void {
-    if (this.#used >= FLUSH_BYTES) this.#write();
+    if (this.#used >= FLUSH_BYTES || this.#nowUs() - this.#wroteUs > QUIET_US) this.#write();
     if (this.#scheduled) return;
     this.#scheduled = true;
     setImmediate(this.#flushSoon);
@@ -200,6 +203,7 @@ export class Wal {
   #write(): void {
     if (this.#inFlight || this.#used === 0 || this.#fd < 0) return;
     const startUs = this.#nowUs();
+    this.#wroteUs = startUs;
     if (startUs < this.#slowUntilUs) return this.#flushInPool();
     const used = this.#used;
     this.#used = 0;

@@ -50,17 +50,21 @@ export class ControlServer {
 
   async #receive(link: GatewayLink, message: ToMedia): Promise<void> {
     try {
-      link.send(await this.#answer(message));
+      link.send(await this.#answer(link, message));
     } catch (error) {
-      const code: ErrorCode = isEarshotError(error) ? error.code : 'INTERNAL';
-      if (code === 'INTERNAL') this.#log.error({ err: error, type: message.type }, 'order failed');
       const legId = legIdOf(message);
-      const text = (error as Error).message;
-      if (legId !== null) link.send({ type: 'leg.failed', id: message.id, legId, code, message: text });
+      if (legId !== null) this.#failed(link, message.id, legId, error as Error);
+      else this.#log.error({ err: error, type: message.type }, 'order failed');
     }
   }
 
-  async #answer(message: ToMedia): Promise<FromMedia> {
+  #failed(link: GatewayLink, id: number, legId: LegId, error: Error): void {
+    const code: ErrorCode = isEarshotError(error) ? error.code : 'INTERNAL';
+    this.#log.warn({ err: error, legId, code }, 'order failed');
+    link.send({ type: 'leg.failed', id, legId, code, message: error.message });
+  }
+
+  async #answer(link: GatewayLink, message: ToMedia): Promise<FromMedia> {
     const { id } = message;
     switch (message.type) {
       case 'leg.open':
@@ -81,7 +85,8 @@ export class ControlServer {
           channels: await this.#legs.close(message.legId),
         };
       case 'leg.sync':
-        await this.#legs.sync(message.legs);
+        for (const { legId, error } of await this.#legs.sync(message.legs))
+          this.#failed(link, id, legId, error);
         return { type: 'leg.synced', id };
     }
   }

@@ -33,6 +33,11 @@ export interface KeeperParts {
   dryUs(): number;
 }
 
+export interface LegFailure {
+  readonly legId: LegId;
+  readonly error: Error;
+}
+
 /** The legs of this worker, from open (or adopted) to committed. */
 export class LegKeeper {
   readonly legs = new Map<LegId, MediaLeg>();
@@ -141,24 +146,33 @@ export class LegKeeper {
     return leg.totals;
   }
 
-  /** Brings the worker to what the gateway has: what it does not list is closed, what is not here is opened. */
-  async sync(legs: readonly Leg[]): Promise<void> {
+  /**
+   * Brings the worker to what the gateway has: what it does not list is closed, what is not here is opened.
+   * @returns the legs that could not be
+   */
+  async sync(legs: readonly Leg[]): Promise<readonly LegFailure[]> {
+    const failures: LegFailure[] = [];
+    const attempt = async (legId: LegId, work: Promise<unknown>): Promise<void> => {
+      try {
+        await work;
+      } catch (error) {
+        failures.push({ legId, error: error as Error });
+      }
+    };
     const listed = new Map(legs.map((leg) => [leg.legId, leg]));
-    const work: Promise<unknown>[] = [];
-    for (const leg of this.legs.values()) {
-      const wanted = listed.get(leg.leg.legId);
+    const work: Promise<void>[] = [];
+    for (const [legId, leg] of this.legs) {
+      const wanted = listed.get(legId);
       if (leg.state !== 'open') continue;
-      work.push(wanted === undefined ? this.close(leg.leg.legId) : this.update(wanted));
+      work.push(attempt(legId, wanted === undefined ? this.close(legId) : this.update(wanted)));
     }
     for (const leg of legs) {
-      if (!this.legs.has(leg.legId) && !this.#opening.has(leg.legId)) work.push(this.open(leg));
+      const here = this.legs.has(leg.legId) || this.#opening.has(leg.legId);
+      if (!here) work.push(attempt(leg.legId, this.open(leg)));
     }
-    for (const result of await Promise.allSettled(work)) {
-      if (result.status === 'rejected') {
-        this.#parts.log.error({ err: result.reason as Error }, 'leg could not be brought in line');
-      }
-    }
+    await Promise.all(work);
     this.#lender.returnUnclaimed();
+    return failures;
   }
 
   /** Takes over what a predecessor left; see restore.ts. */

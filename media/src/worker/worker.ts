@@ -12,6 +12,8 @@ import { SpoolRoom } from './spool-room.ts';
 import { TurnTimer } from './timer.ts';
 
 const SECOND_US = 1_000_000;
+/** Block files synced a second at most. */
+const MAX_SYNCS = 50;
 
 /** Puts the worker together, takes over from a predecessor, and starts its timer. */
 export async function startWorker(context: ChildContext): Promise<Service> {
@@ -64,11 +66,18 @@ export async function startWorker(context: ChildContext): Promise<Service> {
     if (!syncing) void sync();
   };
 
-  /** fdatasync of the log and of the files written since, one at a time, so that the thread pool stays free for writes. */
+  /**
+   * fdatasync of the log, which has everything, and of the block files that wait longest, one at a time: each may cost the
+   * disk a journal commit, which PostgreSQL's own commits would wait for.
+   */
   const sync = async (): Promise<void> => {
     syncing = true;
     await wal.sync();
-    for (const leg of legs.legs.values()) for (const channel of leg.channels) await channel.writer.sync();
+    const dirty = [...legs.legs.values()]
+      .flatMap((leg) => leg.channels.map((channel) => channel.writer))
+      .filter((writer) => writer.dirtySinceMs < Infinity)
+      .sort((a, b) => a.dirtySinceMs - b.dirtySinceMs);
+    for (const writer of dirty.slice(0, MAX_SYNCS)) await writer.sync();
     syncing = false;
   };
 

@@ -190,13 +190,19 @@ export class FakeTranscripts {
   }
 
   #receive(connection: Connection<ToCommit, FromCommit>, message: ToCommit): void {
-    if (message.type === 'ended') this.ended.set(message.channel, message.endTick);
+    if (message.type === 'ended') {
+      this.ended.set(message.channel, message.endTick);
+      const tick = this.settledTick.get(message.channel) ?? 0;
+      connection.send({ type: 'committed', channel: message.channel, tick });
+    }
     if (message.type !== 'attempt') return;
     const { channel } = message;
     this.asked.push({ channel, attempt: message.attempt });
     const attempt = Math.max(message.attempt, this.attempts.get(channel) ?? 0);
     this.attempts.set(channel, attempt);
-    connection.send({ type: 'resume', channel, attempt, tick: this.settledTick.get(channel) ?? 0 });
+    const tick = this.settledTick.get(channel) ?? 0;
+    connection.send({ type: 'resume', channel, attempt, tick });
+    if (tick > 0) connection.send({ type: 'committed', channel, tick });
   }
 }
 
@@ -205,9 +211,12 @@ type Answer = Extract<FromMedia, { id: number }>;
 /** The gateway's end of the control link. */
 export class FakeGateway {
   readonly reports: FromMedia[] = [];
+  readonly failures: Extract<FromMedia, { type: 'leg.failed' }>[] = [];
   hellos = 0;
   readonly #answers = new Map<number, Answer>();
   readonly #dialer: Dialer<FromMedia, ToMedia>;
+  /** A leg that a sync could not bring in line is told before its answer. */
+  readonly #syncs = new Set<number>();
   #nextId = 1;
 
   constructor(runDir: string) {
@@ -215,6 +224,7 @@ export class FakeGateway {
       open: () => undefined,
       message: (message) => {
         if (message.type === 'hello') this.hellos++;
+        else if (message.type === 'leg.failed' && this.#syncs.has(message.id)) this.failures.push(message);
         else if ('id' in message) this.#answers.set(message.id, message);
         else this.reports.push(message);
       },
@@ -231,6 +241,7 @@ export class FakeGateway {
   ): Promise<Answer> {
     await this.connected();
     const id = this.#nextId++;
+    if (message.type === 'leg.sync') this.#syncs.add(id);
     this.#dialer.send({ ...message, id });
     await until(() => this.#answers.has(id), `answer to ${message.type}`);
     return this.#answers.get(id)!;
