@@ -172,7 +172,9 @@ export class Host {
         name,
         instance,
         env,
-        ...(name === 'dashboard-api' ? { firstEnv: { EARSHOT_SIGNIN_TOKEN: this.#signInToken } } : {}),
+        ...(name === 'dashboard-api'
+          ? { firstEnv: { EARSHOT_SIGNIN_TOKEN: this.#signInToken }, laterEnv: () => this.#sameHttpPort() }
+          : {}),
         ...(lent === undefined ? {} : { lent }),
       });
       return new Supervised(spec, this.#log, {
@@ -189,6 +191,13 @@ export class Host {
     });
     this.#children.set(name, children);
     return children.map((child) => child.start());
+  }
+
+  /** With HTTP_PORT=0 the first process took a free port, and links to it are out by now. */
+  #sameHttpPort(): NodeJS.ProcessEnv {
+    if (this.#config.httpPort !== 0 || this.#config.publicUrl !== null) return {};
+    const url = this.#children.get('dashboard-api')?.[0]?.info['url'];
+    return typeof url === 'string' && URL.canParse(url) ? { HTTP_PORT: new URL(url).port || '80' } : {};
   }
 
   #receive(name: ServiceName, instance: number, message: FromChild, child: Supervised): void {

@@ -32,6 +32,8 @@ export interface SpecOptions {
   readonly env: NodeJS.ProcessEnv;
   /** Only the first process gets these: a one-time sign-in token must not live again after a crash. */
   readonly firstEnv?: NodeJS.ProcessEnv;
+  /** Only its replacements get these. */
+  readonly laterEnv?: () => NodeJS.ProcessEnv;
   readonly lent?: () => readonly { readonly message: ToChild; readonly handle: RawHandle }[];
 }
 
@@ -43,7 +45,7 @@ export function specOf(options: SpecOptions): ProcessSpec {
     env: (start) => ({
       ...options.env,
       EARSHOT_INSTANCE: String(instance),
-      ...(start === 0 ? options.firstEnv : {}),
+      ...(start === 0 ? options.firstEnv : options.laterEnv?.()),
     }),
     maxOldSpaceMb: MAX_OLD_SPACE_MB[name] ?? 512,
     hungAfterMs: HUNG_AFTER_MS[name] ?? 15_000,

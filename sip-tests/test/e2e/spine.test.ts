@@ -1,4 +1,6 @@
 /** The whole of Earshot as a person starts it, called by a SIP client that shares no code with it. */
+import { readFile } from 'node:fs/promises';
+import { join } from 'node:path';
 import type { CallView } from '@earshot/contracts';
 import { Webhook } from 'standardwebhooks';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
@@ -40,6 +42,20 @@ async function placeCalls(
   );
   expect(report.perCall.map((call) => call.failure)).toEqual(report.perCall.map(() => null));
   return report.perCall;
+}
+
+async function kill(workspace: string): Promise<void> {
+  const [pid] = await earshot.pidsOf(workspace);
+  expect(pid, workspace).toBeGreaterThan(0);
+  process.kill(pid!, 'SIGKILL');
+}
+
+/** The server that has this Earshot's data. */
+async function killPostgres(): Promise<void> {
+  const file = join(earshot.dataDir, 'postgres', 'data', 'postmaster.pid');
+  const pid = Number((await readFile(file, 'utf8')).split('\n')[0]);
+  expect(pid).toBeGreaterThan(0);
+  process.kill(pid, 'SIGKILL');
 }
 
 async function complete(call: GeneratedCall): Promise<CallView> {
@@ -110,11 +126,6 @@ describe('a SIPREC call', () => {
   );
 
   test('loses no packet and no word when a media worker and an engine are killed in the middle of it', async () => {
-    const kill = async (workspace: string): Promise<void> => {
-      const [pid] = await earshot.pidsOf(workspace);
-      expect(pid, workspace).toBeGreaterThan(0);
-      process.kill(pid!, 'SIGKILL');
-    };
     const timers = [setTimeout(() => void kill('media'), 9_000), setTimeout(() => void kill('asr'), 17_000)];
     const calls = await placeCalls(2, 'udp');
     timers.forEach(clearTimeout);
@@ -122,6 +133,20 @@ describe('a SIPREC call', () => {
       const view = await complete(call);
       expectEveryPacket(call, view);
       await expectWords(call, view);
+    }
+  }, 120_000);
+
+  test('outlives every other process of the node, killed one after another, PostgreSQL included', async () => {
+    const victims = ['gateway', 'sip-endpoint', 'transcripts', 'dashboard-api', 'post-call'];
+    const timers = victims.map((name, i) => setTimeout(() => void kill(name), 4_000 + 3_000 * i));
+    timers.push(setTimeout(() => void killPostgres(), 20_000));
+    const calls = await placeCalls(2, 'udp');
+    timers.forEach(clearTimeout);
+    for (const call of calls) {
+      const view = await complete(call);
+      expectEveryPacket(call, view);
+      await expectWords(call, view);
+      await expectRecording(view);
     }
   }, 120_000);
 
