@@ -1,15 +1,6 @@
 import type { EventView } from '@earshot/contracts';
+import { eventOf, type EventRow } from '@earshot/platform';
 import type { Database } from './database.ts';
-
-interface EventRow {
-  readonly epoch: number;
-  readonly seq: number;
-  readonly call_id: string;
-  readonly call_seq: number;
-  readonly type: string;
-  readonly timestamp: Date;
-  readonly data: Record<string, unknown>;
-}
 
 export interface EventRange {
   /** Exclusive. */
@@ -31,15 +22,7 @@ export async function listEvents(db: Database, range: EventRange): Promise<Event
      order by seq limit $4`,
     [range.after, range.upTo ?? null, range.callId ?? null, range.limit],
   );
-  return rows.map((row) => ({
-    epoch: row.epoch,
-    seq: row.seq,
-    callId: row.call_id,
-    callSeq: row.call_seq,
-    type: row.type,
-    timestamp: row.timestamp.toISOString(),
-    data: row.data,
-  }));
+  return rows.map(eventOf);
 }
 
 export interface LogState {

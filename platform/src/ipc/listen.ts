@@ -3,6 +3,9 @@ import net from 'node:net';
 import { Connection, type ConnectionHandlers } from './connection.ts';
 
 export interface Listener {
+  /** Stops reading on all connections, so that the peers feel it, until resume(): for an arrow whose policy is to block. */
+  pause(): void;
+  resume(): void;
   close(): Promise<void>;
 }
 
@@ -16,6 +19,7 @@ export function listen<In, Out>(
 ): Promise<Listener> {
   rmSync(path, { force: true });
   const open = new Set<net.Socket>();
+  let paused = false;
   const server = net.createServer((socket) => {
     open.add(socket);
     socket.on('close', () => open.delete(socket));
@@ -25,16 +29,25 @@ export function listen<In, Out>(
       close: (error) => handlers?.close(error),
     });
     handlers = accept(connection);
+    if (paused) socket.pause();
   });
   return new Promise((resolve, reject) => {
     server.once('error', reject);
     server.listen(path, () => {
       server.off('error', reject);
       resolve({
+        pause() {
+          paused = true;
+          for (const socket of open) socket.pause();
+        },
+        resume() {
+          paused = false;
+          for (const socket of open) socket.resume();
+        },
         close: () =>
           new Promise((done) => {
             server.close(() => done());
-            for (const socket of open) socket.end();
+            for (const socket of open) socket.resume().end();
           }),
       });
     });

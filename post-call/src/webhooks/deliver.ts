@@ -1,5 +1,4 @@
-import type { EventView } from '@earshot/contracts';
-import type { Log, Pool } from '@earshot/platform';
+import { eventOf, type EventRow, type Log, type Pool } from '@earshot/platform';
 import type { PostCallMetrics } from '../metrics.ts';
 import type { DeliveryJob } from '../queues/jobs.ts';
 import { post, type PostLimits, type PostResult } from './post.ts';
@@ -34,19 +33,12 @@ export class RetryLater extends Error {
   }
 }
 
-interface Row {
-  state: string;
-  tries: number;
-  url: string;
-  secret: string;
-  active: boolean;
-  epoch: number;
-  seq: number;
-  call_id: string;
-  call_seq: number;
-  type: string;
-  timestamp: Date;
-  data: Record<string, unknown>;
+interface Row extends EventRow {
+  readonly state: string;
+  readonly tries: number;
+  readonly url: string;
+  readonly secret: string;
+  readonly active: boolean;
 }
 
 /**
@@ -113,16 +105,7 @@ function judge(options: DeliverOptions, result: PostResult, tries: number): Verd
 }
 
 function send(options: DeliverOptions, id: string, row: Row, nowMs: number): Promise<PostResult> {
-  const event: EventView = {
-    epoch: row.epoch,
-    seq: row.seq,
-    callId: row.call_id,
-    callSeq: row.call_seq,
-    type: row.type,
-    timestamp: row.timestamp.toISOString(),
-    data: row.data,
-  };
-  const body = JSON.stringify(event);
+  const body = JSON.stringify(eventOf(row));
   const timestampS = Math.floor(nowMs / 1000);
   return post({
     url: row.url,

@@ -22,7 +22,6 @@ import { CallDirectory } from './directory.ts';
 import { Fences } from './fences.ts';
 import { LiveBus } from './live-bus.ts';
 import { createMetrics, type TranscriptsMetrics } from './metrics.ts';
-import { listenPausable, type PausableListener } from './pausable.ts';
 import { secondsSince, Words } from './words.ts';
 
 /** Queued changes at which engines are no longer read: they hold their finals, media workers their audio. */
@@ -63,7 +62,7 @@ export class TranscriptsService {
   readonly #attempts: Attempts;
   readonly #ended = new Set<CallDocument>();
   #listeners: Listener[] = [];
-  #wordsListener: PausableListener | null = null;
+  #wordsListener: Listener | null = null;
   #paused = false;
   #sweeper: NodeJS.Timeout | null = null;
 
@@ -130,13 +129,10 @@ export class TranscriptsService {
     const documents = await this.#load();
     this.#directory.adopt(documents);
     for (const call of documents) if (call.endedAtMs !== null) this.#ended.add(call);
-    this.#wordsListener = await listenPausable<FromEngine, ToEngine>(
-      this.#path(sockets.words),
-      (connection) => {
-        connection.send({ type: 'hello', pid: process.pid });
-        return { message: (message) => this.#words.receive(message), close: () => undefined };
-      },
-    );
+    this.#wordsListener = await listen<FromEngine, ToEngine>(this.#path(sockets.words), (connection) => {
+      connection.send({ type: 'hello', pid: process.pid });
+      return { message: (message) => this.#words.receive(message), close: () => undefined };
+    });
     this.#listeners = [
       this.#wordsListener,
       await listen<ToCommit, FromCommit>(this.#path(sockets.commit), (connection) => ({

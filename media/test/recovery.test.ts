@@ -1,0 +1,203 @@
+import { existsSync, rmSync, writeFileSync } from 'node:fs';
+import { ULAW_TO_LINEAR } from '@earshot/contracts';
+import { describe, expect, it } from 'vitest';
+import { newCall } from './support/call.ts';
+import { FakeEngine, FakeTranscripts } from './support/fakes.ts';
+import { audioTicks, sentBytes, useRoom } from './support/room.ts';
+import { RtpSender } from './support/rtp.ts';
+import { until } from './support/until.ts';
+
+const room = useRoom();
+
+describe('recovery', () => {
+  it('loses nothing when the process is killed in mid-stream and replaced', async () => {
+    const call = newCall(2);
+    const pair = await room.open(call);
+    for (const sender of pair) sender.start();
+    await until(() => pair[0]!.sent >= 43 && pair[1]!.sent >= 43, 'mid-stream');
+    // What was sent is in the log: the next packet is up to 20 ms away.
+    await until(() => room.loggedPackets() === pair[0]!.sent + pair[1]!.sent, 'all that was sent in the log');
+    await room.host.kill();
+    const killedAt = pair[0]!.sent;
+    await until(() => pair[0]!.sent >= killedAt + 25, 'packets while nobody reads');
+    await room.replaceWorker();
+    expect((await room.gateway.ask({ type: 'leg.sync', legs: [call.leg] })).type).toBe('leg.synced');
+    await until(() => pair[0]!.sent >= killedAt + 100, 'life goes on');
+    for (const sender of pair) sender.stop();
+    const closed = await room.gateway.ask({ type: 'leg.close', legId: call.leg.legId });
+    if (closed.type !== 'leg.closed') throw new Error(JSON.stringify(closed));
+    for (const [i, sender] of pair.entries()) {
+      const { bytes, spans } = room.spooled(call, i);
+      expect(bytes.length / 160).toBe(sender.sent);
+      expect(bytes).toEqual(sentBytes(sender.sent));
+      for (const [n, [from]] of spans.entries()) if (n > 0) expect(from).toBe(spans[n - 1]![1]);
+      expect(closed.channels[i]).toMatchObject({ packetsReceived: sender.sent, packetsLost: 0 });
+      const opening = await room.ready(call.channels[i]!);
+      expect(opening.attempt).toBeGreaterThan(1);
+      await until(() => opening.endTick !== null, 'end on the engine');
+    }
+    expect(room.engine.faults).toEqual([]);
+  }, 40_000);
+
+  it('finishes a leg that was closed but not committed when the process died', async () => {
+    const call = newCall(1, { record: false });
+    const channel = call.channels[0]!;
+    room.engine.creditAheadTicks = 1600;
+    room.transcripts.holdCommits = true;
+    const [sender] = await room.open(call);
+    for (let n = 0; n < 150; n++) await sender!.next();
+    const [totals] = await room.close(call);
+    await room.host.kill();
+    room.transcripts.holdCommits = false;
+    room.engine.creditAheadTicks = 16_000;
+    await room.replaceWorker();
+    await until(
+      () => (room.transcripts.settledTick.get(channel) ?? 0) === totals!.endTick,
+      'settled to the end',
+    );
+    expect([...room.heardTicks(channel).values()]).toEqual(
+      sentBytes(150).map((code) => ULAW_TO_LINEAR[code]),
+    );
+    await until(() => !existsSync(room.folderOf(call)), 'the folder gone, for nothing is to be recorded');
+    expect(room.engine.faults).toEqual([]);
+  });
+
+  it('opens a channel again on another engine when its engine dies, from the committed tick on', async () => {
+    await room.host.drain();
+    room.host.engines = 2;
+    await room.host.start();
+    const call = newCall(1);
+    const channel = call.channels[0]!;
+    const [sender] = await room.open(call);
+    sender!.start();
+    const first = await room.ready(channel);
+    await until(() => audioTicks(first) > 8000, 'a second heard');
+    room.transcripts.holdCommits = true;
+    const committed = room.transcripts.settledTick.get(channel)!;
+    const heardBefore = room.heardTicks(channel);
+    const second = await FakeEngine.start(room.host.runDir, 1);
+    await room.engine.die();
+    const dead = room.engine;
+    room.engine = second;
+    const opening = await room.ready(channel);
+    expect(opening.attempt).toBeGreaterThan(first.attempt);
+    expect(opening.outputFromTick).toBe(committed);
+    expect(opening.fromTick).toBe(Math.max(0, committed - 8000));
+    await until(() => opening.at > first.at + 8000, 'life goes on');
+    sender!.stop();
+    const [totals] = await room.close(call);
+    await until(() => opening.endTick === totals!.endTick, 'end');
+    for (const [tick, sample] of room.heardTicks(channel)) {
+      if (heardBefore.has(tick)) expect(heardBefore.get(tick)).toBe(sample);
+    }
+    const firstAudio = dead.openings[0]!.heard.find((each) => each.kind === 'audio')!.from;
+    expect(audioTicks(opening)).toBe(sender!.sent * 160 - Math.max(0, opening.fromTick - firstAudio));
+    expect([...dead.faults, ...room.engine.faults]).toEqual([]);
+    expect(await room.host.metric('earshot_asr_reopens_total', { reason: 'engine_link' })).toBe(1);
+  });
+
+  it('opens a channel again when its engine cannot keep it', async () => {
+    const call = newCall(1);
+    const [sender] = await room.open(call);
+    sender!.start();
+    const first = await room.ready(call.channels[0]!);
+    await until(() => audioTicks(first) > 1600, 'something heard');
+    room.engine.giveBack(first);
+    await until(() => room.engine.latest(call.channels[0]!)!.attempt > first.attempt, 'opened again');
+    const again = room.engine.latest(call.channels[0]!)!;
+    await until(() => again.at > first.at + 1600, 'life goes on');
+    expect(room.engine.faults).toEqual([]);
+    expect(await room.host.metric('earshot_asr_reopens_total', { reason: 'engine_lost' })).toBe(1);
+  });
+
+  it('asks a replaced transcripts where to go on, for every channel that is not finished', async () => {
+    const call = newCall(2);
+    const pair = await room.open(call);
+    for (const sender of pair) sender.start();
+    const first = await room.ready(call.channels[0]!);
+    await until(() => first.at > 8000, 'a second heard');
+    const before = room.transcripts;
+    await room.transcripts.die();
+    room.transcripts = await FakeTranscripts.start(room.host.runDir, before);
+    room.engine.transcripts = room.transcripts;
+    await until(() => room.transcripts.asked.length >= 2, 'asked for both channels');
+    await until(() => room.engine.latest(call.channels[0]!)!.attempt > first.attempt, 'opened again');
+    await until(() => room.engine.latest(call.channels[0]!)!.at > first.at + 8000, 'life goes on');
+    for (const sender of pair) sender.stop();
+    const totals = await room.close(call);
+    for (const total of totals) {
+      await until(
+        () => room.transcripts.settledTick.get(total.channel) === total.endTick,
+        'settled to the end',
+      );
+    }
+    expect(room.engine.faults).toEqual([]);
+  });
+
+  it('keeps the spool while transcripts has taken all but not committed it', async () => {
+    const call = newCall(1, { record: false });
+    const channel = call.channels[0]!;
+    room.transcripts.holdCommits = true;
+    const [sender] = await room.open(call);
+    for (let n = 0; n < 20; n++) await sender!.next();
+    const [totals] = await room.close(call);
+    await until(() => room.engine.latest(channel)?.endTick === totals!.endTick, 'the end on the engine');
+    expect(existsSync(room.folderOf(call))).toBe(true);
+    room.transcripts.holdCommits = false;
+    room.transcripts.settle(channel, totals!.endTick);
+    await until(() => !existsSync(room.folderOf(call)), 'the folder gone after the commit');
+  });
+
+  it('binds anew when a predecessor left no socket', async () => {
+    const call = newCall(1);
+    await room.open(call);
+    await room.host.kill();
+    room.host.lent.clear();
+    await room.replaceWorker();
+    expect([...room.host.lent.keys()]).toEqual(call.channels);
+    const sender = new RtpSender(room.host.portOf(call.channels[0]!));
+    room.senders.push(sender);
+    await room.gateway.ask({ type: 'leg.sync', legs: [call.leg] });
+    for (let n = 0; n < 5; n++) await sender.next();
+    const [totals] = await room.close(call);
+    expect(totals!.packetsReceived).toBe(5);
+  });
+
+  it('feeds an engine that comes late from the files, what the tape has dropped included', async () => {
+    const call = newCall(1);
+    const channel = call.channels[0]!;
+    room.engine.creditAheadTicks = 800;
+    room.transcripts.holdCommits = true;
+    const [sender] = await room.open(call);
+    const opening = await room.ready(channel);
+    // 30 s in a burst of which each packet is believed by its timestamp; the tape keeps the last 20.
+    for (let n = 0; n < 1500; n++) {
+      await sender!.next();
+      // A round trip lets the worker read on before the socket's buffer is full.
+      if (n % 25 === 24) await room.gateway.ask({ type: 'leg.update', leg: call.leg });
+    }
+    const [totals] = await room.close(call);
+    expect(totals).toMatchObject({ packetsReceived: 1500, packetsLost: 0 });
+    room.engine.creditAheadTicks = 80_000;
+    await until(() => opening.endTick === totals!.endTick, 'the end, from the files', 30_000);
+    expect([...room.heardTicks(channel).values()]).toEqual(
+      sentBytes(1500).map((code) => ULAW_TO_LINEAR[code]),
+    );
+    expect(room.engine.faults).toEqual([]);
+  }, 40_000);
+
+  it('goes on from memory when the spool cannot be written', async () => {
+    const call = newCall(1);
+    const [sender] = await room.open(call);
+    const folder = room.folderOf(call);
+    rmSync(folder, { recursive: true });
+    writeFileSync(folder, 'in the way');
+    sender!.start();
+    const opening = await room.ready(call.channels[0]!);
+    await until(() => audioTicks(opening) > 12_000, 'words go on');
+    expect(await room.host.metric('earshot_spool_write_errors_total')).toBeGreaterThan(0);
+    sender!.stop();
+    const [totals] = await room.close(call);
+    expect(totals).toMatchObject({ packetsReceived: sender!.sent, packetsLost: 0 });
+  });
+});
