@@ -111,7 +111,7 @@ describe("a channel's pipeline", () => {
     wal.close();
   });
 
-  it('makes next to no garbage for a packet', () => {
+  it('makes little garbage for a packet beyond that of rtp.js', () => {
     setFlagsFromString('--expose-gc');
     const gc = runInNewContext('gc') as () => void;
     const { channel, wal, zeroUs } = newChannel();
@@ -128,9 +128,9 @@ describe("a channel's pipeline", () => {
     const before = process.memoryUsage().heapUsed;
     send(20_000, 24_000);
     const perPacket = (process.memoryUsage().heapUsed - before) / 4000;
-    // Measured: about 215 bytes. Boxed doubles (arrival times are beyond 31 bits), the view that the log's checksum is taken
-    // of, and every 25th packet a block for the disk. One closure or packet object more shows.
-    expect(perPacket).toBeLessThan(400);
+    // Measured: about 1,010 bytes, 800 of them rtp.js's (a Map and four views a packet). The rest: boxed doubles (arrival
+    // times are beyond 31 bits), the view that the log's checksum is taken of, and every 25th packet a block for the disk.
+    expect(perPacket).toBeLessThan(1200);
     wal.close();
   });
 });
