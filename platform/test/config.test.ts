@@ -51,3 +51,7 @@ test('the address check takes networks, single addresses and IPv4 in IPv6 form',
   expect(['192.0.2.200', '198.51.100.7', '::ffff:192.0.2.1', '2001:db8::5'].every(allowed)).toBe(true);
   expect(['192.0.3.1', '198.51.100.8', '2001:db9::1', 'nonsense'].some(allowed)).toBe(false);
 });
+
+test('a setting whose part is not built yet is refused, not ignored', () => {
+  expect(faultOf({ RETENTION_DAYS: '30' })).toContain('RETENTION_DAYS');
+});
