@@ -23,13 +23,14 @@ async function main(): Promise<void> {
     say('Stopping: live calls are ended and what was said is stored. Press Ctrl-C again to end at once.');
     void host.stop().then(() => process.exit(0));
   };
-  process.on('SIGINT', onSignal);
-  process.on('SIGTERM', onSignal);
+  // SIGHUP: the terminal was closed.
+  for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, onSignal);
+  for (const stream of [process.stdout, process.stderr]) stream.on('error', () => undefined);
   try {
     const ready = await host.start();
     say(
-      `Earshot is ready: ${ready.url}/signin?token=${ready.signInToken}  SIP ${ready.sip} (UDP and TCP)  ` +
-        `API key in ${ready.apiKeyAt}`,
+      `\nEarshot is ready: ${ready.url}/signin?token=${ready.signInToken}  SIP ${ready.sip} (UDP and TCP)  ` +
+        `API key in ${ready.apiKeyAt}\n`,
     );
   } catch (error) {
     // Stopped by a signal meanwhile: that ends the process in order.

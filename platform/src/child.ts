@@ -55,7 +55,7 @@ export interface HostLink {
 
 /**
  * Runs a process under host: reads the configuration, waits for lent sockets, starts the service, says ready,
- * answers pings, drains when told, ends by itself when host is gone. SIGINT and SIGTERM are ignored: a terminal sends them
+ * answers pings, drains when told, ends by itself when host is gone. SIGINT, SIGTERM and SIGHUP are ignored: a terminal sends them
  * to the whole group, and the order of stopping is host's. Without an IPC channel (a container of its own) SIGTERM drains.
  */
 export async function runChild(
@@ -89,7 +89,7 @@ export async function runChild(
     }
   };
   channel.onDrain = () => void drain();
-  for (const signal of ['SIGINT', 'SIGTERM'] as const) {
+  for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {
     process.on(signal, () => {
       if (!channel.underHost) void drain();
     });

@@ -19,14 +19,22 @@ export function createLog(process: string, level: string): Log {
       censor: '[redacted]',
     },
   };
-  return globalThis.process.stdout.isTTY ? pino(options, forPeople()) : pino(options);
+  return pino(options, globalThis.process.stdout.isTTY ? forPeople() : standardOutput());
+}
+
+/** A terminal that was closed, or a pipe whose reader has gone, loses log lines; it must not end a call. */
+function standardOutput(): ReturnType<typeof pino.destination> {
+  const destination = pino.destination({ dest: 1, sync: true });
+  destination.on('error', () => undefined);
+  return destination;
 }
 
 const forPeople = (): DestinationStream =>
   PinoPretty({
+    destination: standardOutput(),
+    singleLine: true,
     colorize: true,
-    sync: true,
     translateTime: 'SYS:HH:MM:ss.l',
     messageFormat: '{process} {msg}',
-    ignore: 'process',
+    ignore: 'process,pid',
   });
