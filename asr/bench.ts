@@ -5,8 +5,7 @@
  * its sockets, as many channels as stand there, each with audio whenever it has room; the CPU time of both its threads.
  * Channels per core = seconds of audio per second of CPU time. No silence is left out, nothing is paced.
  */
-import { type ChannelId, channelIdOf } from '@earshot/contracts';
-import type { CallId } from '@earshot/contracts';
+import { type CallId, type ChannelId, channelIdOf, monoUs } from '@earshot/contracts';
 import { cpus } from 'node:os';
 import { fileURLToPath } from 'node:url';
 import { Engine } from './src/engine/engine.ts';
@@ -86,7 +85,7 @@ async function throughEngine(model: ModelDescription, thread: StepThread, channe
     maxChannels: channels,
     sizes: BATCH_SIZES,
     sink: nowhere,
-    nowMs: () => performance.now(),
+    nowMs: () => monoUs() / 1000,
     onStep: ({ samples }) => {
       audioSeconds += samples / 8000;
       if (audioSeconds >= ENGINE_AUDIO_SECONDS) finish();

@@ -66,6 +66,11 @@ export class ChannelInput {
   }
 
   /** Arrival of the last audio that a chunk was filled from, monotonic microseconds. */
+  /** Arrival of the oldest audio that waits (monotonic microseconds); null when none does. */
+  get oldestArrivalUs(): number | null {
+    return this.#arrivals[0]?.us ?? null;
+  }
+
   get arrivalUs(): number {
     return this.#arrivalUs;
   }

@@ -4,6 +4,8 @@ import type { ModelDescription, StepBuffers } from '../models/model.ts';
 import { ChannelInput } from './channel-input.ts';
 import type { ChannelOwner, WordsSink } from './sink.ts';
 
+/** Audio older than this waits behind that of live channels. A chunk of theirs is 0.4 s old when it is full. */
+const CATCH_UP_AFTER_US = 3_000_000;
 /** Audio that may be on its way or queued, in ticks. Ten chunks of 300 ms: replay is never short of one. */
 export const CREDIT_WINDOW_TICKS = 3 * 8000;
 /** A sender beyond twice its credit is broken. */
@@ -82,6 +84,15 @@ export class Channel {
   }
 
   /** @returns false when far more came than the credit allowed */
+  /**
+   * Whether the next chunk is of now. A channel that was opened again has what was said meanwhile to catch up with, and one
+   * opened for it (`catch-up`) is never live. @param nowUs monotonic microseconds, as arrivals are
+   */
+  isLive(nowUs: number): boolean {
+    const oldestUs = this.#input.oldestArrivalUs ?? nowUs;
+    return this.live && nowUs - oldestUs <= CATCH_UP_AFTER_US;
+  }
+
   audio(startTick: number, arrivalUs: number, body: Uint8Array): boolean {
     return this.#input.audio(startTick, arrivalUs, body);
   }

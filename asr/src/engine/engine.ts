@@ -21,7 +21,7 @@ export interface EngineOptions {
   readonly maxChannels: number;
   readonly sizes: readonly number[];
   readonly sink: WordsSink;
-  /** Monotonic milliseconds. */
+  /** Monotonic milliseconds, of the clock that arrivals are of (contracts' monoUs). */
   readonly nowMs: () => number;
   readonly onStep: (report: StepReport) => void;
   /** The model failed: the engine is of no more use. */
@@ -145,7 +145,9 @@ export class Engine {
         break;
       case 'chunk':
         channel.scheduled = true;
-        (channel.live ? this.#waiting.live : this.#waiting.catchUp).push(channel);
+        (channel.isLive(1000 * this.#options.nowMs()) ? this.#waiting.live : this.#waiting.catchUp).push(
+          channel,
+        );
         this.#schedule();
         break;
     }

@@ -1,4 +1,4 @@
-import { type EngineRow, sockets } from '@earshot/contracts';
+import { type EngineRow, monoUs, sockets } from '@earshot/contracts';
 import type { Log, Registry } from '@earshot/platform';
 import { join } from 'node:path';
 import { Engine } from '../engine/engine.ts';
@@ -70,7 +70,7 @@ export async function startAsr(options: AsrOptions): Promise<AsrService> {
     maxChannels,
     sizes: BATCH_SIZES,
     sink: words,
-    nowMs: () => performance.now(),
+    nowMs: () => monoUs() / 1000,
     onStep,
     onFailure: options.onFailure,
   });

@@ -1,5 +1,6 @@
 import { expect, test } from 'vitest';
 import { Channel } from '../../src/engine/channel.ts';
+import { shareBuffers } from '../../src/engine/shared-step.ts';
 import type { ChannelOwner, WordsSink } from '../../src/engine/sink.ts';
 import { describeModel } from '../../src/models/folder.ts';
 import { SHIPPED_MODEL, channelNamed } from '../support/rig.ts';
@@ -45,4 +46,17 @@ test('a replay of silence as long as the credit gets new credit at once', () => 
     channel.advance(0);
   }
   expect(credits.slice(1)).toEqual(Array.from({ length: 10 }, (_, i) => (i + 1) * 24_000));
+});
+
+test('what was said more than 3 s ago waits behind live channels, and what follows it is live again', () => {
+  const { channel } = quietChannel();
+  const second = new Uint8Array(2 * 8000);
+  const nowUs = 100_000_000;
+  expect(channel.isLive(nowUs)).toBe(true);
+  channel.audio(0, nowUs - 5_000_000, second);
+  channel.audio(8000, nowUs - 100_000, second);
+  expect(channel.isLive(nowUs)).toBe(false);
+  const buffers = shareBuffers(describeModel(SHIPPED_MODEL), 1);
+  for (let chunk = 0; chunk < 4; chunk++) channel.fill(buffers, 0, 2400);
+  expect(channel.isLive(nowUs)).toBe(true);
 });

@@ -1,4 +1,4 @@
-import { type ChannelId, type FromEngine, sockets } from '@earshot/contracts';
+import { type ChannelId, type FromEngine, monoUs, sockets } from '@earshot/contracts';
 import { FrameReader } from '@earshot/platform';
 import { rmSync } from 'node:fs';
 import net from 'node:net';
@@ -101,7 +101,7 @@ test.skipIf(!canSpeak)(
       maxChannels: 2,
       sizes: [1, 2],
       sink,
-      nowMs: () => performance.now(),
+      nowMs: () => monoUs() / 1000,
       onStep: () => undefined,
       onFailure: (error) => {
         throw error;
