@@ -109,7 +109,6 @@ function test() {
     'redis-server': 'redis-server',
     chromium: 'chromium',
     flite: 'flite',
-    sox: 'sox',
   };
   const missing = Object.entries(needed).filter(([program]) => !onPath(program));
   if (missing.length > 0 && process.getuid?.() === 0 && onPath('apt-get')) {

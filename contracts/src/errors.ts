@@ -15,6 +15,11 @@ export const catalogue = {
     action:
       'Stop the program that has the port, or choose another (HTTP_PORT, SIP_PORT, RTP_PORT_MIN/RTP_PORT_MAX).',
   },
+  DATA_DIR_IN_USE: {
+    status: 500,
+    title: 'Another Earshot is using DATA_DIR',
+    action: 'Stop the other Earshot, or set another DATA_DIR.',
+  },
   DATABASE_UNREACHABLE: {
     status: 503,
     title: 'The database cannot be reached',
@@ -119,7 +124,8 @@ export const catalogue = {
   WEBHOOK_URL_FORBIDDEN: {
     status: 400,
     title: 'The webhook address is not allowed',
-    action: 'Use https to a public address; http to loopback is allowed while BIND is loopback.',
+    action:
+      'Use https to a public address; http and https to loopback are allowed while HTTP_BIND (else BIND) is loopback.',
   },
   REQUEST_INVALID: {
     status: 400,

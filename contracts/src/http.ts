@@ -1,4 +1,4 @@
-/** The schemas of REST, WebSocket and webhooks (DESIGN.md section 6). OpenAPI is made from them. */
+/** The schemas of REST, WebSocket and webhooks, as docs/integrating.md explains them. OpenAPI is made from them. */
 import { type Static, type TSchema, Type } from '@sinclair/typebox';
 
 const Nullable = <T extends TSchema>(schema: T) => Type.Union([schema, Type.Null()]);

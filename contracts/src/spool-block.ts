@@ -1,6 +1,6 @@
 /**
  * A block of the spool: at most 500 ms of one channel's audio, and the header that a replacement media worker starts
- * from (DESIGN.md section 6). Files: DATA_DIR/spool/<callId>/<channel index>-<file number>.spool, one file
+ * from (ARCHITECTURE.md, On disk). Files: DATA_DIR/spool/<callId>/<channel index>-<file number>.spool, one file
  * per 10 minutes of ticks (file number = floor(startTick / TICKS_PER_FILE)), blocks in tick order, never
  * overlapping. Ticks that no block covers are gaps.
  *

@@ -1,5 +1,5 @@
 /**
- * Time on a channel: ticks of 1/8000 s since call zero, whatever the codec (DESIGN.md section 1, rule 1).
+ * Time on a channel: ticks of 1/8000 s since call zero, whatever the codec (ARCHITECTURE.md, rule 1).
  * Call zero is the instant the gateway accepts the call's first INVITE. A tick is a safe integer: 2^53
  * ticks are 35,000 years.
  */

@@ -7,7 +7,7 @@ import { EarshotError } from '@earshot/contracts';
 /**
  * Makes DATA_DIR ready for this host alone.
  * @returns a function that lets it go
- * @throws EarshotError DATA_DIR_UNUSABLE
+ * @throws EarshotError DATA_DIR_IN_USE, DATA_DIR_UNUSABLE
  */
 export async function claimDataDir(dataDir: string): Promise<() => Promise<void>> {
   const lock = join(dataDir, 'host.pid');
@@ -17,7 +17,7 @@ export async function claimDataDir(dataDir: string): Promise<() => Promise<void>
     const holder = Number(await readFile(lock, 'utf8').catch(() => '0'));
     if (holder > 0 && holder !== process.pid && (await isHost(holder))) {
       throw new EarshotError(
-        'DATA_DIR_UNUSABLE',
+        'DATA_DIR_IN_USE',
         `another Earshot (process ${holder}) is using ${resolve(dataDir)}`,
       );
     }

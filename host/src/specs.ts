@@ -49,6 +49,7 @@ export function specOf(options: SpecOptions): ProcessSpec {
     }),
     maxOldSpaceMb: MAX_OLD_SPACE_MB[name] ?? 512,
     hungAfterMs: HUNG_AFTER_MS[name] ?? 15_000,
+    readyWithinMs: 60_000,
     lent: options.lent ?? (() => []),
   };
 }

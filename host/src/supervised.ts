@@ -13,6 +13,8 @@ export interface ProcessSpec {
   readonly maxOldSpaceMb: number;
   /** No answer to pings for so long: killed with SIGKILL and replaced. */
   readonly hungAfterMs: number;
+  /** Not ready for so long after its start: likewise. */
+  readonly readyWithinMs: number;
   /** Sent to each new process before `lent.all`. */
   lent(): readonly { readonly message: ToChild; readonly handle: RawHandle }[];
 }
@@ -23,7 +25,6 @@ export interface SupervisedEvents {
   exit(child: Supervised): void;
 }
 
-const START_LIMIT_MS = 60_000;
 const PING_EVERY_MS = 500;
 const STEADY_AFTER_MS = 10_000;
 const MAX_BACKOFF_MS = 10_000;
@@ -43,11 +44,12 @@ export class Supervised {
   #starts = 0;
   #startedAtMs = 0;
   #lastPongMs = 0;
+  #lastLookMs = 0;
   #pingId = 0;
   #backoffMs = 0;
   #stopping = false;
   #timer: NodeJS.Timeout | null = null;
-  #pinger: NodeJS.Timeout | null = null;
+  #watch: NodeJS.Timeout | null = null;
   #settleStart: ((result: StartResult) => void) | null = null;
 
   constructor(spec: ProcessSpec, log: Log, events: SupervisedEvents) {
@@ -67,16 +69,8 @@ export class Supervised {
         this.#settleStart = null;
         // What cannot start the first time would not the second: the person who starts it has to do something.
         if (result.kind === 'failed') this.#stopping = true;
-        clearTimeout(limit);
         resolve(result);
       };
-      const limit = setTimeout(
-        () =>
-          this.#settleStart?.(
-            failed('INTERNAL', `${this.spec.label} was not ready within ${START_LIMIT_MS / 1000} s`),
-          ),
-        START_LIMIT_MS,
-      );
       this.#fork();
     });
   }
@@ -123,6 +117,8 @@ export class Supervised {
     this.#child = child;
     this.ready = false;
     this.#startedAtMs = performance.now();
+    this.#lastLookMs = this.#startedAtMs;
+    this.#watch = setInterval(() => this.#look(child), PING_EVERY_MS);
     child.on('message', (message) => this.#receive(child, message as FromChild));
     child.on('error', (error) =>
       this.#log.error({ err: error, child: this.spec.label }, 'child process error'),
@@ -151,27 +147,39 @@ export class Supervised {
       this.ready = true;
       this.info = message.info;
       this.#lastPongMs = performance.now();
-      this.#pinger = setInterval(() => this.#ping(child), PING_EVERY_MS);
       this.#settleStart?.({ kind: 'ready' });
       this.#events.ready(this);
     }
     this.#events.message(message, this);
   }
 
-  #ping(child: ChildProcess): void {
-    if (performance.now() - this.#lastPongMs > this.spec.hungAfterMs) {
+  #look(child: ChildProcess): void {
+    const now = performance.now();
+    // Host itself was held up (a suspended machine, Ctrl-Z): the answers wait unread behind this timer.
+    const late = now - this.#lastLookMs > 2 * PING_EVERY_MS;
+    this.#lastLookMs = now;
+    if (late) {
+      this.#lastPongMs = Math.max(this.#lastPongMs, now);
+      this.#startedAtMs = this.ready ? this.#startedAtMs : now;
+    }
+    if (!this.ready && now - this.#startedAtMs > this.spec.readyWithinMs) {
+      const text = `${this.spec.label} was not ready within ${this.spec.readyWithinMs / 1000} s`;
+      this.#settleStart?.(failed('INTERNAL', text));
+      this.#log.error({ child: this.spec.label }, 'child does not become ready: killed');
+      child.kill('SIGKILL');
+    } else if (this.ready && now - this.#lastPongMs > this.spec.hungAfterMs) {
       this.#log.error({ child: this.spec.label }, 'child does not answer: killed');
       child.kill('SIGKILL');
-      return;
+    } else if (this.ready) {
+      this.send({ type: 'ping', id: ++this.#pingId });
     }
-    this.send({ type: 'ping', id: ++this.#pingId });
   }
 
   #exited(child: ChildProcess, code: number | null, signal: NodeJS.Signals | null): void {
     if (child !== this.#child) return;
     this.#child = null;
     this.ready = false;
-    if (this.#pinger !== null) clearInterval(this.#pinger);
+    if (this.#watch !== null) clearInterval(this.#watch);
     this.#settleStart?.(failed('INTERNAL', `${this.spec.label} ended with ${signal ?? `code ${code}`}`));
     this.#events.exit(this);
     if (this.#stopping) return;

@@ -1,5 +1,5 @@
 import dgram from 'node:dgram';
-import { mkdtemp, readFile, rm } from 'node:fs/promises';
+import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -15,13 +15,18 @@ let handle: RawHandle;
 let child: Supervised;
 let starts = 0;
 
-function supervise(hungAfterMs: number): Supervised {
+function supervise(hungAfterMs: number, readyWithinMs = 30_000, env: NodeJS.ProcessEnv = {}): Supervised {
   starts = 0;
   return new Supervised(
     {
       label: 'counting-0',
       entry: fileURLToPath(new URL('./fixtures/counting-child.ts', import.meta.url)),
-      env: () => ({ ...process.env, SEEN_FILE: join(folder, 'seen') }),
+      env: (start) => ({
+        ...process.env,
+        SEEN_FILE: join(folder, 'seen'),
+        ...(start > 0 ? env : {}),
+      }),
+      readyWithinMs,
       maxOldSpaceMb: 128,
       hungAfterMs,
       lent: () => [{ message: { type: 'lent', kind: 'rtp', port: 0, channel: null, id: null }, handle }],
@@ -66,6 +71,27 @@ test('a stopped child is noticed by its silence, killed and replaced', async () 
   process.kill(first, 'SIGSTOP');
   await expect.poll(() => starts, LIMIT).toBe(2);
   expect(child.pid).not.toBe(first);
+});
+
+test('a replacement that does not become ready is killed, and another one started', async () => {
+  child = supervise(5000, 1200, { MUTE_UNTIL_FILE: join(folder, 'speak') });
+  await child.start();
+  process.kill(child.pid ?? 0, 'SIGKILL');
+  await expect.poll(() => child.pid, LIMIT).not.toBeNull();
+  const mute = child.pid;
+  await expect.poll(() => child.pid !== null && child.pid !== mute, LIMIT).toBe(true);
+  await writeFile(join(folder, 'speak'), '');
+  await expect.poll(() => starts, LIMIT).toBe(2);
+});
+
+test('children are not killed for a pause of host itself', async () => {
+  child = supervise(1500);
+  await child.start();
+  const first = child.pid;
+  const until = performance.now() + 2500;
+  while (performance.now() < until); // host's loop is held up; the child goes on
+  await new Promise((resolve) => setTimeout(resolve, 1200));
+  expect(child.pid).toBe(first);
 });
 
 test('a drained child is not started again', async () => {

@@ -1,4 +1,4 @@
--- The call log: written by transcripts alone (DESIGN.md section 1, rule 5).
+-- The call log: written by transcripts alone (ARCHITECTURE.md, rule 5).
 
 create table calls (
   id             text primary key,

@@ -9,12 +9,18 @@ export type PoolClient = pg.PoolClient;
 // bigint columns (seq, ticks) stay far below 2^53: hand them out as numbers.
 pg.types.setTypeParser(pg.types.builtins.INT8, Number);
 
+/** Above any query of ours by far; searches have an index. */
+const QUERY_LIMIT_MS = 30_000;
+
 /** A pool that survives the server: an idle client's error is logged, the next query connects anew. */
 export function createPool(databaseUrl: string, log: Log, max = 4): Pool {
   const pool = new pg.Pool({
     connectionString: databaseUrl,
     max,
     connectionTimeoutMillis: 5000,
+    // A server that hangs without refusing (a partition, a stopped process) must not hold a caller for ever.
+    query_timeout: QUERY_LIMIT_MS,
+    keepAlive: true,
     application_name: 'earshot',
   });
   pool.on('error', (error) => log.warn({ err: error }, 'database connection lost'));

@@ -17,7 +17,7 @@ export interface ModelTiming {
 
 /** Trailing blanks after which a segment is final. */
 export const ENDPOINT_TICKS = 700 * 8;
-/** An open segment lasts at most this long (DESIGN.md section 1, rule 3). */
+/** An open segment lasts at most this long (ARCHITECTURE.md, rule 3). */
 export const MAX_SEGMENT_TICKS = 15 * 8000;
 
 export const framesFor = (samples: number, timing: ModelTiming): number =>

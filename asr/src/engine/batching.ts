@@ -6,7 +6,7 @@ export interface BatchPlan {
   readonly size: number;
 }
 
-/** Share of a batch's rows that catch-up channels get while live ones wait (DESIGN.md section 7). */
+/** Share of a batch's rows that catch-up channels get while live ones wait (ARCHITECTURE.md, Processes). */
 const CATCH_UP_SHARE = 0.25;
 /** A batch is padded up to the next size when at least this share of its rows is in use; otherwise it is cut. */
 const FILL = 0.75;

@@ -8,13 +8,19 @@ interface Waiter {
   reject(error: Error): void;
 }
 
+/** A step takes milliseconds, on a machine that swaps perhaps a second. What takes longer will not end. */
+const STEP_LIMIT_MS = 10_000;
+
 /** The main thread's end of the worker thread that runs the model. */
 export class StepThread {
   readonly buffers: StepBuffers;
   readonly #worker: Worker;
   #secondsBySize: ReadonlyMap<number, number> = new Map();
   #waiter: Waiter | null = null;
+  #loaded = false;
   #failure: Error | null = null;
+  /** One timer for all steps: host's pings are answered by the main thread and cannot see that the model hangs. */
+  readonly #limit: NodeJS.Timeout = setTimeout(() => this.#overdue(), STEP_LIMIT_MS).unref();
 
   /**
    * @param maxChannels rows of state @param sizes batch sizes, ascending
@@ -57,13 +63,22 @@ export class StepThread {
     if (this.#failure !== null) return Promise.reject(this.#failure);
     return new Promise((resolve, reject) => {
       this.#waiter = { resolve, reject };
+      this.#limit.refresh();
       this.#worker.postMessage({ rows, size });
     });
   }
 
   async close(): Promise<void> {
+    clearTimeout(this.#limit);
     this.#fail(new Error('the model thread is closed'));
     await this.#worker.terminate();
+  }
+
+  #overdue(): void {
+    // Loading a model may take longer; a step that was answered has no waiter.
+    if (this.#loaded && this.#waiter !== null) {
+      this.#fail(new Error(`a step of the model did not end within ${STEP_LIMIT_MS / 1000} s`));
+    }
   }
 
   #receive(message: StepReply): void {
@@ -74,6 +89,7 @@ export class StepThread {
     const waiter = this.#waiter;
     this.#waiter = null;
     if (message.type === 'ready') {
+      this.#loaded = true;
       this.#secondsBySize = message.secondsBySize;
       waiter?.resolve(0);
     } else waiter?.resolve(message.seconds);
