@@ -25,7 +25,9 @@ export class Connection<In, Out> {
       try {
         reader.push(chunk);
       } catch (error) {
+        // A broken frame or a handler that threw: a bug on one of the two sides, which a redial alone would hide.
         failure = error as Error;
+        process.emitWarning(failure);
         socket.destroy();
       }
     });
