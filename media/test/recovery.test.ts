@@ -1,4 +1,5 @@
-import { existsSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { ULAW_TO_LINEAR } from '@earshot/contracts';
 import { describe, expect, it } from 'vitest';
 import { newCall } from './support/call.ts';
@@ -146,6 +147,52 @@ describe('recovery', () => {
     room.transcripts.holdCommits = false;
     room.transcripts.settle(channel, totals!.endTick);
     await until(() => !existsSync(room.folderOf(call)), 'the folder gone after the commit');
+  });
+
+  it('restores a leg whose file is missing when the gateway lists it, from its blocks and the log', async () => {
+    const call = newCall(1);
+    const [sender] = await room.open(call);
+    sender!.start();
+    await until(() => sender!.sent >= 60, 'more than a block');
+    sender!.stop();
+    await until(() => room.loggedPackets() === sender!.sent, 'all that was sent in the log');
+    await room.host.kill();
+    rmSync(join(room.folderOf(call), 'leg-0.json'));
+    await room.replaceWorker();
+    const loads = (): number => room.gateway.reports.filter((report) => report.type === 'load').length;
+    const before = loads();
+    await until(() => loads() >= before + 3, 'the log tended, before the gateway says what there is');
+    expect((await room.gateway.ask({ type: 'leg.sync', legs: [call.leg] })).type).toBe('leg.synced');
+    sender!.start();
+    await until(() => sender!.sent >= 90, 'life goes on');
+    sender!.stop();
+    const [totals] = await room.close(call);
+    expect(totals).toMatchObject({ packetsReceived: sender!.sent, packetsLost: 0 });
+    expect(room.spooled(call, 0).bytes).toEqual(sentBytes(sender!.sent));
+    const opening = await room.ready(call.channels[0]!);
+    await until(() => opening.endTick === totals!.endTick, 'the end on the engine');
+    expect(room.engine.faults).toEqual([]);
+  });
+
+  it('takes over, as worker 0, from a worker that an earlier run had beyond the count', async () => {
+    const call = newCall(1);
+    const [sender] = await room.open(call);
+    for (let n = 0; n < 60; n++) await sender!.next();
+    await until(() => room.loggedPackets() === 60, 'all that was sent in the log');
+    await room.host.kill();
+    const legFile = join(room.folderOf(call), 'leg-0.json');
+    const record = JSON.parse(readFileSync(legFile, 'utf8')) as object;
+    writeFileSync(legFile, JSON.stringify({ ...record, worker: 2 }));
+    const wal = join(room.host.dataDir, 'spool', 'wal');
+    for (const name of readdirSync(wal)) renameSync(join(wal, name), join(wal, `2${name.slice(1)}`));
+    room.host.env = { MEDIA_WORKERS: '2' };
+    await room.replaceWorker();
+    expect((await room.gateway.ask({ type: 'leg.sync', legs: [] })).type).toBe('leg.synced');
+    await until(() => room.transcripts.ended.has(call.channels[0]!), 'the end told');
+    expect(room.spooled(call, 0).bytes).toEqual(sentBytes(60));
+    await until(() => readdirSync(wal).every((name) => name.startsWith('0-')), 'the other log deleted');
+    await until(() => !existsSync(legFile), 'all settled');
+    expect(room.engine.faults).toEqual([]);
   });
 
   it('binds anew when a predecessor left no socket', async () => {

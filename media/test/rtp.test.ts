@@ -116,13 +116,23 @@ describe('extended sequence', () => {
     expect(feed(tracker, 20_002).verdict).toBe('in-sequence');
   });
 
-  it('starts anew with another SSRC, and stragglers of the old one do not bring it back', () => {
+  it('believes another SSRC at its second packet in a row, and stragglers of the old one do not bring it back', () => {
     const tracker = new SequenceTracker();
     feed(tracker, 500, 1, 0);
-    expect(feed(tracker, 7, 2, 20_000)).toEqual({ verdict: 'restart', extended: 7 });
-    expect(feed(tracker, 501, 1, 30_000).verdict).toBe('stale');
-    expect(feed(tracker, 8, 2, 40_000).verdict).toBe('in-sequence');
-    expect(feed(tracker, 900, 1, 1_200_000).verdict).toBe('restart');
+    expect(feed(tracker, 7, 2, 20_000).verdict).toBe('probation');
+    expect(feed(tracker, 8, 2, 40_000)).toEqual({ verdict: 'restart-with-kept', extended: 0x10008 });
+    expect(tracker.extend(7)).toBe(0x10007);
+    expect(feed(tracker, 501, 1, 50_000).verdict).toBe('stale');
+    expect(feed(tracker, 9, 2, 60_000).verdict).toBe('in-sequence');
+    expect(feed(tracker, 900, 1, 1_200_000).verdict).toBe('probation');
+  });
+
+  it('does not leave its SSRC for strays of another between its own packets', () => {
+    const tracker = new SequenceTracker();
+    for (let n = 0; n < 50; n++) {
+      expect(feed(tracker, n, 1, n * 20_000).verdict).toBe(n === 0 ? 'restart' : 'in-sequence');
+      expect(feed(tracker, 900 + n, 2, n * 20_000 + 1).verdict).toBe('probation');
+    }
   });
 });
 
@@ -133,6 +143,7 @@ describe('source latching', () => {
     expect(latch.accept('192.0.2.1', 4002, 20)).toBe(false);
     expect(latch.accept('192.0.2.9', 4000, 30)).toBe(false);
     expect(latch.accept('192.0.2.1', 4000, 9e9)).toBe(true);
+    expect(latch.accept('192.0.2.9', 4000, 9e9 + 1_999_999)).toBe(false);
   });
 
   it('waits 500 ms for the named address before it takes another', () => {
@@ -147,7 +158,32 @@ describe('source latching', () => {
     expect(latch.accept('198.51.100.7', 9, 600_000)).toBe(true);
     expect(latch.accept('192.0.2.1', 5555, 700_000)).toBe(true);
     expect(latch.accept('198.51.100.7', 9, 800_000)).toBe(false);
-    expect(latch.accept('192.0.2.1', 4000, 900_000)).toBe(false);
+    // The very port that the offer names is better still.
+    expect(latch.accept('192.0.2.1', 4000, 900_000)).toBe(true);
+    expect(latch.accept('192.0.2.1', 5555, 950_000)).toBe(false);
+  });
+
+  it('is not kept from the named port by a stray that came first', () => {
+    const latch = new SourceLatch({ address: '127.0.0.1', port: 4000 }, 0);
+    expect(latch.accept('127.0.0.1', 9, 1)).toBe(true);
+    expect(latch.accept('127.0.0.1', 4000, 2)).toBe(true);
+  });
+
+  it('follows a source that moved without saying so, once the old one is silent for 2 s, but never to a foreign address', () => {
+    const latch = new SourceLatch({ address: '192.0.2.1', port: 4000 }, 0);
+    latch.accept('192.0.2.1', 4000, 1_000_000);
+    expect(latch.accept('192.0.2.1', 6000, 2_999_999)).toBe(false);
+    expect(latch.accept('192.0.2.1', 6000, 3_000_000)).toBe(true);
+    expect(latch.accept('198.51.100.7', 9, 9_000_000)).toBe(false);
+  });
+
+  it('does not go back to the old port for packets that were on their way at a re-INVITE', () => {
+    const latch = new SourceLatch({ address: '192.0.2.1', port: 4000 }, 0);
+    latch.accept('192.0.2.1', 4000, 1);
+    latch.relatch({ address: '192.0.2.1', port: 5000 }, 1_000_000);
+    expect(latch.accept('192.0.2.1', 4000, 1_000_001)).toBe(false);
+    expect(latch.accept('192.0.2.1', 5000, 1_200_000)).toBe(true);
+    expect(latch.accept('192.0.2.1', 4000, 1_200_001)).toBe(false);
   });
 
   it('forgets its source when it is told of another remote', () => {

@@ -5,6 +5,8 @@ import {
   rmSync,
   writeFileSync,
   existsSync,
+  rmdirSync,
+  symlinkSync,
   mkdirSync,
 } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -23,7 +25,8 @@ import { BlockWriter } from '../src/spool/block-writer.ts';
 import { DiskHealth } from '../src/spool/disk-health.ts';
 import { parseLegRecord, readLegFiles, writeLegFile } from '../src/spool/leg-file.ts';
 import { readWal, type WalRecord } from '../src/spool/wal-record.ts';
-import { Wal, type WalChannel } from '../src/spool/wal.ts';
+import { Wal, type WalChannel, walFileName } from '../src/spool/wal.ts';
+import { SpoolRoom } from '../src/worker/spool-room.ts';
 import { newCall } from './support/call.ts';
 import { quietLog } from './support/null-log.ts';
 import { until } from './support/until.ts';
@@ -249,6 +252,29 @@ describe('write-ahead log', () => {
     wal.close();
   });
 
+  it('makes one file a second at most while writes fail, and logs again when they do not', () => {
+    for (const n of [1, 2, 3]) symlinkSync('/dev/full', join(folder, walFileName(0, n)));
+    let clockUs = 0;
+    const wal = new Wal(
+      folder,
+      0,
+      1,
+      health,
+      () => clockUs,
+      () => -1,
+    );
+    const made: number[] = [];
+    for (; clockUs < 3_600_000; clockUs += 20_000) {
+      wal.packet(channel('call:0'), clockUs, 0, '192.0.2.1', 5, Buffer.alloc(172));
+      if (clockUs % 1_000_000 === 500_000) made.push(health.errors);
+    }
+    wal.close();
+    expect(made).toEqual([1, 2, 3, 3]);
+    const { records, whole } = read(readFileSync(join(folder, walFileName(0, 4))));
+    expect(whole).toBe(true);
+    expect(records.length).toBeGreaterThan(10);
+  });
+
   it('goes on without a log when its folder is gone', () => {
     const wal = new Wal(
       join(folder, 'missing'),
@@ -264,6 +290,30 @@ describe('write-ahead log', () => {
   });
 });
 
+describe('files read for a replay', () => {
+  const call = newCall(1);
+  const file = (): string => join(folder, 'spool', call.callId, '0-000000.spool');
+
+  it('are asked for again when they cannot be read at once', async () => {
+    // A folder in the file's place: it can be opened and not be read.
+    mkdirSync(file(), { recursive: true });
+    const reading = new SpoolRoom(folder, 0, health, quietLog).windowsFor(call.leg, 0)(0, 8000);
+    await new Promise((resolve) => setImmediate(resolve));
+    rmdirSync(file());
+    writeFileSync(file(), encodeBlock(blockAt(0)));
+    expect((await reading).blockFrom(0)).toMatchObject({ startTick: 0, ticks: BLOCK_TICKS });
+    expect(health.errors).toBe(0);
+  });
+
+  it('are a gap, and an error, when they never can be read', async () => {
+    mkdirSync(file(), { recursive: true });
+    const window = await new SpoolRoom(folder, 0, health, quietLog).windowsFor(call.leg, 0)(0, 8000);
+    expect(window.blockFrom(0)).toBeNull();
+    expect(window.endTick).toBe(8000);
+    expect(health.errors).toBe(1);
+  });
+});
+
 describe('leg files', () => {
   it('are found again by their worker, and damaged ones are passed over', async () => {
     const mine = newCall(2);
@@ -272,7 +322,7 @@ describe('leg files', () => {
     await writeLegFile(folder, { version: 1, leg: others.leg, worker: 4, attempts: {}, closed: null });
     mkdirSync(join(folder, 'broken'));
     writeFileSync(join(folder, 'broken', 'leg-0.json'), '{"version":1,"le');
-    const { records, damaged } = await readLegFiles(folder, 3);
+    const { records, damaged } = await readLegFiles(folder, (worker) => worker === 3);
     expect(records.map((record) => record.leg)).toEqual([mine.leg]);
     expect(damaged).toBe(1);
   });

@@ -140,6 +140,49 @@ describe('media worker', () => {
     await until(() => room.transcripts.ended.has(dropped.channels[0]!), 'its end told');
   });
 
+  it.each(['leg.close', 'leg.sync'] as const)(
+    'gives up a leg that %s ends while it is opened',
+    async (type) => {
+      const call = newCall(2);
+      room.host.heldLends = [];
+      const opened = room.gateway.ask({ type: 'leg.open', leg: call.leg });
+      await until(() => room.host.heldLends?.length === 2, 'the open under way');
+      const { legId } = call.leg;
+      const answer = await room.gateway.ask(type === 'leg.close' ? { type, legId } : { type, legs: [] });
+      if (answer.type === 'leg.closed') expect(answer.channels).toEqual([]);
+      else expect(answer.type).toBe('leg.synced');
+      // The gateway changes its mind while the sockets are still on their way.
+      const again = room.gateway.ask({ type: 'leg.sync', legs: [call.leg] });
+      room.host.release();
+      expect(await opened).toMatchObject({ type: 'leg.failed', legId });
+      expect((await again).type).toBe('leg.synced');
+      expect(room.gateway.failures).toEqual([]);
+      expect(room.host.returned.toSorted()).toEqual([...call.channels].toSorted());
+      expect([...room.host.lent.keys()].toSorted()).toEqual([...call.channels].toSorted());
+      await until(() => room.transcripts.asked.length >= 2, 'asked for the second opening');
+      expect(room.transcripts.asked.map(({ channel }) => channel).toSorted()).toEqual(
+        [...call.channels].toSorted(),
+      );
+      await room.close(call);
+    },
+  );
+
+  it('never asks for an attempt of a leg that was closed while it was opened', async () => {
+    const call = newCall(1);
+    room.host.heldLends = [];
+    const opened = room.gateway.ask({ type: 'leg.open', leg: call.leg });
+    await until(() => room.host.heldLends?.length === 1, 'the open under way');
+    expect(await room.close(call)).toEqual([]);
+    room.host.release();
+    expect((await opened).type).toBe('leg.failed');
+    const other = newCall(1);
+    await room.open(other);
+    await until(() => room.transcripts.asked.length > 0, 'asked for the other call');
+    expect(room.transcripts.asked.map(({ channel }) => channel)).toEqual(other.channels);
+    expect(existsSync(room.folderOf(call))).toBe(false);
+    expect(room.host.returned).toEqual(call.channels);
+  });
+
   it('tells which leg of a sync it could not open', async () => {
     const lacking = newCall(1);
     room.host.refuse = true;

@@ -1,5 +1,6 @@
 import type { CallZero, ChannelId, CodecName } from '@earshot/contracts';
 import type { AudioSource, Tape } from '../spool/tape.ts';
+import { Patience } from './patience.ts';
 
 /** What the link needs of a channel. */
 export interface Subject {
@@ -7,6 +8,8 @@ export interface Subject {
   readonly zero: CallZero;
   readonly encoding: CodecName;
   readonly tape: Tape;
+  /** The files have all that the tape has. */
+  readonly inFiles: boolean;
   logClock(nowUs: number): void;
 }
 
@@ -23,6 +26,7 @@ export type AsrState = 'asking' | 'placing' | 'open' | 'settled';
 export class AsrChannel {
   readonly subject: Subject;
   readonly readWindow: ReadWindow;
+  readonly patience = new Patience();
   /** Which of the five 20 ms turns of 100 ms serves it. */
   readonly phase: number;
   state: AsrState = 'asking';
@@ -50,6 +54,11 @@ export class AsrChannel {
     this.readWindow = readWindow;
     this.attempt = attempt;
     this.phase = phase;
+  }
+
+  /** Audio or silence waits that the engine gave no credit for. */
+  get starved(): boolean {
+    return this.cursor >= this.creditTick && (this.endTick ?? this.subject.tape.endTick) > this.cursor;
   }
 
   /** Ticks that may be sent now. */

@@ -30,10 +30,12 @@ const CHANNEL_BUDGET = 16;
 const MAX_BUFFERED_BYTES = 8 * 1024 * 1024;
 /** An engine that gave a channel back is not asked at once again. */
 const LOST_PAUSE_US = 250_000;
+/** Between two turns: a process that stood still for so long has credit to read before it may judge an engine. */
+const STALL_US = 500_000;
 const PHASES = 5;
 
 /** Label values of earshot_asr_reopens_total. */
-export type ReopenReason = 'engine_link' | 'engine_lost' | 'transcripts_link';
+export type ReopenReason = 'engine_link' | 'engine_lost' | 'silent' | 'transcripts_link';
 
 export interface AsrLinkEvents {
   reopened(reason: ReopenReason): void;
@@ -57,6 +59,8 @@ export class AsrLink {
   readonly #step: Step = { kind: 'gap', to: 0 };
   #added = 0;
   #turn = 0;
+  #lastTurnUs = 0;
+  #steadySinceUs = 0;
 
   constructor(
     runDir: string,
@@ -123,11 +127,15 @@ export class AsrLink {
   /** Every 20 ms. Live channels first, each every 100 ms; then those that are behind, a bounded amount. */
   turn(nowUs: number): void {
     const phase = this.#turn++ % PHASES;
+    if (nowUs - this.#lastTurnUs > STALL_US) this.#steadySinceUs = nowUs;
+    this.#lastTurnUs = nowUs;
     for (const channel of this.#channels.values()) {
       if (channel.phase !== phase) continue;
       channel.subject.logClock(nowUs);
       if (channel.state === 'placing') this.#place(channel);
       if (channel.state === 'open' && channel.sendable <= BEHIND_TICKS) this.#pump(channel, CHANNEL_BUDGET);
+      if (channel.state === 'open') this.#leaveIfSilent(channel, nowUs);
+      this.#slim(channel);
     }
     let budget = BEHIND_BUDGET;
     for (const channel of this.#channels.values()) {
@@ -135,6 +143,29 @@ export class AsrLink {
       if (channel.state !== 'open' || channel.sendable <= BEHIND_TICKS) continue;
       budget -= this.#pump(channel, Math.min(budget, CHANNEL_BUDGET));
     }
+  }
+
+  /** An engine that takes a channel and gives no credit for what waits is as good as dead. */
+  #leaveIfSilent(channel: AsrChannel, nowUs: number): void {
+    const { engine, decidedTick } = channel;
+    const unread = engine === null ? 0 : (this.#engines.connection(engine)?.bufferedBytes ?? 0);
+    const waiting = channel.starved || (unread >= MAX_BUFFERED_BYTES && channel.sendable > 0);
+    if (!channel.patience.isOver(nowUs, waiting, this.#steadySinceUs)) return;
+    this.#log.warn(
+      { channel: channel.subject.id, engine },
+      'engine gives no credit; its channel is opened again',
+    );
+    channel.patience.left(decidedTick);
+    channel.avoid = engine;
+    this.#events.reopened('silent');
+    this.#reopen(channel);
+  }
+
+  /** An ended channel may wait long for its commit: in the files, not in memory. */
+  #slim(channel: AsrChannel): void {
+    const { state, endTick, endSent, subject } = channel;
+    if (endTick === null || (state === 'open' && !endSent) || subject.tape.heldBlocks === 0) return;
+    if (subject.inFiles) subject.tape.discard();
   }
 
   close(): void {
@@ -220,6 +251,7 @@ export class AsrLink {
     channel.creditTick = fromTick;
     channel.decidedTick = Math.max(fromTick, channel.resumeTick);
     channel.endSent = false;
+    channel.patience.reset();
     channel.lastWasGap = false;
     channel.window = null;
     this.#engines.placed(engine);
@@ -242,6 +274,8 @@ export class AsrLink {
     if (message.type === 'credit') {
       channel.creditTick = Math.max(channel.creditTick, message.uptoTick);
       channel.decidedTick = Math.max(channel.decidedTick, message.decidedTick);
+      channel.patience.decided(channel.decidedTick);
+      channel.patience.reset();
       return;
     }
     this.#log.warn({ channel: message.channel, engine, code: message.code }, 'engine gave a channel back');
@@ -292,7 +326,10 @@ export class AsrLink {
     if (to <= cursor) return false;
     if (kind === 'gap') {
       const more =
-        channel.endTick !== null || channel.sendable > BEHIND_TICKS || source.gate.openUntil(to) >= 0;
+        channel.endTick !== null ||
+        channel.sendable > BEHIND_TICKS ||
+        to >= channel.creditTick ||
+        source.gate.openUntil(to) >= 0;
       if (channel.lastWasGap && to - cursor < MIN_GAP_TICKS && !more) return false;
       connection.send({ type: 'gap', channel: subject.id, attempt, toTick: to });
     } else {
@@ -305,6 +342,7 @@ export class AsrLink {
     }
     channel.lastWasGap = kind === 'gap';
     channel.cursor = to;
+    channel.patience.reset();
     return true;
   }
 

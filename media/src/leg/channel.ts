@@ -191,6 +191,12 @@ export class Channel {
     return idle ? Infinity : this.writer.coveredUs;
   }
 
+  /** The files have all that the tape has. */
+  get inFiles(): boolean {
+    const { tape, writer } = this;
+    return tape.openSinceUs === Infinity && writer.idle && writer.lostTick <= tape.firstTick;
+  }
+
   /** Asked with each commit; says yes once a file, so that folders are not read for nothing. */
   mayDropFiles(neededTick: number): boolean {
     const file = Math.floor(neededTick / TICKS_PER_FILE);

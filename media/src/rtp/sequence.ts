@@ -7,15 +7,21 @@ const MAX_MISORDER = 100;
 /** Packets of the SSRC that was just left may still be on their way; they do not bring it back. */
 const OLD_SSRC_US = 1_000_000;
 
-/**
- * `in-sequence`: extended is set. `restart`: extended is set and the stream begins anew. `stale`: of the SSRC that was just
- * left. `jump`: a sequence number out of range; the next one in its sequence will restart.
- */
-export type SequenceVerdict = 'in-sequence' | 'restart' | 'stale' | 'jump';
+/** A new SSRC is believed at its second packet in a row, if that is at most this far in its sequence. */
+const MAX_PROBATION_STEP = 10;
 
 /**
- * Extended sequence numbers of one stream (RFC 3550 appendix A.1), over SSRC changes. Without A.1's probation: a source is
- * believed from its first packet, because latching chose it and its first words count.
+ * `in-sequence`: extended is set. `restart`: extended is set and the stream begins anew. `stale`: of the SSRC that was just
+ * left. `jump`: a sequence number out of range; the next one in its sequence will restart. `probation`: the first packet of
+ * another SSRC, to be kept: if the next one confirms it (`restart-with-kept`), the kept one belongs before it.
+ */
+export type SequenceVerdict =
+  'in-sequence' | 'restart' | 'restart-with-kept' | 'stale' | 'jump' | 'probation';
+
+/**
+ * Extended sequence numbers of one stream (RFC 3550 appendix A.1), over SSRC changes. The first SSRC is believed at once,
+ * because latching chose its source and its first words count; another one only when two of its packets come in a row (A.1's
+ * probation), so that strays of another stream do not tear the channel's own to pieces.
  */
 export class SequenceTracker {
   #ssrc = -1;
@@ -23,6 +29,8 @@ export class SequenceTracker {
   #expectedAfterJump = -1;
   #leftSsrc = -1;
   #leftUs = 0;
+  #candidateSsrc = -1;
+  #candidateSequence = 0;
 
   /** Goes on from a checkpoint. @param extended of the last packet that counts as received */
   restore(ssrc: number, extended: number): void {
@@ -36,11 +44,20 @@ export class SequenceTracker {
     packet.restart = false;
     if (packet.ssrc !== this.#ssrc) {
       if (packet.ssrc === this.#leftSsrc && packet.arrivalUs - this.#leftUs < OLD_SSRC_US) return 'stale';
+      if (this.#ssrc !== -1 && !this.#confirms(packet)) return 'probation';
+      const kept = this.#ssrc !== -1;
       this.#leftSsrc = this.#ssrc;
       this.#leftUs = packet.arrivalUs;
       this.#ssrc = packet.ssrc;
-      return this.#restart(packet);
+      this.#candidateSsrc = -1;
+      this.#restart(packet);
+      if (!kept) return 'restart';
+      // One cycle up: the kept packet may lie before the wrap, and an extended number is never negative.
+      packet.extended += 0x10000;
+      this.#max = packet.extended;
+      return 'restart-with-kept';
     }
+    this.#candidateSsrc = -1;
     const step = ((packet.sequence - (this.#max & 0xffff)) << 16) >> 16;
     if (step > MAX_DROPOUT || step < -MAX_MISORDER) {
       if (packet.sequence === this.#expectedAfterJump) return this.#restart(packet);
@@ -56,6 +73,15 @@ export class SequenceTracker {
   /** The extended number that a packet of this stream would get, without taking it. */
   extend(sequence: number): number {
     return this.#max + (((sequence - (this.#max & 0xffff)) << 16) >> 16);
+  }
+
+  #confirms(packet: RtpPacket): boolean {
+    const step = ((packet.sequence - this.#candidateSequence) << 16) >> 16;
+    if (packet.ssrc === this.#candidateSsrc && step !== 0 && Math.abs(step) <= MAX_PROBATION_STEP)
+      return true;
+    this.#candidateSsrc = packet.ssrc;
+    this.#candidateSequence = packet.sequence;
+    return false;
   }
 
   #restart(packet: RtpPacket): SequenceVerdict {

@@ -20,6 +20,8 @@ export class BlockWriter {
   dirtySinceMs = Infinity;
   /** All blocks up to here are in the files. */
   writtenTick = 0;
+  /** The end of the last block that never came into a file; 0 when all did. */
+  lostTick = 0;
   /** Packets that arrived up to then need no write-ahead log any more. */
   coveredUs = 0;
   readonly #folder: string;
@@ -54,7 +56,7 @@ export class BlockWriter {
 
   write(startTick: number, endTick: number, coversUs: number, bytes: Buffer): void {
     if (this.#pending.length >= MAX_PENDING) {
-      this.#pending.shift();
+      this.lostTick = this.#pending.shift()!.endTick;
       this.#health.failed(new Error('spool blocks wait for the disk for a minute; the oldest was dropped'));
     }
     this.#pending.push({ startTick, endTick, coversUs, bytes });
@@ -134,6 +136,7 @@ export class BlockWriter {
       if (this.dirtySinceMs === Infinity) this.dirtySinceMs = performance.now();
     } else {
       this.#health.failed(error);
+      this.lostTick = block.endTick;
       this.#closeFile();
     }
     // A block that could not be written is gone from the disk: keeping the log for it would fill the disk further.

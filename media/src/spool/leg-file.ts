@@ -40,8 +40,11 @@ export interface LegFiles {
   readonly damaged: number;
 }
 
-/** All legs of a worker. Other workers' legs are passed over, damaged files counted. */
-export async function readLegFiles(spoolFolder: string, worker: number): Promise<LegFiles> {
+/** All legs of the workers that are `mine`. Other workers' legs are passed over, damaged files counted. */
+export async function readLegFiles(
+  spoolFolder: string,
+  mine: (worker: number) => boolean,
+): Promise<LegFiles> {
   const records: LegRecord[] = [];
   let damaged = 0;
   for (const call of await fs.readdir(spoolFolder, { withFileTypes: true })) {
@@ -52,7 +55,7 @@ export async function readLegFiles(spoolFolder: string, worker: number): Promise
       const text = await fs.readFile(join(folder, name), 'utf8').catch(() => '');
       const record = parseLegRecord(text);
       if (record === null) damaged++;
-      else if (record.worker === worker) records.push(record);
+      else if (mine(record.worker)) records.push(record);
     }
   }
   return { records, damaged };

@@ -122,6 +122,20 @@ export class Tape implements AudioSink, AudioSource {
     }
   }
 
+  /** Gives its memory back: everything up to the end is in the files, and nothing will come. */
+  discard(): void {
+    this.close();
+    this.#blocks.length = 0;
+    this.#spare.length = 0;
+    this.#firstTick = this.#endTick;
+    this.gate.forget(this.#firstTick);
+  }
+
+  /** Blocks in memory, the ones to be used again included. */
+  get heldBlocks(): number {
+    return this.#blocks.length + this.#spare.length;
+  }
+
   #decideFrames(block: TapeBlock, all: boolean): void {
     for (;;) {
       const start = this.#framesDecided * VAD_FRAME_TICKS;

@@ -41,7 +41,7 @@ const MAX_BATCH_BYTES = 64 * 1024 * 1024;
 /** A write that took longer than this (microseconds) shows that the disk pushes back; for a second the loop does not wait for it. */
 const SLOW_WRITE_US = 10_000;
 const SLOW_FOR_US = 1_000_000;
-/** A file that could not be opened is not tried again for each packet. */
+/** After a file that could not be opened or written, the next one is not tried for each packet. */
 const RETRY_OPEN_US = 1_000_000;
 
 /**
@@ -245,8 +245,12 @@ export class Wal {
     if (this.#offset > ROTATE_BYTES) this.#rotate();
   }
 
-  /** After an error the file's tail is uncertain: go on in another one. Its batch was lost, and so were channel records. */
+  /**
+   * After an error the file's tail is uncertain: go on in another one. Its batch was lost, and so were channel records. Not at
+   * once: on a full disk every packet would make a file.
+   */
   #abandon(): void {
+    this.#retryUs = this.#nowUs() + RETRY_OPEN_US;
     this.#rotate();
   }
 

@@ -1,6 +1,6 @@
 import type { LegCodec } from '@earshot/contracts';
 import { SourceLatch, type NamedRemote } from '../rtp/latch.ts';
-import { newRtpPacket, parseRtp, type RejectReason } from '../rtp/packet.ts';
+import { copyPacket, newRtpPacket, parseRtp, type RejectReason, type RtpPacket } from '../rtp/packet.ts';
 import { SequenceTracker } from '../rtp/sequence.ts';
 import type { ChannelCounters } from './counters.ts';
 import type { PacketStage } from './stage.ts';
@@ -12,6 +12,8 @@ export class RtpStage {
   readonly #latch: SourceLatch;
   readonly #sequence = new SequenceTracker();
   readonly #packet = newRtpPacket();
+  /** The first packet of an SSRC that is on probation. */
+  readonly #kept = newRtpPacket();
   readonly #taken = new Uint8Array(128);
   #codecs: readonly LegCodec[] = [];
 
@@ -54,7 +56,7 @@ export class RtpStage {
   /** As receive, for a packet that a predecessor of this process had taken. */
   replay(bytes: Uint8Array, address: string, port: number, arrivalUs: number): void {
     if (parseRtp(bytes, this.#packet) !== null) return;
-    this.#latch.take(address, port);
+    this.#latch.take(address, port, arrivalUs);
     this.#accept(address, port, arrivalUs);
   }
 
@@ -69,6 +71,28 @@ export class RtpStage {
       this.#counters.late++;
       return false;
     }
+    if (verdict === 'probation') {
+      copyPacket(packet, this.#kept);
+      // The datagram is the socket's; this one is kept over the call, which is rare enough to copy.
+      this.#kept.bytes = Uint8Array.from(packet.bytes);
+      return false;
+    }
+    if (verdict === 'restart-with-kept') this.#deliverWithKept(packet);
+    else this.#deliver(packet);
+    return true;
+  }
+
+  /** The kept packet and the one that confirmed it begin the stream, in the order of their sequence numbers. */
+  #deliverWithKept(confirming: RtpPacket): void {
+    const kept = this.#kept;
+    kept.extended = this.#sequence.extend(kept.sequence);
+    kept.restart = kept.extended < confirming.extended;
+    confirming.restart = !kept.restart;
+    this.#deliver(kept.restart ? kept : confirming);
+    this.#deliver(kept.restart ? confirming : kept);
+  }
+
+  #deliver(packet: RtpPacket): void {
     if (this.#taken[packet.payloadType] === 0) {
       // telephone-event, comfort noise: not for us, but its place in the sequence is no loss.
       this.#reject('payload_type');
@@ -77,7 +101,6 @@ export class RtpStage {
       this.#counters.received++;
     }
     this.#next.packet(packet);
-    return true;
   }
 
   #reject(reason: RejectReason): false {

@@ -9,19 +9,25 @@ import {
 import type { HostLink, Log } from '@earshot/platform';
 import type { AsrLink } from '../asr-link/asr-link.ts';
 import { Channel } from '../leg/channel.ts';
-import type { LegRecord } from '../spool/leg-file.ts';
 import type { Wal } from '../spool/wal.ts';
+import { inBatches } from './batches.ts';
 import { nowUs } from './clock.ts';
 import { Lender } from './lender.ts';
 import { MediaLeg } from './media-leg.ts';
 import type { MediaMetrics } from './metrics.ts';
-import { type Inheritance, replayWal, restoreFromBlocks } from './restore.ts';
+import {
+  type Inheritance,
+  nextGeneration,
+  replayWal,
+  restoreClosed,
+  type Restored,
+  restoreFromBlocks,
+} from './restore.ts';
 import { ChannelSockets, type LentPair } from './sockets.ts';
 import type { SpoolRoom } from './spool-room.ts';
 
 /** A disk that hangs must not hold up the end of a call for longer. */
 const FLUSH_LIMIT_MS = 2000;
-const ATTEMPTS_OF_A_PROCESS = 1000;
 
 export interface KeeperParts {
   readonly host: HostLink;
@@ -38,14 +44,24 @@ export interface LegFailure {
   readonly error: Error;
 }
 
+/** An open under way. */
+interface Opening {
+  /** The gateway does not want it any more: it may have placed the leg on another worker. */
+  cancelled: boolean;
+  /** It is open, or given up. */
+  done: Promise<void>;
+}
+
 /** The legs of this worker, from open (or adopted) to committed. */
 export class LegKeeper {
   readonly legs = new Map<LegId, MediaLeg>();
   readonly #byChannel = new Map<ChannelId, { leg: MediaLeg; channel: Channel }>();
-  readonly #opening = new Set<LegId>();
+  readonly #opening = new Map<LegId, Opening>();
   readonly #parts: KeeperParts;
   readonly #lender: Lender;
   #asr: AsrLink | null = null;
+  /** A predecessor's logs, until the gateway has said which legs there are: one without a leg file may need them. */
+  #heldWal: Inheritance['walPaths'] = [];
 
   constructor(parts: KeeperParts) {
     this.#parts = parts;
@@ -59,6 +75,7 @@ export class LegKeeper {
 
   /** Up to which arrival a channel's packets are in its files; Infinity for one that is gone. */
   coveredUs(id: ChannelId): number {
+    if (this.#heldWal.length > 0) return -Infinity;
     return this.#byChannel.get(id)?.channel.coveredUs ?? Infinity;
   }
 
@@ -79,27 +96,45 @@ export class LegKeeper {
     for (const leg of this.legs.values()) leg.timeoutTold = false;
   }
 
-  /** @throws EarshotError REQUEST_INVALID when the leg is here already, RTP_PORTS_EXHAUSTED */
-  async open(leg: Leg): Promise<readonly ChannelPorts[]> {
+  /** @throws EarshotError REQUEST_INVALID when the leg is here already, RTP_PORTS_EXHAUSTED, MEDIA_UNAVAILABLE when cancelled */
+  open(leg: Leg): Promise<readonly ChannelPorts[]> {
+    return this.#openAs(leg, () => this.#newLeg(leg));
+  }
+
+  async #openAs(leg: Leg, make: () => MediaLeg | Promise<MediaLeg>): Promise<readonly ChannelPorts[]> {
+    const before = this.#opening.get(leg.legId);
+    if (before?.cancelled === true) await before.done;
     if (this.legs.has(leg.legId) || this.#opening.has(leg.legId)) {
       throw new EarshotError('REQUEST_INVALID', `leg ${leg.legId} is open already`);
     }
-    this.#opening.add(leg.legId);
+    const { promise: done, resolve } = Promise.withResolvers<void>();
+    const opening: Opening = { cancelled: false, done };
+    this.#opening.set(leg.legId, opening);
+    let mediaLeg: MediaLeg | null = null;
     try {
-      const mediaLeg = this.#newLeg(leg);
+      mediaLeg = await make();
       const sockets = await this.#lender.all(leg);
+      if (opening.cancelled) {
+        this.#lender.giveBack(sockets);
+        throw new EarshotError('MEDIA_UNAVAILABLE', `leg ${leg.legId} was closed before it was open`);
+      }
+      // What a restored channel has had no reader for is not lost.
+      const now = nowUs();
+      for (const channel of mediaLeg.channels) channel.readingBegins(now);
       // Read before the gateway is told the ports: nothing can come before, and a lent socket may have a backlog.
       this.#attach(mediaLeg, sockets);
       this.legs.set(leg.legId, mediaLeg);
-      mediaLeg.ready = this.#save(mediaLeg).then(() => this.#recognise(mediaLeg));
+      mediaLeg.ready = this.#begin(mediaLeg);
       await mediaLeg.ready;
       this.#parts.log.info({ legId: leg.legId, channels: mediaLeg.channels.map(String) }, 'leg opened');
       return portsOf(mediaLeg);
     } catch (error) {
       for (const { channel } of leg.channels) this.#byChannel.delete(channel);
+      for (const { writer } of mediaLeg?.channels ?? []) void writer.close();
       throw error;
     } finally {
       this.#opening.delete(leg.legId);
+      resolve();
     }
   }
 
@@ -115,8 +150,16 @@ export class LegKeeper {
     await this.#save(mediaLeg);
   }
 
-  /** Closing a leg again gives the same answer, until it is forgotten. @throws EarshotError CALL_NOT_FOUND */
-  close(legId: LegId): Promise<readonly ChannelTotals[]> {
+  /**
+   * Closing a leg again gives the same answer, until it is forgotten. One that is being opened never had a channel.
+   * @throws EarshotError CALL_NOT_FOUND
+   */
+  async close(legId: LegId): Promise<readonly ChannelTotals[]> {
+    const opening = this.#opening.get(legId);
+    if (opening !== undefined && !this.legs.has(legId)) {
+      opening.cancelled = true;
+      return [];
+    }
     const leg = this.legs.get(legId) ?? this.#known(legId);
     leg.ending ??= this.#end(leg);
     return leg.ending;
@@ -166,35 +209,73 @@ export class LegKeeper {
       if (leg.state !== 'open') continue;
       work.push(attempt(legId, wanted === undefined ? this.close(legId) : this.update(wanted)));
     }
-    for (const leg of legs) {
-      const here = this.legs.has(leg.legId) || this.#opening.has(leg.legId);
-      if (!here) work.push(attempt(leg.legId, this.open(leg)));
+    for (const [legId, opening] of this.#opening) {
+      if (!listed.has(legId) && !this.legs.has(legId)) opening.cancelled = true;
+    }
+    const lacking = legs.filter(
+      ({ legId }) => !this.legs.has(legId) && this.#opening.get(legId)?.cancelled !== false,
+    );
+    const before = Promise.all(lacking.flatMap(({ legId }) => this.#opening.get(legId)?.done ?? []));
+    let restored: Promise<ReadonlyMap<LegId, MediaLeg>> | null = null;
+    for (const leg of lacking) {
+      const make = async (): Promise<MediaLeg> =>
+        (await (restored ??= before.then(() => this.#restoreAll(lacking)))).get(leg.legId)!;
+      work.push(attempt(leg.legId, this.#openAs(leg, make)));
     }
     await Promise.all(work);
+    this.#heldWal = [];
     this.#lender.returnUnclaimed();
     return failures;
   }
 
+  /** Legs without a leg file: a predecessor could not write it. Blocks and logs may have their audio all the same. */
+  async #restoreAll(legs: readonly Leg[]): Promise<ReadonlyMap<LegId, MediaLeg>> {
+    const made = new Map(legs.map((leg) => [leg.legId, this.#newLeg(leg)]));
+    const channels = [...made.values()].flatMap((leg) => leg.channels.map((channel) => ({ channel, leg })));
+    const restored = await inBatches(channels, ({ channel, leg }) => this.#restore(channel, leg));
+    let packets = 0;
+    for (const paths of this.#heldWal) {
+      packets += (await replayWal(paths, restored, this.#parts.log)).packets;
+    }
+    for (const leg of made.values()) {
+      if (leg.channels.every((channel) => channel.timeline.endTick === 0)) continue;
+      leg.firstAttempt = nextGeneration([]);
+      this.#parts.log.warn({ legId: leg.leg.legId, packets }, 'leg without a leg file restored');
+    }
+    return made;
+  }
+
+  async #restore(channel: Channel, leg: MediaLeg): Promise<Restored> {
+    const { spool, log, metrics } = this.#parts;
+    const last = await restoreFromBlocks(channel, spool.folder, leg.leg.callId, log);
+    metrics.adopted(channel);
+    return { channel, last };
+  }
+
   /** Takes over what a predecessor left; see restore.ts. */
   async adopt(inheritance: Inheritance): Promise<void> {
-    const { spool, wal, log, metrics } = this.#parts;
+    const { wal, log } = this.#parts;
     const legs: MediaLeg[] = [];
-    const live: { channel: Channel; record: LegRecord }[] = [];
+    const live: { channel: Channel; leg: MediaLeg }[] = [];
     for (const record of inheritance.legs) {
       const leg = this.#newLeg(record.leg);
       leg.firstAttempt = nextGeneration(Object.values(record.attempts));
       this.legs.set(record.leg.legId, leg);
       legs.push(leg);
       if (record.closed !== null) restoreClosed(leg, record.closed);
-      else for (const channel of leg.channels) live.push({ channel, record });
+      else for (const channel of leg.channels) live.push({ channel, leg });
     }
-    const restored = await inBatches(live, async ({ channel, record }) => {
+    const restored = await inBatches(live, ({ channel, leg }) => {
       channel.confirmed = false;
-      const last = await restoreFromBlocks(channel, spool.folder, record, log);
-      metrics.adopted(channel);
-      return { channel, last };
+      return this.#restore(channel, leg);
     });
-    const { packets } = await replayWal(inheritance, restored, wal, log);
+    let packets = 0;
+    for (const paths of inheritance.walPaths) {
+      const replayed = await replayWal(paths, restored, log);
+      packets += replayed.packets;
+      for (const file of replayed.files) wal.inherit(file);
+    }
+    this.#heldWal = inheritance.walPaths;
     // First the sockets: their buffers fill up.
     await inBatches(legs, async (leg) => {
       const now = nowUs();
@@ -253,6 +334,11 @@ export class LegKeeper {
     return mediaLeg;
   }
 
+  async #begin(leg: MediaLeg): Promise<void> {
+    await this.#save(leg);
+    this.#recognise(leg);
+  }
+
   #recognise(leg: MediaLeg): void {
     for (const channel of leg.channels) {
       this.#asr?.add(channel, this.#parts.spool.windowsFor(leg.leg, channel.index), leg.firstAttempt);
@@ -292,34 +378,6 @@ export class LegKeeper {
       return this.#parts.spool.saveLeg(leg.leg, attempts, leg.totals);
     });
     return leg.saved;
-  }
-}
-
-/** Enough at once to keep the disk busy, few enough for the open-files limit. */
-const BATCH = 32;
-
-async function inBatches<T, R>(items: readonly T[], work: (item: T) => Promise<R>): Promise<R[]> {
-  const results: R[] = [];
-  for (let i = 0; i < items.length; i += BATCH) {
-    results.push(...(await Promise.all(items.slice(i, i + BATCH).map(work))));
-  }
-  return results;
-}
-
-/**
- * The first attempt of a replacement: in a thousand that its predecessor did not use, since attempts rise between two writes of
- * the leg file.
- */
-const nextGeneration = (attempts: readonly number[]): number =>
-  (Math.floor(Math.max(0, ...attempts) / ATTEMPTS_OF_A_PROCESS) + 1) * ATTEMPTS_OF_A_PROCESS + 1;
-
-function restoreClosed(leg: MediaLeg, totals: readonly ChannelTotals[]): void {
-  leg.state = 'closed';
-  leg.totals = totals;
-  leg.ending = Promise.resolve(totals);
-  for (const channel of leg.channels) {
-    const total = totals.find((each) => each.channel === channel.id);
-    channel.restoreEnded(total?.endTick ?? 0);
   }
 }
 

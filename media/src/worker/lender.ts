@@ -30,11 +30,16 @@ export class Lender {
       if (result.status === 'fulfilled') lent.set(ids[i]!, result.value);
     });
     if (failure === undefined) return lent;
-    for (const [id, pair] of lent) this.#discard(id, pair);
+    this.giveBack(lent);
     const error = failure.reason as Error;
     const exhausted = error instanceof LendError && error.code === 'RTP_PORTS_EXHAUSTED';
     const code = exhausted ? 'RTP_PORTS_EXHAUSTED' : 'MEDIA_UNAVAILABLE';
     throw new EarshotError(code, error.message, { cause: error });
+  }
+
+  /** Sockets that nobody reads and no leg is to have. */
+  giveBack(sockets: ReadonlyMap<ChannelId, LentPair>): void {
+    for (const [id, pair] of sockets) this.#discard(id, pair);
   }
 
   /** As many of an adopted leg's sockets as there are: a channel without one ends by its time-out. */

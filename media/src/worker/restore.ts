@@ -1,50 +1,65 @@
 import fs from 'node:fs/promises';
 import { join } from 'node:path';
-import type { ChannelId } from '@earshot/contracts';
+import type { CallId, ChannelId, ChannelTotals } from '@earshot/contracts';
 import type { Log } from '@earshot/platform';
 import type { Channel } from '../leg/channel.ts';
+import type { MediaLeg } from './media-leg.ts';
 import { STALL_US } from './timer.ts';
 import { newRtpPacket, parseRtp } from '../rtp/packet.ts';
 import { lastBlockOf, type LastBlock } from '../spool/block-reader.ts';
 import { callFolder, type LegRecord, readLegFiles } from '../spool/leg-file.ts';
-import type { Wal, WalFile } from '../spool/wal.ts';
+import type { WalFile } from '../spool/wal.ts';
 import { readWal, type WalRecord } from '../spool/wal-record.ts';
+
+/** Its writer and its number. */
+const WAL_FILE = /^(\d+)-(\d+)\.wal$/;
+
+const ATTEMPTS_OF_A_PROCESS = 1000;
 
 /** What a predecessor left. */
 export interface Inheritance {
   readonly legs: readonly LegRecord[];
-  /** Its logs, oldest first. */
-  readonly walPaths: readonly string[];
+  /** The logs, oldest first, of each process that wrote some. */
+  readonly walPaths: readonly (readonly string[])[];
   /** Number of the next log. */
   readonly nextWal: number;
 }
 
-/** @throws system errors when the spool's folders cannot be made or read */
-export async function readInheritance(spoolFolder: string, worker: number, log: Log): Promise<Inheritance> {
+/**
+ * @param workers how many there are: worker 0 inherits from those that an earlier run had beyond
+ * @throws system errors when the spool's folders cannot be made or read
+ */
+export async function readInheritance(
+  spoolFolder: string,
+  worker: number,
+  workers: number,
+  log: Log,
+): Promise<Inheritance> {
+  const mine = (writer: number): boolean => writer === worker || (worker === 0 && writer >= workers);
   const walFolder = join(spoolFolder, 'wal');
   await fs.mkdir(walFolder, { recursive: true });
-  const { records, damaged } = await readLegFiles(spoolFolder, worker);
+  const { records, damaged } = await readLegFiles(spoolFolder, mine);
   if (damaged > 0) log.warn({ damaged }, 'damaged leg files skipped');
-  const names = (await fs.readdir(walFolder))
-    .filter((name) => name.startsWith(`${worker}-`) && name.endsWith('.wal'))
-    .sort();
-  const numbers = names.map((name) => Number(name.slice(name.indexOf('-') + 1, -'.wal'.length)));
-  return {
-    legs: records,
-    walPaths: names.map((name) => join(walFolder, name)),
-    nextWal: Math.max(0, ...numbers.filter(Number.isSafeInteger)) + 1,
-  };
+  const paths = new Map<number, string[]>();
+  let nextWal = 1;
+  for (const name of (await fs.readdir(walFolder)).sort()) {
+    const [, writer, number] = WAL_FILE.exec(name)?.map(Number) ?? [];
+    if (writer === undefined || number === undefined || !mine(writer)) continue;
+    paths.set(writer, [...(paths.get(writer) ?? []), join(walFolder, name)]);
+    if (writer === worker) nextWal = Math.max(nextWal, number + 1);
+  }
+  return { legs: records, walPaths: [...paths.values()], nextWal };
 }
 
 /** Brings a channel to its last good block. @returns that block, or null when it has none */
 export async function restoreFromBlocks(
   channel: Channel,
   spoolFolder: string,
-  record: LegRecord,
+  callId: CallId,
   log: Log,
 ): Promise<LastBlock | null> {
   try {
-    const last = await lastBlockOf(callFolder(spoolFolder, record.leg.callId), channel.index);
+    const last = await lastBlockOf(callFolder(spoolFolder, callId), channel.index);
     if (last === null) return null;
     if (last.damagedBytes > 0) {
       log.warn({ channel: channel.id, bytes: last.damagedBytes }, 'damaged end of a spool file cut off');
@@ -57,10 +72,14 @@ export async function restoreFromBlocks(
   }
 }
 
-/** A channel to be brought from its checkpoint to the end of the log. */
-interface Replayed {
+/** A channel at its last good block; null when it has none. */
+export interface Restored {
   readonly channel: Channel;
   readonly last: LastBlock | null;
+}
+
+/** A channel to be brought from its checkpoint to the end of the log. */
+interface Replayed extends Restored {
   /** Where in the log the checkpoint's packet is; -1 when before it. */
   checkpointAt: number;
 }
@@ -69,20 +88,20 @@ interface Replayed {
 const REORDER_REACH = 64;
 
 /**
- * Replays what the logs have after the channels' checkpoints, through the channels' own pipelines with the recorded arrival
- * times, and hands the files to the new log to be deleted when they are covered.
+ * Replays what one writer's logs have after the channels' checkpoints, through the channels' own pipelines with the recorded
+ * arrival times.
+ * @returns the logs, to be handed to the new one and deleted when they are covered
  */
 export async function replayWal(
-  inheritance: Inheritance,
-  channels: readonly { channel: Channel; last: LastBlock | null }[],
-  wal: Wal,
+  walPaths: readonly string[],
+  channels: readonly Restored[],
   log: Log,
-): Promise<{ packets: number }> {
+): Promise<{ packets: number; files: readonly WalFile[] }> {
   const byId = new Map<string, Replayed>();
   for (const { channel, last } of channels) byId.set(channel.id, { channel, last, checkpointAt: -1 });
   const header = newRtpPacket();
   let at = 0;
-  await eachRecord(inheritance.walPaths, null, (record) => {
+  await eachRecord(walPaths, null, (record) => {
     at++;
     const replayed = byId.get(record.channel);
     const checkpoint = replayed?.last?.block;
@@ -95,7 +114,7 @@ export async function replayWal(
   let lastUs = 0;
   // Where the log has a pause, its writer may have had one: what waited unread then was no loss to it.
   let dryUs = 0;
-  const files = await eachRecord(inheritance.walPaths, log, (record) => {
+  const files = await eachRecord(walPaths, log, (record) => {
     at++;
     const recordUs = record.kind === 'clock' ? record.nowUs : record.arrivalUs;
     if (recordUs - lastUs > STALL_US) dryUs = recordUs;
@@ -112,8 +131,7 @@ export async function replayWal(
     packets++;
     channel.replay(record.datagram, record.address, record.port, record.arrivalUs, record.endTick, dryUs);
   });
-  for (const file of files) wal.inherit(file);
-  return { packets };
+  return { packets, files };
 }
 
 function isAfter(replayed: Replayed, at: number, ssrc: number, sequence: number): boolean {
@@ -144,4 +162,22 @@ async function eachRecord(
     files.push({ path, channels: [...last.keys()] as ChannelId[], lastUs: [...last.values()] });
   }
   return files;
+}
+
+/**
+ * The first attempt of a replacement: in a thousand that its predecessor did not use, since attempts rise between two writes of
+ * the leg file.
+ */
+export const nextGeneration = (attempts: readonly number[]): number =>
+  (Math.floor(Math.max(0, ...attempts) / ATTEMPTS_OF_A_PROCESS) + 1) * ATTEMPTS_OF_A_PROCESS + 1;
+
+/** A leg that a predecessor had closed: its totals stand, and its channels' audio is in the files. */
+export function restoreClosed(leg: MediaLeg, totals: readonly ChannelTotals[]): void {
+  leg.state = 'closed';
+  leg.totals = totals;
+  leg.ending = Promise.resolve(totals);
+  for (const channel of leg.channels) {
+    const total = totals.find((each) => each.channel === channel.id);
+    channel.restoreEnded(total?.endTick ?? 0);
+  }
 }

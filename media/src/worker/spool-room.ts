@@ -1,13 +1,30 @@
 import fs from 'node:fs/promises';
 import { join } from 'node:path';
+import { setTimeout } from 'node:timers/promises';
 import { type Leg, TICKS_PER_FILE } from '@earshot/contracts';
 import type { Log } from '@earshot/platform';
 import type { ReadWindow } from '../asr-link/asr-channel.ts';
 import type { Channel } from '../leg/channel.ts';
-import { emptyWindow, readWindow, spoolFilesOf } from '../spool/block-reader.ts';
+import { emptyWindow, readWindow, spoolFilesOf, type WindowRead } from '../spool/block-reader.ts';
 import { BlockWriter } from '../spool/block-writer.ts';
 import type { DiskHealth } from '../spool/disk-health.ts';
 import { callFolder, type LegRecord, removeLegFile, writeLegFile } from '../spool/leg-file.ts';
+
+/** What cannot be read becomes a gap for good, and too many open files or a disk's hiccup pass: 0.1, 0.2 ... 1.6 s. */
+const READ_RETRIES = 5;
+const FIRST_READ_PAUSE_MS = 100;
+
+/** Tries again, with a growing pause. @throws what the last try threw */
+async function patiently<T>(work: () => Promise<T>): Promise<T> {
+  for (let retry = 0; ; retry++) {
+    try {
+      return await work();
+    } catch (error) {
+      if (retry === READ_RETRIES) throw error;
+      await setTimeout(FIRST_READ_PAUSE_MS * 2 ** retry);
+    }
+  }
+}
 
 /** The folder of calls on disk: errors are logged and counted here, and no caller hears of them. */
 export class SpoolRoom {
@@ -35,12 +52,18 @@ export class SpoolRoom {
     const folder = callFolder(this.folder, leg.callId);
     return async (fromTick, upToTick) => {
       try {
-        const { window, damaged } = await readWindow(folder, channelIndex, fromTick, upToTick);
+        const read = (): Promise<WindowRead> => readWindow(folder, channelIndex, fromTick, upToTick);
+        const { window, damaged } = await patiently(read);
         if (damaged > 0)
           this.#log.warn({ callId: leg.callId, channelIndex, damaged }, 'damaged spool blocks skipped');
         return window;
       } catch (error) {
-        this.health.failed(error as Error);
+        const { callId } = leg;
+        this.health.errors++;
+        this.#log.error(
+          { err: error, callId, channelIndex, fromTick, upToTick },
+          'spool files cannot be read; their audio is taken for a gap',
+        );
         return emptyWindow(fromTick, upToTick);
       }
     };

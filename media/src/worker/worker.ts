@@ -22,7 +22,7 @@ export async function startWorker(context: ChildContext): Promise<Service> {
   const health = new DiskHealth(log);
   const metrics = new MediaMetrics(registry, health);
   const spool = new SpoolRoom(config.dataDir, instance, health, log);
-  const inheritance = await readInheritance(spool.folder, instance, log);
+  const inheritance = await readInheritance(spool.folder, instance, config.mediaWorkers, log);
   const wal: Wal = new Wal(spool.walFolder, instance, inheritance.nextWal, health, nowUs, (channel) =>
     legs.coveredUs(channel),
   );

@@ -40,6 +40,8 @@ export class FakeEngine {
   readonly faults: string[] = [];
   /** Given beyond what was received. */
   creditAheadTicks = 16_000;
+  /** Takes everything and answers nothing. */
+  silent = false;
   /** Told to transcripts as settled when it is decided. */
   transcripts: FakeTranscripts | null = null;
   readonly #listener: Listener;
@@ -135,6 +137,7 @@ export class FakeEngine {
 
   #credit(connection: Connection<ToAsr, FromAsr>, opening: Opening): void {
     const { channel, attempt, at } = opening;
+    if (this.silent) return;
     opening.creditTick = at + this.creditAheadTicks;
     connection.send({ type: 'credit', channel, attempt, uptoTick: opening.creditTick, decidedTick: at });
     this.#decided(opening);

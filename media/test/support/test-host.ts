@@ -45,6 +45,8 @@ export class TestHost {
   child: ChildProcess | null = null;
   /** lend.failed is answered instead. */
   refuse = false;
+  /** Lends wait here while it is not null. */
+  heldLends: (() => void)[] | null = null;
   #pongs = 0;
   #metrics: readonly unknown[] = [];
 
@@ -133,7 +135,18 @@ export class TestHost {
     rmSync(this.folder, { recursive: true, force: true });
   }
 
+  /** Answers the lends that were held back. */
+  release(): void {
+    const held = this.heldLends ?? [];
+    this.heldLends = null;
+    for (const lend of held) lend();
+  }
+
   #lend(child: ChildProcess, id: number, channel: ChannelId): void {
+    if (this.heldLends !== null) {
+      this.heldLends.push(() => this.#lend(child, id, channel));
+      return;
+    }
     if (this.refuse) {
       const message = 'no port is free';
       child.send({ type: 'lend.failed', id, code: 'RTP_PORTS_EXHAUSTED', message } satisfies ToChild);
