@@ -16,10 +16,12 @@ import { Jobs, type WorkerOptions } from './queues/queues.ts';
 import { deliver, RetryLater } from './webhooks/deliver.ts';
 import { fanOut } from './webhooks/fan-out.ts';
 import { type PostLimits, STANDARD_LIMITS } from './webhooks/post.ts';
+import { Lanes } from './webhooks/lanes.ts';
 import { STANDARD_SCHEDULE_MS } from './webhooks/schedule.ts';
 
 /** Deliveries wait for other people's servers, so many may wait at once. */
-const DELIVERIES_AT_ONCE = 32;
+/** Sixteen endpoints that hang leave room for others (lanes.ts). */
+const DELIVERIES_AT_ONCE = 80;
 const FAN_OUTS_AT_ONCE = 4;
 /** Disk and CPU of one core; a live call comes first. */
 const RECORDINGS_AT_ONCE = 1;
@@ -77,6 +79,7 @@ export async function startPostCall(options: PostCallOptions): Promise<PostCall>
     { concurrency: FAN_OUTS_AT_ONCE, backoffMs: retryPause, ...stalled },
     (job) => fanOut(pool, deliveries, job.data),
   );
+  const lanes = new Lanes();
   const deliverOptions = {
     pool,
     log,
@@ -95,7 +98,7 @@ export async function startPostCall(options: PostCallOptions): Promise<PostCall>
         error instanceof RetryLater ? error.pauseMs : retryPause(attemptsMade),
       ...stalled,
     },
-    (job) => deliver(deliverOptions, job.data),
+    (job) => lanes.run(job.data.webhookId, () => deliver(deliverOptions, job.data)),
   );
   const relay = new OutboxRelay({
     pool,

@@ -1,3 +1,5 @@
+import http from 'node:http';
+import type { AddressInfo } from 'node:net';
 import { Webhook } from 'standardwebhooks';
 import { afterAll, afterEach, beforeEach, expect, test } from 'vitest';
 import { deliveryIdOf } from '@earshot/contracts';
@@ -101,6 +103,23 @@ test('a webhook that never takes an event has failed when the schedule is spent'
   const delivery = await deliveryIn('failed');
   expect(delivery.attempts).toHaveLength(3);
   expect(delivery.next_attempt_at).toBeNull();
+});
+
+test('an endpoint that never answers holds up its own events only', async () => {
+  const hanging = http.createServer(() => undefined);
+  await new Promise<void>((resolve) => hanging.listen(0, '127.0.0.1', resolve));
+  const { port } = hanging.address() as AddressInfo;
+  await callLog.addWebhook(`http://127.0.0.1:${port}/`, ['call.updated']);
+  await callLog.addWebhook(endpoint.url, ['call.updated']);
+  service = await startService(database.url, folder);
+  for (let n = 0; n < 60; n++) await callLog.addEvent(callId, 'call.updated');
+  await until(
+    'every event at the endpoint that answers',
+    () => endpoint.received.length >= 60 || null,
+    12_000,
+  );
+  hanging.closeAllConnections();
+  hanging.close();
 });
 
 test('410 Gone disables the webhook and is not tried again', async () => {
