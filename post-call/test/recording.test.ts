@@ -15,13 +15,29 @@ beforeEach(async () => void (folder = await makeFolder()));
 afterEach(() => removeFolder(folder));
 
 const nothing = (): void => undefined;
-const assemble = (channels: number, onDamage: () => void = nothing) =>
-  assembleRecording(join(folder, 'spool'), join(folder, 'recordings', 'call.wav'), channels, onDamage);
+const assemble = (channels: number, onDamage: () => void = nothing, endTick = 0) =>
+  assembleRecording(
+    join(folder, 'spool'),
+    join(folder, 'recordings', 'call.wav'),
+    channels,
+    endTick,
+    onDamage,
+  );
 const wav = async () => readWav(await readFile(join(folder, 'recordings', 'call.wav')));
 
 /** Codes that differ from tick to tick. */
 const codesFrom = (seed: number, ticks: number): Uint8Array =>
   Uint8Array.from({ length: ticks }, (_, i) => (seed * 31 + i * 7 + (i >> 8)) & 0xff);
+
+test('silence fills the time from the last audio to the end of the call', async () => {
+  const said: Stretch[] = [{ startTick: 0, codes: codesFrom(1, 160) }];
+  await writeSpool(join(folder, 'spool'), 0, 'PCMU', said);
+  const made = await assemble(1, nothing, 8000);
+  expect(made?.durationMs).toBe(1000);
+  const { samples } = await wav();
+  expect(samples[0]).toHaveLength(8000);
+  expect(samples[0]!.subarray(160).every((sample) => sample === 0)).toBe(true);
+});
 
 test('two channels with gaps, over a file boundary, equal the source sample for sample', async () => {
   const agent: Stretch[] = [

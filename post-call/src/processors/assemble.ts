@@ -21,12 +21,14 @@ export interface AssembledRecording {
  * sample 0. Written under a temporary name, synced, renamed: a file with the final name is whole.
  *
  * @param channels of the call; a channel without audio is silence
+ * @param endTick of the call's timeline: after the last audio comes silence up to there
  * @returns null when no channel has audio: nothing is written
  */
 export async function assembleRecording(
   spoolFolder: string,
   path: string,
   channels: number,
+  endTick: number,
   onDamage: OnDamage,
 ): Promise<AssembledRecording | null> {
   const files = await spoolFilesOf(spoolFolder);
@@ -38,8 +40,9 @@ export async function assembleRecording(
         onDamage,
       ),
   );
-  const samples = Math.max(0, ...(await Promise.all(timelines.map((timeline) => timeline.endTick()))));
-  if (samples === 0) return null;
+  const lastAudio = Math.max(0, ...(await Promise.all(timelines.map((timeline) => timeline.endTick()))));
+  if (lastAudio === 0) return null;
+  const samples = Math.max(lastAudio, endTick);
   const format = { channels, sampleRate: TICKS_PER_SECOND, samples };
   const header = wavHeader(format);
   await mkdir(dirname(path), { recursive: true });

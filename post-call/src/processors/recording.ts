@@ -48,8 +48,10 @@ async function make(
   spool: string,
 ): Promise<'made' | 'empty' | 'off'> {
   if (!options.record) return 'off';
-  const { rows } = await options.pool.query<{ channels: number; recorded: boolean }>(
-    'select jsonb_array_length(channels) as channels, recording is not null as recorded from calls where id = $1',
+  const { rows } = await options.pool.query<{ channels: number; recorded: boolean; end_tick: number }>(
+    `select jsonb_array_length(channels) as channels, recording is not null as recorded,
+            coalesce((select max(end_tick) from channels c where c.call_id = calls.id), 0) as end_tick
+     from calls where id = $1`,
     [callId],
   );
   const call = rows[0];
@@ -58,7 +60,7 @@ async function make(
   if (call.recorded) return 'made';
   const file = recordingFileOf(callId);
   const path = join(options.dataDir, 'recordings', file);
-  const made = await assembleRecording(spool, path, call.channels, (_path, offset) =>
+  const made = await assembleRecording(spool, path, call.channels, call.end_tick, (_path, offset) =>
     options.log.warn({ callId, offset }, 'damaged stretch of the spool becomes silence'),
   );
   if (made === null) return 'empty';

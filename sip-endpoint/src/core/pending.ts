@@ -27,6 +27,8 @@ export interface Pending {
   cancelTimer: () => void;
 }
 
+/** Methods that an application may take outside a dialog. */
+const ROUTABLE = ['INVITE', 'OPTIONS', 'INFO', 'MESSAGE', 'REGISTER', 'SUBSCRIBE', 'NOTIFY', 'PUBLISH'];
 const RETRY_AFTER: HeaderLine = ['Retry-After', '5'];
 
 /** Requests between the network and the application's answer; they survive a change of application. */
@@ -89,8 +91,16 @@ export class PendingRequests {
     const { transactions, dialogs } = this.#context;
     const { transaction, dialog } = pending;
     if (dialog?.confirmed === false) dialogs.remove(dialog);
-    const headers = transaction.isInvite ? [RETRY_AFTER] : [];
     this.remove(transaction.id);
+    // The application is there and does not take this method: 405, since 503 would read as a trunk that is down. The
+    // real server says 503.
+    if (!pending.inDialog && !transaction.isInvite && this.#context.pick('INVITE') !== undefined) {
+      const taken = ROUTABLE.filter((method) => this.#context.pick(method) !== undefined);
+      const allow = ['ACK', 'BYE', 'CANCEL', ...taken].join(', ');
+      transactions.respond(transaction, 405, 'Method Not Allowed', [['Allow', allow]]);
+      return;
+    }
+    const headers = transaction.isInvite ? [RETRY_AFTER] : [];
     transactions.respond(transaction, 503, 'Service Unavailable', headers);
   }
 

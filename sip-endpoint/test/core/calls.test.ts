@@ -97,6 +97,13 @@ describe('a request that nobody takes', () => {
     await uac.response(503, 'OPTIONS');
   });
 
+  it('gets 405 and the methods that are taken, when the application takes calls but not this method', async () => {
+    uac.call().send('MESSAGE');
+    const { headers } = await uac.response(405, 'MESSAGE');
+    expect(headerValue(headers, 'allow')).toMatch(/^ACK, BYE, CANCEL, INVITE/);
+    expect(headerValue(headers, 'allow')).not.toContain('MESSAGE');
+  });
+
   it('gets 481 for a BYE, UPDATE or CANCEL without dialog, and for an unknown To tag', async () => {
     for (const method of ['BYE', 'UPDATE', 'CANCEL']) {
       uac.call().send(method);
