@@ -8,7 +8,7 @@ import Fastify, { type FastifyBaseLogger, LogController } from 'fastify';
 import { Guard } from './plugins/auth.ts';
 import { registerHttpMetrics } from './plugins/http-metrics.ts';
 import { registerOpenapi } from './plugins/openapi.ts';
-import { registerProblems } from './plugins/problems.ts';
+import { refuseBrokenUrl, registerProblems } from './plugins/problems.ts';
 import { registerSecurityHeaders } from './plugins/security-headers.ts';
 import { registerCalls } from './routes/calls.ts';
 import { registerCapacity } from './routes/capacity.ts';
@@ -39,6 +39,7 @@ export async function buildApp(deps: Dependencies): Promise<App> {
     requestTimeout: REQUEST_TIMEOUT_MS,
     keepAliveTimeout: KEEP_ALIVE_MS,
     forceCloseConnections: true,
+    frameworkErrors: refuseBrokenUrl,
     ajv: { customOptions: { allErrors: true, removeAdditional: false } },
   }).withTypeProvider<TypeBoxTypeProvider>();
 
@@ -59,8 +60,8 @@ export async function buildApp(deps: Dependencies): Promise<App> {
     registerCalls(v1, deps);
     registerTranscripts(v1, deps);
     registerRecording(v1, deps);
-    registerEvents(v1, deps);
-    registerLive(v1, deps);
+    registerEvents(v1, deps, guard);
+    registerLive(v1, deps, guard);
     registerWebhooks(v1, deps);
     registerCapacity(v1, deps);
   });

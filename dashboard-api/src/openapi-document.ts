@@ -24,6 +24,7 @@ export async function openapiDocument(): Promise<object> {
     baseUrl: () => '',
     loopbackOnly: true,
     maxCalls: null,
+    sip: { host: '', port: 0 },
     recordingsDir: '',
     pageDir: '',
     now: Date.now,

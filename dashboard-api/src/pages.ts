@@ -4,6 +4,7 @@ export const PLAIN_PAGE_STYLE = `
 :root { color-scheme: light dark; --line: #8884; --accent: #0b7285; }
 @media (prefers-color-scheme: dark) { :root { --accent: #56c7dc; } }
 body { font: 16px/1.55 system-ui, sans-serif; margin: 0; min-height: 100vh; display: grid; place-items: center; }
+a { color: var(--accent); }
 main { width: min(34rem, calc(100vw - 3rem)); padding: 2rem 0; }
 h1 { font-size: 1.35rem; margin: 0 0 .75rem; }
 code { font: .92em ui-monospace, monospace; padding: .1em .35em; border: 1px solid var(--line); border-radius: 4px; white-space: nowrap; }
@@ -42,6 +43,9 @@ export const signinPage = (): string =>
     `<p>Open the link that <code>npm start</code> printed when Earshot was ready. It signs this browser in for 12 hours.</p>
 ${NEW_LINK}${KEY_FORM}`,
   );
+
+export const notFoundPage = (): string =>
+  page('There is nothing here', '<p>The address is not one of Earshot. <a href="/">To the calls</a></p>');
 
 export const linkUsedPage = (): string =>
   page(

@@ -14,7 +14,15 @@ const POOL_SIZE = 8;
 export interface ServerOptions {
   readonly config: Pick<
     Config,
-    'httpBind' | 'httpPort' | 'publicUrl' | 'dataDir' | 'databaseUrl' | 'apiKey' | 'maxCalls'
+    | 'httpBind'
+    | 'httpPort'
+    | 'sipBind'
+    | 'sipPort'
+    | 'publicUrl'
+    | 'dataDir'
+    | 'databaseUrl'
+    | 'apiKey'
+    | 'maxCalls'
   >;
   readonly log: Log;
   readonly registry: Registry;
@@ -70,6 +78,7 @@ export async function startServer(options: ServerOptions): Promise<Server> {
     baseUrl: () => url,
     loopbackOnly: isLoopback(config.httpBind),
     maxCalls: config.maxCalls,
+    sip: { host: config.sipBind, port: config.sipPort },
     recordingsDir: join(dataDir, 'recordings'),
     pageDir: options.pageDir,
     now,

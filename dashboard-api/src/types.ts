@@ -39,6 +39,8 @@ export interface Dependencies {
   /** HTTP listens on loopback only: webhooks may then go to this machine. */
   readonly loopbackOnly: boolean;
   readonly maxCalls: number | null;
+  /** Where our own SIP endpoint listens, if it runs. */
+  readonly sip: { readonly host: string; readonly port: number };
   /** DATA_DIR/recordings. */
   readonly recordingsDir: string;
   /** The built page. */

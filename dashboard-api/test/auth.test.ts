@@ -6,7 +6,8 @@ import { stopServers } from '../../host/test/postgres.ts';
 import { newApiKey, secretFile } from '../src/auth/api-key.ts';
 import { SESSION_MS } from '../src/auth/session.ts';
 import { SIGNIN_TOKEN_MS } from '../src/auth/signin-tokens.ts';
-import { API_KEY, type Harness, startHarness } from './harness.ts';
+import { API_KEY, type Harness, startHarness, until } from './harness.ts';
+import { SseClient } from './sse.ts';
 
 let clockMs = Date.now();
 let h: Harness;
@@ -168,7 +169,7 @@ test('without a session / says how to sign in, and shows no page of ours in a fr
   expect(policy).toContain("script-src 'self'");
   expect(policy).not.toContain('unsafe');
   expect(response.headers.get('x-content-type-options')).toBe('nosniff');
-  expect(response.headers.get('referrer-policy')).toBe('no-referrer');
+  expect(response.headers.get('referrer-policy')).toBe('same-origin');
   expect(response.headers.get('access-control-allow-origin')).toBeNull();
 });
 
@@ -186,8 +187,111 @@ test('signing out takes the cookie away', async () => {
   );
 });
 
+/** A WebSocket by session, and what it was closed with. */
+async function liveBy(cookie: string): Promise<{ closed: { code: number; reason: string } | null }> {
+  const socket = new WebSocket(`${h.url.replace('http', 'ws')}/v1/live`, {
+    headers: { cookie, origin: h.url },
+  });
+  const client: { closed: { code: number; reason: string } | null } = { closed: null };
+  socket.on('close', (code, reason) => (client.closed = { code, reason: reason.toString() }));
+  await new Promise((resolve, reject) => socket.on('message', resolve).on('error', reject));
+  return client;
+}
+
+test('signing out ends the live connections of the session, and those of no other', async () => {
+  const mine = await signIn();
+  const other = cookieOf(
+    await browse('/signin', { method: 'POST', body: new URLSearchParams({ key: API_KEY }) }),
+  );
+  const [socket, otherSocket] = [await liveBy(mine), await liveBy(other)];
+  const stream = await SseClient.open(`${h.url}/v1/events`, { cookie: mine });
+  const otherStream = await SseClient.open(`${h.url}/v1/events`, { cookie: other });
+  await browse('/signout', { method: 'POST', headers: { origin: h.url, cookie: mine } });
+  const closed = await until('the close', () => socket.closed);
+  expect(closed.code).toBe(4401);
+  expect(closed.reason).toContain('sign in again');
+  await until('the end of the stream', () => stream.ended);
+  expect((await browse('/v1/calls', { headers: { cookie: mine } })).status).toBe(401);
+  expect((await browse('/v1/calls', { headers: { cookie: other } })).status).toBe(200);
+  expect(otherSocket.closed).toBeNull();
+  expect(otherStream.ended).toBe(false);
+  otherStream.close();
+});
+
+test('live connections end when the twelve hours of their session do', async () => {
+  const cookie = await signIn();
+  clockMs += SESSION_MS - 300;
+  const socket = await liveBy(cookie);
+  const stream = await SseClient.open(`${h.url}/v1/events`, { cookie });
+  expect(stream.response.status).toBe(200);
+  expect((await until('the close', () => socket.closed)).code).toBe(4401);
+  await until('the end of the stream', () => stream.ended);
+});
+
+test('signing in leads to the page that was asked for, and never to another site', async () => {
+  const asked = await browse('/calls/0190-abc?x=1');
+  expect(asked.status).toBe(401);
+  const kept = cookieOf(asked);
+  const first = await browse('/signin?token=printed-by-host', { headers: { cookie: kept } });
+  expect(first.headers.get('location')).toBe('/calls/0190-abc?x=1');
+  const keyed = (to: string): Promise<Response> =>
+    browse(`/signin?to=${encodeURIComponent(to)}`).then((page) =>
+      browse('/signin', {
+        method: 'POST',
+        body: new URLSearchParams({ key: API_KEY }),
+        headers: { cookie: cookieOf(page) },
+      }),
+    );
+  expect((await keyed('/?q=late+kettle')).headers.get('location')).toBe('/?q=late+kettle');
+  for (const evil of [
+    '//evil.example/',
+    '/\\evil.example',
+    'https://evil.example/',
+    '/signout',
+    '/v1/calls',
+    'x',
+  ]) {
+    expect((await keyed(evil)).headers.get('location'), evil).toBe('/');
+  }
+});
+
+test('an unknown path is a page for people and a problem for programs', async () => {
+  const forPeople = await browse('/no/such/page', { headers: { accept: 'text/html,*/*;q=0.8' } });
+  expect(forPeople.status).toBe(404);
+  expect(forPeople.headers.get('content-type')).toContain('text/html');
+  expect(await forPeople.text()).toContain('href="/"');
+  for (const [path, accept] of [
+    ['/no/such/page', '*/*'],
+    ['/v1/nothing', 'text/html'],
+  ] as const) {
+    const response = await browse(path, { headers: { accept, authorization: `Bearer ${API_KEY}` } });
+    expect(response.status).toBe(404);
+    expect(await response.json()).toMatchObject({ code: 'NOT_FOUND' });
+  }
+});
+
+test('an address with broken percent-encoding is a problem like any other', async () => {
+  for (const path of ['/v1/calls/%E0%A4%A', '/calls/%zz']) {
+    const response = await browse(path);
+    expect(response.status).toBe(400);
+    expect(response.headers.get('content-type')).toContain('application/problem+json');
+    expect(response.headers.get('x-content-type-options')).toBe('nosniff');
+    expect(await response.json()).toMatchObject({ code: 'REQUEST_INVALID', status: 400 });
+  }
+});
+
 test('a page that is not built says so, to those who are signed in', async () => {
   const response = await browse('/', { headers: { cookie: await signIn() } });
   expect(response.status).toBe(503);
   expect(await response.text()).toContain('vite build');
+});
+
+test('capacity names the address for SIP when the endpoint is our own', async () => {
+  expect(await h.json('/v1/capacity')).toMatchObject({ sip: null });
+  const own = await startHarness({ sipPort: 5070 });
+  try {
+    expect(await own.json('/v1/capacity')).toMatchObject({ sip: { host: '127.0.0.1', port: 5070 } });
+  } finally {
+    await own.stop();
+  }
 });

@@ -57,6 +57,8 @@ export interface HarnessOptions {
   readonly publicUrl?: string;
   readonly port?: number;
   readonly httpBind?: string;
+  /** With our own SIP endpoint on this port; without it, as beside a drachtio-server. */
+  readonly sipPort?: number;
   readonly now?: () => number;
 }
 
@@ -73,6 +75,8 @@ export async function startHarness(options: HarnessOptions = {}): Promise<Harnes
       config: {
         httpBind: options.httpBind ?? '127.0.0.1',
         httpPort: port,
+        sipBind: '127.0.0.1',
+        sipPort: options.sipPort ?? 5060,
         publicUrl: options.publicUrl ?? null,
         dataDir,
         databaseUrl: database.url,
@@ -83,6 +87,7 @@ export async function startHarness(options: HarnessOptions = {}): Promise<Harnes
       registry,
       metrics: async () => [
         { process: 'dashboard-api', pid: process.pid, metrics: await registry.getMetricsAsJSON() },
+        ...(options.sipPort === undefined ? [] : [{ process: 'sip-endpoint-0', pid: 0, metrics: [] }]),
       ],
       busPath,
       pageDir: options.pageDir ?? join(dataDir, 'no-page'),

@@ -16,7 +16,7 @@ export interface OpenCall {
   view: CallView | null;
   readonly transcript: Transcript;
   /** Why it cannot be shown, or null. */
-  fault: string | null;
+  fault: api.ApiError | null;
   /** Which load the view is from. */
   shownLoad: number;
 }
@@ -40,6 +40,9 @@ export class Store {
   #frame: number | null = null;
   #liveTimer: number | null = null;
   #endedTimer: number | null = null;
+  #liveFailed = false;
+  /** The last words up to this seq are still to be read. */
+  #lookBackFrom: number | null = null;
 
   constructor(origin: string) {
     this.#socket = new LiveSocket(`${origin.replace(/^http/, 'ws')}/v1/live`, {
@@ -54,10 +57,15 @@ export class Store {
         this.#changed();
       },
       connection: (state) => {
+        if (state === 'signed-out') {
+          this.#signedOut();
+          return;
+        }
         this.connection = state;
         this.#changed();
       },
       fresh: (seq) => void this.#loadAll(seq),
+      back: () => this.#repeat(true),
       signedIn: () =>
         api.capacity().then(
           () => true,
@@ -67,18 +75,29 @@ export class Store {
   }
 
   start(): void {
+    api.onSignedOut(() => this.#signedOut());
     this.#socket.start();
     setInterval(() => {
       this.live.expire(Date.now());
       this.#changed();
     }, 1000);
-    setInterval(() => void this.#loadCapacity(), CAPACITY_MS);
+    setInterval(() => {
+      void this.#loadCapacity();
+      if (this.connection === 'live') this.#repeat(false);
+    }, CAPACITY_MS);
     void this.#loadCapacity();
   }
 
   subscribe(listener: () => void): () => void {
     this.#listeners.add(listener);
     return () => this.#listeners.delete(listener);
+  }
+
+  /** The reader has pressed "Sign out": the browser is on its way to another page. */
+  leave(): void {
+    this.#socket.stop();
+    this.connection = 'signed-out';
+    this.#changed();
   }
 
   openCall(id: string | null): void {
@@ -109,6 +128,25 @@ export class Store {
     });
   }
 
+  /** Shows nothing any more, and goes where one can sign in and come back from. */
+  #signedOut(): void {
+    if (this.connection === 'signed-out') return;
+    this.leave();
+    location.replace(`/signin?to=${encodeURIComponent(location.pathname + location.search)}`);
+  }
+
+  /** Asks again for what failed. @param all also for what tells of its failure nowhere but in its own place */
+  #repeat(all: boolean): void {
+    if (all || this.#liveFailed) void this.#refreshLive();
+    if (this.open !== null && (this.open.fault?.passing ?? (all && this.open.view === null))) {
+      void this.#loadOpen(true);
+    }
+    if (!all) return;
+    this.endedVersion += 1;
+    void this.#loadCapacity();
+    this.#changed();
+  }
+
   #final(callId: string, segment: SegmentView): void {
     if (this.open?.id === callId) this.open.transcript.add(segment);
   }
@@ -116,11 +154,8 @@ export class Store {
   async #loadAll(seq: number): Promise<void> {
     this.live.clear();
     this.endedVersion += 1;
+    this.#lookBackFrom = seq;
     await this.#refreshLive();
-    const events = await quietly(api.eventsAfter(seq - LOOK_BACK_EVENTS, LOOK_BACK_EVENTS));
-    for (const event of events ?? []) {
-      if (event.type === 'segment.final' && event.seq <= seq) this.live.apply(event, null);
-    }
     if (this.open !== null) {
       this.open.transcript.clear();
       await this.#loadOpen(true);
@@ -147,9 +182,27 @@ export class Store {
 
   async #refreshLive(): Promise<void> {
     const calls = await quietly(api.allLiveCalls());
+    this.#liveFailed = calls === null;
     if (calls === null) return;
     this.live.replace(calls);
     this.ready = true;
+    this.#changed();
+    await this.#lookBack();
+  }
+
+  async #lookBack(): Promise<void> {
+    const seq = this.#lookBackFrom;
+    if (seq === null) return;
+    this.#lookBackFrom = null;
+    const events = await quietly(api.eventsAfter(seq - LOOK_BACK_EVENTS, LOOK_BACK_EVENTS));
+    if (events === null) {
+      this.#lookBackFrom ??= seq;
+      this.#liveFailed = true;
+      return;
+    }
+    for (const event of events) {
+      if (event.type === 'segment.final' && event.seq <= seq) this.live.apply(event, null);
+    }
     this.#changed();
   }
 
@@ -168,7 +221,8 @@ export class Store {
       for (const segment of transcript?.segments ?? []) open.transcript.add(segment);
       open.fault = null;
     } catch (error) {
-      open.fault = error instanceof api.ApiError ? error.message : 'The call cannot be shown.';
+      open.fault =
+        error instanceof api.ApiError ? error : new api.ApiError(0, 'INTERNAL', 'The call cannot be shown.');
     }
     this.#changed();
   }

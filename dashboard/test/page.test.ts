@@ -6,7 +6,7 @@ import type { CallId } from '@earshot/contracts';
 import type { Page } from 'playwright-core';
 import { build } from 'vite';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
-import { type Harness, startHarness, until } from '../../dashboard-api/test/harness.ts';
+import { API_KEY, type Harness, startHarness, until } from '../../dashboard-api/test/harness.ts';
 import { stopServers } from '../../host/test/postgres.ts';
 import { type Browser, CHROMIUM, hasChromium, startBrowser } from './browser.ts';
 import { type Cutter, startCutter } from './cutter.ts';
@@ -54,7 +54,7 @@ describe.skipIf(!hasChromium)(`the page in a browser (needs ${CHROMIUM})`, () =>
   });
 
   beforeEach(async () => {
-    h = await startHarness({ signinToken: 'from-npm-start', pageDir });
+    h = await startHarness({ signinToken: 'from-npm-start', pageDir, sipPort: 5070 });
     cutter = await startCutter(h.server.port);
     page = await browser.context.newPage();
     complaints = [];
@@ -91,7 +91,8 @@ describe.skipIf(!hasChromium)(`the page in a browser (needs ${CHROMIUM})`, () =>
     await page.getByText('npm start').waitFor();
     await signIn();
     expect(new URL(page.url()).pathname).toBe('/');
-    await page.getByText('npm run demo -- --calls 2').waitFor();
+    await page.getByText('npm run demo -- --calls 2 --to 127.0.0.1:5070', { exact: true }).waitFor();
+    await page.getByText('sip:127.0.0.1:5070', { exact: true }).waitFor();
   });
 
   test('a link that another site shows signs in too', async () => {
@@ -178,13 +179,92 @@ describe.skipIf(!hasChromium)(`the page in a browser (needs ${CHROMIUM})`, () =>
     expect(await finals()).toEqual(ids);
   });
 
-  test('a page whose session is over says so and stops trying', async () => {
+  test('the form for the API key signs in, and goes to the page that was asked for', async () => {
+    const call = await h.writer.startCall({ agent: 'Ann Archer' });
+    await page.goto(`${base()}/calls/${call}`);
+    await page.getByRole('textbox').fill('wrong');
+    await page.getByRole('button', { name: 'Sign in' }).click();
+    await page.getByText('not the API key').waitFor();
+    await page.getByRole('textbox').fill(API_KEY);
+    await page.getByRole('button', { name: 'Sign in' }).click();
+    await page.locator('.call-head', { hasText: 'Ann Archer' }).waitFor();
+    expect(new URL(page.url()).pathname).toBe(`/calls/${call}`);
+  });
+
+  test('a form of another site can neither sign in nor sign out', async () => {
+    await signIn();
+    await page.route('http://elsewhere.test/', (route) =>
+      route.fulfill({
+        contentType: 'text/html',
+        body: `<form method="post" action="${base()}/signin"><input name="key" value="${API_KEY}"><button>In</button></form>
+          <form method="post" action="${base()}/signout"><button>Out</button></form>`,
+      }),
+    );
+    for (const name of ['In', 'Out']) {
+      await page.goto('http://elsewhere.test/');
+      await page.getByRole('button', { name, exact: true }).click();
+      await page.getByText('FORBIDDEN_ORIGIN').waitFor();
+    }
+    await page.goto(base());
+    await page.locator('.connection.live').waitFor();
+  });
+
+  test('signing out takes every tab to the page where one signs in, and shows no words any more', async () => {
+    const call = await h.writer.startCall();
+    await h.writer.final(call, { channel: 0, startMs: 0, text: 'Nobody else may read this' });
+    await signIn();
+    const other = await browser.context.newPage();
+    await other.goto(`${base()}/calls/${call}`);
+    await other.getByText('Nobody else may read this').waitFor();
+    await page.getByRole('button', { name: 'Sign out' }).click();
+    await page.getByText('npm start').waitFor();
+    await other.getByText('npm start').waitFor();
+    expect(await other.getByText('Nobody else').count()).toBe(0);
+    expect((await browser.context.cookies()).map((cookie) => cookie.name)).not.toContain('earshot_session');
+    await other.getByRole('textbox').fill(API_KEY);
+    await other.getByRole('button', { name: 'Sign in' }).click();
+    await other.getByText('Nobody else may read this').waitFor();
+    await other.close();
+  });
+
+  test('a page whose session is over goes to where one signs in, on a cut and on any answer', async () => {
+    const call = await h.writer.startCall({ agent: 'Ann' });
     await signIn();
     await browser.context.clearCookies();
     cutter.cut();
-    await page.locator('.connection.signed-out').waitFor();
-    await page.getByRole('link', { name: 'Sign in' }).click();
     await page.getByText('npm start').waitFor();
+    await page.getByRole('textbox').fill(API_KEY);
+    await page.getByRole('button', { name: 'Sign in' }).click();
+    await page.locator('.live-row').waitFor();
+    await browser.context.clearCookies();
+    await page.locator('.live-row').click();
+    await page.getByText('npm start').waitFor();
+    expect(new URL(page.url()).searchParams.get('to')).toBe(`/calls/${call}`);
+  });
+
+  test('what failed while the server was away is asked for again when it is back', async () => {
+    const ended = await h.writer.startCall({ agent: 'Bob Baker' });
+    await h.writer.final(ended, { channel: 0, startMs: 0, text: 'A refund for the toaster' });
+    await h.writer.endCall(ended);
+    await h.writer.startCall({ agent: 'Ann Archer' });
+    await signIn();
+    await page.locator('.ended-row').waitFor();
+    cutter.cut(true);
+    await page.locator('.connection.reconnecting').waitFor();
+    await page.getByRole('searchbox').fill('toaster');
+    await page.getByText('cannot be reached').waitFor();
+    cutter.accept();
+    await page.locator('.connection.live').waitFor();
+    await page.locator('.ended-row', { hasText: 'Bob Baker' }).waitFor();
+    expect(await page.getByText('cannot be reached').count()).toBe(0);
+    await page.getByRole('searchbox').fill('');
+    await page.locator('.live-row').waitFor();
+    cutter.cut(true);
+    await page.locator('.connection.reconnecting').waitFor();
+    await page.locator('.live-row').click();
+    await page.getByText('cannot be reached').waitFor();
+    cutter.accept();
+    await page.locator('.call-head', { hasText: 'Ann Archer' }).waitFor();
   });
 
   test('text from outside is shown as text and never run', async () => {
@@ -242,6 +322,15 @@ describe.skipIf(!hasChromium)(`the page in a browser (needs ${CHROMIUM})`, () =>
     await page.locator('.jump').click();
     await until('the newest to be in view again', () => inView(61));
     expect(await page.locator('.jump').count()).toBe(0);
+    await h.writer.endCall(call);
+    await page.locator('.state.ended').waitFor();
+    await h.writer.final(call, { channel: 1, startMs: 186_000, text: 'Sentence number 62' });
+    await newest(62).waitFor({ state: 'attached' });
+    const wav = silentWav(1);
+    writeFileSync(join(h.dataDir, 'recordings', 'call.wav'), wav);
+    await h.writer.recorded(call, { file: 'call.wav', bytes: wav.length, sha256: 'x', durationMs: 1000 });
+    await page.locator('audio').waitFor();
+    await until('the last words to be above the player', () => inView(62));
   });
 
   test('an ended call can be listened to from a word, and downloaded', async () => {
@@ -263,6 +352,15 @@ describe.skipIf(!hasChromium)(`the page in a browser (needs ${CHROMIUM})`, () =>
     );
     expect(at).toBeGreaterThanOrEqual(5.2);
     await page.locator('.segment.playing').waitFor();
+    const paused = (): Promise<boolean> =>
+      page.locator('audio').evaluate((audio: HTMLAudioElement) => audio.paused);
+    await page.locator('button.at').focus();
+    await page.keyboard.press('Space');
+    expect(await paused()).toBe(true);
+    await page.keyboard.press('Space');
+    expect(await paused()).toBe(false);
+    await page.keyboard.press('Space');
+    expect(await paused()).toBe(true);
     const links = await page
       .locator('.downloads a')
       .evaluateAll((all) => all.map((link) => (link as HTMLAnchorElement).href));
@@ -295,11 +393,68 @@ describe.skipIf(!hasChromium)(`the page in a browser (needs ${CHROMIUM})`, () =>
     await page.getByText('No ended call has').waitFor();
   });
 
+  test('a search is in the address, so that Back comes to it again', async () => {
+    const calls: CallId[] = [];
+    for (const agent of ['Ann', 'Bob']) calls.push(await h.writer.startCall({ agent }));
+    await signIn();
+    await page.locator('.live-row').nth(1).waitFor();
+    await page.getByRole('searchbox').fill('bob');
+    await until('one to be left', async () => (await page.locator('.live-row').count()) === 1);
+    expect(new URL(page.url()).search).toBe('?q=bob');
+    await page.locator('.live-row').click();
+    await page.locator('.call-head').waitFor();
+    await page.goBack();
+    await page.locator('.live-row', { hasText: 'Bob' }).waitFor();
+    expect(await page.locator('.live-row').count()).toBe(1);
+    expect(await page.getByRole('searchbox').inputValue()).toBe('bob');
+    await page.locator('.brand').click();
+    await page.locator('.live-row').nth(1).waitFor();
+    expect(await page.getByRole('searchbox').inputValue()).toBe('');
+  });
+
+  test('a live call is found by what was said earlier in it', async () => {
+    const call = await h.writer.startCall({ agent: 'Ann' });
+    await h.writer.startCall({ agent: 'Bob' });
+    await h.writer.final(call, { channel: 0, startMs: 0, text: 'About the toaster' });
+    await h.writer.final(call, { channel: 0, startMs: 5000, text: 'And something newer' });
+    await signIn();
+    await page.locator('.live-row', { hasText: 'And something newer' }).waitFor();
+    await page.getByRole('searchbox').fill('toaster');
+    await until('one to be left', async () => (await page.locator('.live-row').count()) === 1);
+    await page.locator('.live-row', { hasText: 'Ann' }).waitFor();
+  });
+
+  test('doubtful words are marked without a pointer, and partials slanted', async () => {
+    const call = await h.writer.startCall();
+    await h.writer.final(call, {
+      channel: 0,
+      startMs: 0,
+      text: 'sure maybe',
+      confidence: (word) => (word === 'sure' ? 1 : 0.5),
+    });
+    await signIn();
+    await openCall(call);
+    const line = (text: string): Promise<string> =>
+      page.locator('.word', { hasText: text }).evaluate((word) => {
+        const { textDecorationLine, textDecorationStyle } = getComputedStyle(word);
+        return `${textDecorationLine} ${textDecorationStyle}`;
+      });
+    await until('the mark', async () => (await line('maybe')) === 'underline dotted');
+    expect(await line('sure')).toContain('none');
+    await page.locator('.word', { hasText: 'sure' }).hover();
+    await page.locator('.word-tip', { hasText: '99% sure' }).waitFor();
+    h.writer.partial(call, { channel: 1, startMs: 2000, text: 'not yet' });
+    const partial = page.locator('.segment.partial');
+    await partial.waitFor();
+    expect(await partial.evaluate((one) => getComputedStyle(one).fontStyle)).toBe('italic');
+  });
+
   test('three hundred calls and a burst of partials: few rows are drawn, and they show the newest words', async () => {
     const calls: CallId[] = [];
     for (let n = 0; n < 300; n++) calls.push(await h.writer.startCall({ agent: `Agent x${n}x` }));
     await signIn();
     await page.locator('.badge', { hasText: '300' }).waitFor();
+    expect(await page.locator('.top-fact').first().innerText()).toContain('300 live');
     for (let rev = 1; rev <= 6; rev++) {
       for (const call of calls) {
         for (const channel of [0, 1] as const) {
@@ -334,6 +489,9 @@ describe.skipIf(!hasChromium)(`the page in a browser (needs ${CHROMIUM})`, () =>
     await page.keyboard.press('Enter');
     await page.locator('.call-head').waitFor();
     expect(page.url()).toContain(call);
+    await until('the heading to have the focus', () =>
+      page.evaluate(() => document.activeElement?.tagName === 'H1'),
+    );
     await tabTo('pane');
     await page.goBack();
     await page.locator('.live-row').waitFor();

@@ -1,10 +1,22 @@
 import type { CallView, EventView, LiveMessage, SegmentView } from '@earshot/contracts';
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { routeOf } from '../src/router.ts';
 import { Activity, BUCKETS } from '../src/state/activity.ts';
 import { alignWords } from '../src/state/align.ts';
-import { bytes, clock, lasting, partyName, preciseClock, tail } from '../src/state/format.ts';
+import {
+  bytes,
+  clock,
+  demoCommand,
+  lasting,
+  partyName,
+  preciseClock,
+  sipUri,
+  sureness,
+  tail,
+} from '../src/state/format.ts';
 import { LiveCalls } from '../src/state/live-calls.ts';
 import { rowsOf, sideOf, Transcript } from '../src/state/transcript.ts';
 
@@ -131,11 +143,27 @@ describe('live calls', () => {
     expect(calls.apply(event('9', 'call.updated', { note: 'not a call' }), 0).refreshLive).toBe(true);
   });
 
+  test('a final without a channel, or with an impossible one, is none', () => {
+    const calls = started();
+    const whole = segment('a', 0, 'hello');
+    for (const channel of [undefined, -1, 0.5, 1e9, '0']) {
+      expect(
+        calls.apply(event('1', 'segment.final', { segment: { ...whole, channel } }), 0).final,
+      ).toBeNull();
+    }
+    expect(calls.apply(event('1', 'segment.final', { segment: whole }), 0).final?.segment).toEqual(whole);
+  });
+
   test('events with data of any shape do no harm', () => {
     fc.assert(
       fc.property(
         fc.constantFrom('segment.final', 'call.started', 'call.updated', 'call.ended', 'x'),
-        fc.dictionary(fc.constantFrom('segment', 'id', 'words', 'state', 'channels'), fc.jsonValue()),
+        fc.dictionary(
+          fc.constantFrom(
+            ...['segment', 'id', 'words', 'state', 'channels', 'channel', 'startMs', 'endMs', 'text'],
+          ),
+          fc.oneof(fc.jsonValue(), fc.integer(), fc.string()),
+        ),
         (type, data) => {
           const calls = started();
           expect(() => calls.apply(event('1', type, data), 0)).not.toThrow();
@@ -259,6 +287,23 @@ describe('formats', () => {
     expect(tail('cut in the middle of it', 10)).toBe('… of it');
   });
 
+  test('nobody is ever quite sure', () => {
+    expect(sureness(1)).toBe('99% sure');
+    expect(sureness(0.995)).toBe('99% sure');
+    expect(sureness(0.424)).toBe('42% sure');
+  });
+
+  test('the demo is sent to where SIP listens, when that is not the usual port', () => {
+    expect(demoCommand(null)).toBe('npm run demo -- --calls 2');
+    expect(demoCommand({ host: '127.0.0.1', port: 5060 })).toBe('npm run demo -- --calls 2');
+    expect(demoCommand({ host: '0.0.0.0', port: 5070 })).toBe(
+      'npm run demo -- --calls 2 --to 127.0.0.1:5070',
+    );
+    expect(demoCommand({ host: '::1', port: 5070 })).toBe('npm run demo -- --calls 2 --to [::1]:5070');
+    expect(sipUri({ host: '0.0.0.0', port: 5060 }, 'ear.example')).toBe('sip:ear.example:5060');
+    expect(sipUri({ host: '192.0.2.1', port: 5070 }, 'ear.example')).toBe('sip:192.0.2.1:5070');
+  });
+
   test('a party is named by what is known of it', () => {
     const party = (name: string | null, aor: string | null) => ({
       role: 'customer',
@@ -280,8 +325,44 @@ describe('formats', () => {
   });
 
   test('a path names the page', () => {
-    expect(routeOf('/')).toEqual({ page: 'calls' });
+    expect(routeOf('/')).toEqual({ page: 'calls', q: '' });
+    expect(routeOf('/', '?q=late+kettle%21')).toEqual({ page: 'calls', q: 'late kettle!' });
+    expect(routeOf('/calls/%E0%A4')).toEqual({ page: 'call', id: '%E0%A4' });
     expect(routeOf('/calls/a%2Fb')).toEqual({ page: 'call', id: 'a/b' });
-    expect(routeOf('/calls/a/b')).toEqual({ page: 'calls' });
+    expect(routeOf('/calls/a/b')).toEqual({ page: 'calls', q: '' });
+  });
+});
+
+describe('colours', () => {
+  const css = readFileSync(join(import.meta.dirname, '../src/style/base.css'), 'utf8');
+  const [light = '', dark = ''] = css.split('@media (prefers-color-scheme: dark)');
+  const rolesOf = (part: string): Map<string, string> =>
+    new Map([...part.matchAll(/--([\w-]+): (#[0-9a-f]+);/g)].map(([, role, hex]) => [role!, hex!]));
+
+  /** WCAG 2.2, relative luminance. */
+  const luminance = (hex: string): number => {
+    const full = hex.length === 4 ? hex.replace(/[0-9a-f]/g, '$&$&') : hex;
+    const [red = 0, green = 0, blue = 0] = [1, 3, 5].map((at) => {
+      const part = Number.parseInt(full.slice(at, at + 2), 16) / 255;
+      return part <= 0.04045 ? part / 12.92 : ((part + 0.055) / 1.055) ** 2.4;
+    });
+    return 0.2126 * red + 0.7152 * green + 0.0722 * blue;
+  };
+  const contrast = (one: string, other: string): number => {
+    const [bright = 0, dim = 0] = [luminance(one), luminance(other)].sort((a, b) => b - a);
+    return (bright + 0.05) / (dim + 0.05);
+  };
+
+  test.each([
+    ['light', light],
+    ['dark', dark],
+  ])('text can be read on every ground in %s (WCAG 2.2 AA)', (_name, part) => {
+    const roles = rolesOf(part);
+    for (const text of ['ink', 'muted', 'faint', 'left', 'right', 'live', 'warn', 'fault']) {
+      for (const ground of ['ground', 'surface', 'raised', 'hover']) {
+        const ratio = contrast(roles.get(text)!, roles.get(ground)!);
+        expect(ratio, `${text} on ${ground}`).toBeGreaterThanOrEqual(4.5);
+      }
+    }
   });
 });

@@ -2,7 +2,7 @@ import { EarshotError } from '@earshot/contracts';
 import type { FastifyRequest, onRequestHookHandler } from 'fastify';
 import { sameSecret } from '../auth/api-key.ts';
 import { isOwnOrigin } from '../auth/origin.ts';
-import { SESSION_COOKIE, Sessions } from '../auth/session.ts';
+import { type Session, SESSION_COOKIE, Sessions } from '../auth/session.ts';
 import type { Dependencies } from '../types.ts';
 
 const SAFE_METHODS = new Set(['GET', 'HEAD', 'OPTIONS']);
@@ -21,8 +21,21 @@ export class Guard {
     return sameSecret(key, this.#deps.apiKey);
   }
 
+  session(request: FastifyRequest): Session | null {
+    return this.sessions.read(request.cookies[SESSION_COOKIE], this.#deps.now());
+  }
+
   hasSession(request: FastifyRequest): boolean {
-    return this.sessions.accepts(request.cookies[SESSION_COOKIE], this.#deps.now());
+    return this.session(request) !== null;
+  }
+
+  /** For a connection that lasts: calls `ended` when the session that let it in ends. A key does not end. */
+  whileSignedIn(request: FastifyRequest, ended: () => void): () => void {
+    if (request.headers.authorization !== undefined) return () => undefined;
+    const session = this.session(request);
+    if (session !== null) return this.sessions.watch(session, this.#deps.now(), ended);
+    ended();
+    return () => undefined;
   }
 
   isOwnOrigin(request: FastifyRequest): boolean {

@@ -6,7 +6,9 @@ import {
   type ProblemView,
 } from '@earshot/contracts';
 import type { FastifyError, FastifyReply, FastifyRequest } from 'fastify';
+import { notFoundPage } from '../pages.ts';
 import type { App } from '../types.ts';
+import { securityHeaders } from './security-headers.ts';
 
 type FieldError = NonNullable<ProblemView['errors']>[number];
 
@@ -48,8 +50,28 @@ export function registerProblems(app: App): void {
     const nul = request.url.includes('%00');
     done(nul ? new EarshotError('REQUEST_INVALID', 'The address has a NUL character in it.') : undefined);
   });
-  app.setNotFoundHandler((request, reply) =>
-    sendProblem(reply, problemOf('NOT_FOUND', `There is no ${request.method} on this path.`, request.id)),
+  app.setNotFoundHandler((request, reply) => {
+    if (isForPerson(request)) return reply.code(404).type('text/html; charset=utf-8').send(notFoundPage());
+    return sendProblem(
+      reply,
+      problemOf('NOT_FOUND', `There is no ${request.method} on this path.`, request.id),
+    );
+  });
+}
+
+/** A browser that goes to an address, not a program that asks the API. */
+const isForPerson = (request: FastifyRequest): boolean =>
+  request.method === 'GET' &&
+  !request.url.startsWith('/v1/') &&
+  (request.headers.accept ?? '').includes('text/html');
+
+/** For addresses that cannot be decoded, which reach neither hooks nor routes. */
+export function refuseBrokenUrl(error: FastifyError, request: FastifyRequest, reply: FastifyReply): void {
+  const status = error.statusCode ?? 400;
+  const detail = 'The address cannot be read: look at its percent-encoding.';
+  sendProblem(
+    reply.headers(securityHeaders(request)),
+    problemOf(status < 500 ? 'REQUEST_INVALID' : 'INTERNAL', detail, request.id, { status }),
   );
 }
 

@@ -11,13 +11,27 @@ const Capacity = Type.Object({
   headroom: Type.Union([Type.Number(), Type.Null()], {
     description: 'Free share of recognition, 0 to 1: the mean over the engines. Null when none has said yet.',
   }),
+  sip: Type.Union(
+    [
+      Type.Object({
+        host: Type.String({
+          description: 'The address it listens on; 0.0.0.0 and :: are all of the machine.',
+        }),
+        port: Type.Integer({ description: 'UDP and TCP.' }),
+      }),
+      Type.Null(),
+    ],
+    { description: 'Where calls can be forked to. Null when that is a matter of a drachtio-server.' },
+  ),
   engines: Type.Array(Type.Object({ process: Type.String(), headroom: Type.Number() })),
 });
 
+/** Its own SIP endpoint is among the processes, unless a drachtio-server stands in for it. */
+const SIP_ENDPOINT = /^sip-endpoint\b/;
 /** The gauge that each asr engine sets. */
 const HEADROOM = /^earshot_(asr_)?headroom(_ratio)?$/;
 
-export function registerCapacity(app: App, { db, metrics, maxCalls }: Dependencies): void {
+export function registerCapacity(app: App, { db, metrics, maxCalls, sip }: Dependencies): void {
   app.get(
     '/v1/capacity',
     {
@@ -42,6 +56,7 @@ export function registerCapacity(app: App, { db, metrics, maxCalls }: Dependenci
         channels: live.channels,
         maxCalls,
         headroom: engines.length === 0 ? null : sum / engines.length,
+        sip: processes.some(({ process }) => SIP_ENDPOINT.test(process)) ? sip : null,
         engines,
       };
     },

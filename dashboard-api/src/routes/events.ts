@@ -2,6 +2,7 @@ import { EventView } from '@earshot/contracts';
 import { Type } from '@sinclair/typebox';
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import type { Outlet } from '../live/client.ts';
+import type { Guard } from '../plugins/auth.ts';
 import { listEvents } from '../queries/events.ts';
 import { guarded, ref } from '../schemas/common.ts';
 import type { App, Dependencies } from '../types.ts';
@@ -29,7 +30,7 @@ const EventsQuery = Type.Object({
 });
 
 /** The event log: as a list, or as a stream of server-sent events that goes on. */
-export function registerEvents(app: App, deps: Dependencies): void {
+export function registerEvents(app: App, deps: Dependencies, guard: Guard): void {
   app.get(
     '/v1/events',
     {
@@ -38,7 +39,7 @@ export function registerEvents(app: App, deps: Dependencies): void {
         summary: 'Events, as a list or as a stream',
         operationId: 'listEvents',
         description:
-          'With Accept: text/event-stream, server-sent events: id is seq, event is the type, data the event. A stream that was cut goes on with Last-Event-ID.',
+          'With Accept: text/event-stream, server-sent events: id is seq, event is the type, data the event. A stream that was cut goes on with Last-Event-ID; one by session ends when the session does.',
         headers: Type.Object({
           'last-event-id': Type.Optional(
             Type.String({
@@ -65,7 +66,7 @@ export function registerEvents(app: App, deps: Dependencies): void {
       if (wantsStream(request)) {
         const last = request.headers['last-event-id'];
         const from = last === undefined ? (after ?? deps.hub.tail.seq) : Number(last);
-        return stream(deps, request, reply, from, callId ?? null);
+        return stream(deps, guard, request, reply, from, callId ?? null);
       }
       const items = await listEvents(deps.db, { after: after ?? 0, callId: callId ?? null, limit });
       return { items, nextAfter: items.at(-1)?.seq ?? after ?? 0 };
@@ -78,6 +79,7 @@ const wantsStream = (request: FastifyRequest): boolean =>
 
 async function stream(
   { hub }: Dependencies,
+  guard: Guard,
   request: FastifyRequest,
   reply: FastifyReply,
   after: number,
@@ -100,6 +102,7 @@ async function stream(
     end: () => raw.end(),
   };
   const client = hub.join(outlet, { callId, after, partials: false });
+  const unwatch = guard.whileSignedIn(request, () => hub.leave(client));
   let stuckAt = -1;
   const heartbeat = setInterval(() => {
     // One that takes nothing at all between two heartbeats is gone without having said so.
@@ -110,6 +113,7 @@ async function stream(
   request.raw.socket.setTimeout(0);
   raw.on('close', () => {
     clearInterval(heartbeat);
+    unwatch();
     hub.leave(client);
   });
   raw.on('error', () => hub.leave(client));

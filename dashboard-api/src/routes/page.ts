@@ -4,6 +4,7 @@ import type { FastifyReply, FastifyRequest } from 'fastify';
 import { notBuiltPage, sameSitePage, signinPage } from '../pages.ts';
 import type { Guard } from '../plugins/auth.ts';
 import type { App, Dependencies } from '../types.ts';
+import { rememberPath } from './signin.ts';
 
 /** The web page, to browsers that are signed in. Its files under /assets/ have nothing to hide. */
 export function registerPage(app: App, { pageDir }: Dependencies, guard: Guard): void {
@@ -11,7 +12,8 @@ export function registerPage(app: App, { pageDir }: Dependencies, guard: Guard):
     void reply.type('text/html; charset=utf-8').header('cache-control', 'no-store');
     if (!guard.hasSession(request)) {
       const cameFromElsewhere = request.headers['sec-fetch-site'] === 'cross-site';
-      return cameFromElsewhere ? reply.send(sameSitePage()) : reply.code(401).send(signinPage());
+      if (cameFromElsewhere) return reply.send(sameSitePage());
+      return rememberPath(reply, request.url).code(401).send(signinPage());
     }
     // Looked for each time: the page may be built while we run.
     if (!existsSync(join(pageDir, 'index.html'))) return reply.code(503).send(notBuiltPage());

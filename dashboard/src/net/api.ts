@@ -10,7 +10,16 @@ export class ApiError extends Error {
     this.status = status;
     this.code = code;
   }
+
+  /** It may work later: the server was away, or had a trouble of its own. */
+  get passing(): boolean {
+    return this.status === 0 || this.status >= 500;
+  }
 }
+
+let signedOut = (): void => undefined;
+/** Calls it when an answer says that there is no session any more. */
+export const onSignedOut = (listener: () => void): void => void (signedOut = listener);
 
 /** How far the server's clock is ahead of this computer's, in ms. */
 let serverAheadMs = 0;
@@ -29,6 +38,7 @@ async function get<T>(path: string, signal?: AbortSignal): Promise<T> {
   }
   setClock(response);
   if (response.ok) return body as T;
+  if (response.status === 401) signedOut();
   const problem = body as Partial<ProblemView> | null;
   throw new ApiError(
     response.status,
@@ -55,6 +65,7 @@ export interface Capacity {
   readonly channels: number;
   readonly maxCalls: number | null;
   readonly headroom: number | null;
+  readonly sip: { readonly host: string; readonly port: number } | null;
 }
 
 const query = (parameters: Record<string, string | number | null | undefined>): string => {
@@ -75,6 +86,12 @@ export async function allLiveCalls(): Promise<CallView[]> {
   } while (cursor !== null);
   return calls;
 }
+
+/** The ids of live calls that the server finds, in all that was said so far. */
+export const findLiveCalls = async (q: string, signal: AbortSignal): Promise<ReadonlySet<string>> => {
+  const page: Page<CallView> = await get(`/v1/calls?${query({ state: 'live', q, limit: 500 })}`, signal);
+  return new Set(page.items.map((found) => found.id));
+};
 
 export const endedCalls = (
   q: string,

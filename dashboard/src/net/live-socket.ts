@@ -7,12 +7,16 @@ export interface LiveHandlers {
   connection(state: Connection): void;
   /** Connected for the first time, or to a log that is not the one before: everything has to be asked for. */
   fresh(seq: number): void;
+  /** Connected again to the log of before: what was asked for in between may have failed. */
+  back(): void;
   /** Whether the session is good: asked when a connection was refused, for which a browser gives no reason. */
   signedIn(): Promise<boolean>;
 }
 
 const FIRST_RETRY_MS = 250;
 const LAST_RETRY_MS = 5000;
+/** The server's close code when the session has ended. */
+const SIGNED_OUT = 4401;
 
 /**
  * The connection to /v1/live that comes back. It knows the last seq it handed out and asks for what follows, so a cut
@@ -26,6 +30,7 @@ export class LiveSocket {
   #seq = 0;
   #retryMs = FIRST_RETRY_MS;
   #timer: number | null = null;
+  #stopped = false;
 
   /** @param url without a query */
   constructor(url: string, handlers: LiveHandlers) {
@@ -40,6 +45,15 @@ export class LiveSocket {
     document.addEventListener('visibilitychange', () => {
       if (document.visibilityState === 'visible') this.retryNow();
     });
+  }
+
+  /** For good. */
+  stop(): void {
+    this.#stopped = true;
+    if (this.#timer !== null) clearTimeout(this.#timer);
+    this.#timer = null;
+    this.#socket?.close();
+    this.#socket = null;
   }
 
   /** Tries at once if it is waiting for the next try. */
@@ -62,8 +76,10 @@ export class LiveSocket {
     socket.onmessage = (event: MessageEvent<string>) => {
       if (socket === this.#socket) this.#receive(JSON.parse(event.data) as LiveMessage);
     };
-    socket.onclose = () => {
-      if (socket === this.#socket) this.#lost();
+    socket.onclose = ({ code }) => {
+      if (socket !== this.#socket) return;
+      if (code === SIGNED_OUT) this.#handlers.connection('signed-out');
+      else this.#lost();
     };
   }
 
@@ -85,14 +101,17 @@ export class LiveSocket {
     const known = this.#epoch === epoch;
     this.#epoch = epoch;
     this.#handlers.connection('live');
-    if (known) return;
+    if (known) {
+      this.#handlers.back();
+      return;
+    }
     this.#seq = seq;
     this.#handlers.fresh(seq);
   }
 
   #lost(): void {
     this.#socket = null;
-    if (this.#timer !== null) return;
+    if (this.#timer !== null || this.#stopped) return;
     this.#handlers.connection('reconnecting');
     // Half of it by chance: after a restart of the server not every page comes in the same moment.
     const waitMs = this.#retryMs * (0.5 + Math.random() / 2);
@@ -102,9 +121,6 @@ export class LiveSocket {
   }
 
   async #checkSession(): Promise<void> {
-    if (await this.#handlers.signedIn()) return;
-    if (this.#timer !== null) clearTimeout(this.#timer);
-    this.#timer = null;
-    this.#handlers.connection('signed-out');
+    if (!(await this.#handlers.signedIn())) this.#handlers.connection('signed-out');
   }
 }

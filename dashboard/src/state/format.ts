@@ -44,6 +44,31 @@ export function tail(text: string, maxChars: number): string {
   return `…${space < 0 ? cut : cut.slice(space)}`;
 }
 
+/** 97% sure; never 100, which nobody is. @param confidence 0 to 1 */
+export const sureness = (confidence: number): string => `${Math.min(99, Math.round(confidence * 100))}% sure`;
+
+interface SipAddress {
+  readonly host: string;
+  readonly port: number;
+}
+
+const ALL_ADDRESSES = new Set(['0.0.0.0', '::']);
+const DEFAULT_SIP_PORT = 5060;
+const bracketed = (host: string): string =>
+  host.includes(':') && !host.startsWith('[') ? `[${host}]` : host;
+
+/** Where an SBC sends calls to. @param pageHost the name that the browser knows the machine by */
+export const sipUri = ({ host, port }: SipAddress, pageHost: string): string =>
+  `sip:${bracketed(ALL_ADDRESSES.has(host) ? pageHost : host)}:${port}`;
+
+/** What places demo calls, on the machine that Earshot runs on. */
+export function demoCommand(sip: SipAddress | null): string {
+  const command = 'npm run demo -- --calls 2';
+  if (sip === null || sip.port === DEFAULT_SIP_PORT) return command;
+  const host = ALL_ADDRESSES.has(sip.host) ? '127.0.0.1' : sip.host;
+  return `${command} --to ${bracketed(host)}:${sip.port}`;
+}
+
 const ROLE_NAMES: Readonly<Record<string, string>> = {
   agent: 'Agent',
   customer: 'Customer',

@@ -57,6 +57,12 @@ export class LiveCalls {
     );
   }
 
+  totals(): { readonly calls: number; readonly channels: number } {
+    let channels = 0;
+    for (const { view } of this.#calls.values()) channels += view.channels.length;
+    return { calls: this.#calls.size, channels };
+  }
+
   /** A full list from REST: what it does not name is over. */
   replace(views: readonly CallView[]): void {
     const named = new Set(views.map((view) => view.id));
@@ -138,13 +144,24 @@ export class LiveCalls {
 
 /** A segment lasts at most 15 s, so an open one changes or ends sooner than this. */
 const STALE_MS = 20_000;
+/** Far more than a call has. */
+const MAX_CHANNELS = 64;
 /** So many ended calls are remembered: far more than can end while a list is on its way. */
 const REMEMBERED = 2000;
 
 /** The segment that a segment.final carries, or null if it has none that can be shown. */
 export function segmentIn(event: EventView): SegmentView | null {
   const candidate = (event.data['segment'] ?? event.data) as Record<string, unknown>;
-  const complete = typeof candidate['id'] === 'string' && Array.isArray(candidate['words']);
+  const { id, channel, startMs, endMs, text, words } = candidate;
+  const complete =
+    typeof id === 'string' &&
+    typeof text === 'string' &&
+    Number.isInteger(channel) &&
+    Number(channel) >= 0 &&
+    Number(channel) < MAX_CHANNELS &&
+    Number.isFinite(startMs) &&
+    Number.isFinite(endMs) &&
+    Array.isArray(words);
   return complete ? (candidate as unknown as SegmentView) : null;
 }
 

@@ -10,6 +10,7 @@ export function App({ store }: { store: Store }) {
   const callId = route.page === 'call' ? route.id : null;
   useEffect(() => store.openCall(callId), [store, callId]);
   useStore(store);
+  if (store.connection === 'signed-out') return <SignedOut />;
   return (
     <>
       <a class="skip" href="#main">
@@ -17,10 +18,21 @@ export function App({ store }: { store: Store }) {
       </a>
       <TopBar store={store} />
       {callId === null ? (
-        <CallsPage store={store} />
+        <CallsPage store={store} search={route.page === 'calls' ? route.q : ''} />
       ) : (
         <CallPage key={callId} store={store} callId={callId} />
       )}
     </>
+  );
+}
+
+/** For the moment until the browser is on the page where one signs in, and when it cannot get there. */
+function SignedOut() {
+  return (
+    <main id="main" class="calls-page">
+      <p class="nothing">
+        This browser is signed out. <a href="/signin">Sign in</a>
+      </p>
+    </main>
   );
 }

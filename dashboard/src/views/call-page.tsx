@@ -1,5 +1,6 @@
 import { useEffect, useRef, useState } from 'preact/hooks';
 import { serverNow } from '../net/api.ts';
+import { cameByLink } from '../router.ts';
 import { clock, moment, partyName } from '../state/format.ts';
 import type { Store } from '../store.ts';
 import { Announcer } from './announcer.tsx';
@@ -20,6 +21,13 @@ export function CallPage({ store, callId }: { store: Store; callId: string }) {
     document.title = `${title} – Earshot`;
   }, [title]);
 
+  const heading = useRef<HTMLHeadingElement>(null);
+  const shown = view !== null;
+  useEffect(() => {
+    // The link that had the focus is gone with its page.
+    if (shown && cameByLink()) heading.current?.focus({ preventScroll: true });
+  }, [shown]);
+
   if (open === null || (view === null && open.fault === null)) {
     return (
       <main id="main" class="call-page">
@@ -30,7 +38,7 @@ export function CallPage({ store, callId }: { store: Store; callId: string }) {
   if (view === null) {
     return (
       <main id="main" class="call-page">
-        <p class="nothing fault">{open.fault}</p>
+        <p class="nothing fault">{open.fault?.message}</p>
         <p class="nothing">
           <a href="/" data-route>
             Back to the calls
@@ -48,7 +56,9 @@ export function CallPage({ store, callId }: { store: Store; callId: string }) {
         <a class="back" href="/" data-route aria-label="Back to the calls">
           ←
         </a>
-        <h1>{title}</h1>
+        <h1 ref={heading} tabIndex={-1}>
+          {title}
+        </h1>
         <span class={`state ${view.state}`}>{ended ? 'Ended' : 'Live'}</span>
         <span class="call-time">
           {moment(view.startedAt, Date.now())} · <span class="duration">{clock(durationMs)}</span>
@@ -63,6 +73,7 @@ export function CallPage({ store, callId }: { store: Store; callId: string }) {
           partials={store.openPartials()}
           playingMs={playingMs}
           onSeek={canPlay ? (ms) => player.current?.playFrom(ms) : null}
+          onPause={() => player.current?.pause() ?? false}
         />
         <CallFacts view={view} />
       </div>

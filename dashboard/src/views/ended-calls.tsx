@@ -6,6 +6,7 @@ import { clock, count, moment, partyName } from '../state/format.ts';
 
 const PAGE = 25;
 const TYPING_MS = 250;
+const REPEAT_MS = 4000;
 
 interface Props {
   readonly search: string;
@@ -40,10 +41,12 @@ export function EndedCalls({ search, version, onKnown }: Props) {
         setFault(null);
         if (search === '') onKnown(page.items.length > 0);
       } catch (error) {
-        if (!abort.signal.aborted) setFault(error instanceof Error ? error.message : 'The list failed.');
+        if (abort.signal.aborted) return;
+        setFault(error instanceof Error ? error.message : 'The list failed.');
+        if (error instanceof api.ApiError && error.passing) timer = setTimeout(() => void load(), REPEAT_MS);
       }
     };
-    const timer = setTimeout(() => void load(), typing ? TYPING_MS : 0);
+    let timer = setTimeout(() => void load(), typing ? TYPING_MS : 0);
     return () => {
       clearTimeout(timer);
       abort.abort();
@@ -62,7 +65,7 @@ export function EndedCalls({ search, version, onKnown }: Props) {
     }
   };
 
-  if (fault !== null) return <p class="nothing fault">{fault}</p>;
+  if (fault !== null && listed?.search !== search) return <p class="nothing fault">{fault}</p>;
   if (listed === null) return <p class="nothing">Loading…</p>;
   if (listed.items.length === 0) {
     return (
@@ -80,6 +83,7 @@ export function EndedCalls({ search, version, onKnown }: Props) {
           </li>
         ))}
       </ul>
+      {fault !== null && <p class="nothing fault">{fault}</p>}
       {listed.nextCursor !== null && (
         <button class="more" onClick={() => void more()}>
           Show older calls
@@ -96,7 +100,9 @@ function EndedRow({ call }: { call: CallView }) {
       <time dateTime={call.startedAt}>{moment(call.startedAt, Date.now())}</time>
       <span class="names">{names.length === 0 ? call.sip.from : names.join(' · ')}</span>
       <span class="ids">{Object.values(call.externalIds)[0] ?? call.sip.callId}</span>
-      <span class="words">{count(call.wordCount)} words</span>
+      <span class="words">
+        {count(call.wordCount)} {call.wordCount === 1 ? 'word' : 'words'}
+      </span>
       <CompleteMark complete={call.complete} />
       <span class="duration">{clock(call.durationMs ?? 0)}</span>
     </a>

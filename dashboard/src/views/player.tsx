@@ -4,6 +4,8 @@ import { fileUrl } from '../net/api.ts';
 
 export interface PlayerHandle {
   playFrom(ms: number): void;
+  /** @returns false when it does not play */
+  pause(): boolean;
 }
 
 interface Props {
@@ -24,6 +26,11 @@ export function Player({ callId, handle, onTime }: Props) {
         element.currentTime = ms / 1000;
         // Refused when the browser wants a gesture first, or the file is broken: the controls show which.
         void element.play().catch(() => onTime(null));
+      },
+      pause: () => {
+        const playing = !element.paused;
+        element.pause();
+        return playing;
       },
     };
     let frame = 0;

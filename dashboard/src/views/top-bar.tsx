@@ -10,6 +10,7 @@ const STATES: Readonly<Record<Connection, string>> = {
 
 export function TopBar({ store }: { store: Store }) {
   const { capacity, connection } = store;
+  const totals = store.live.totals();
   return (
     <header class="top">
       <a class="brand" href="/" data-route>
@@ -19,12 +20,12 @@ export function TopBar({ store }: { store: Store }) {
         Earshot
       </a>
       <div class="top-facts">
-        {capacity !== null && (
+        {store.ready && (
           <span class="top-fact">
             <span>
-              <b>{capacity.liveCalls}</b> live
+              <b>{totals.calls}</b> live
             </span>
-            <span class="wide-only">· {capacity.channels} channels</span>
+            <span class="wide-only">· {totals.channels} channels</span>
           </span>
         )}
         {capacity !== null && capacity.headroom !== null && (
@@ -39,15 +40,9 @@ export function TopBar({ store }: { store: Store }) {
       <span class={`connection ${connection}`} role="status">
         {STATES[connection]}
       </span>
-      {connection === 'signed-out' ? (
-        <a class="quiet" href="/">
-          Sign in
-        </a>
-      ) : (
-        <form method="post" action="/signout">
-          <button class="quiet">Sign out</button>
-        </form>
-      )}
+      <form method="post" action="/signout" onSubmit={() => store.leave()}>
+        <button class="quiet">Sign out</button>
+      </form>
     </header>
   );
 }

@@ -14,6 +14,8 @@ interface Props {
   /** Where the recording plays, or null. */
   readonly playingMs: number | null;
   readonly onSeek: ((ms: number) => void) | null;
+  /** @returns false when nothing plays */
+  readonly onPause: () => boolean;
 }
 
 /** A call may last for days: so many of the newest segments are drawn, the older ones when asked for. */
@@ -22,7 +24,7 @@ const SHOWN_SEGMENTS = 400;
 const END_PX = 60;
 
 /** The words of a call, agent left and customer right, aligned by when they were said. */
-export function TranscriptView({ channels, live, finals, partials, playingMs, onSeek }: Props) {
+export function TranscriptView({ channels, live, finals, partials, playingMs, onSeek, onPause }: Props) {
   const pane = useRef<HTMLDivElement>(null);
   const [limit, setLimit] = useState(SHOWN_SEGMENTS);
   const shown = useMemo(() => finals.slice(-limit), [finals, limit]);
@@ -53,7 +55,7 @@ export function TranscriptView({ channels, live, finals, partials, playingMs, on
         )}
         <ol class="rows">
           {rows.map((row) => (
-            <TranscriptRow key={row.key} row={row} playingMs={playingMs} onSeek={onSeek} />
+            <TranscriptRow key={row.key} row={row} playingMs={playingMs} onSeek={onSeek} onPause={onPause} />
           ))}
         </ol>
         <WordTip pane={pane} />
@@ -72,12 +74,15 @@ const READER_MS = 600;
 
 /**
  * Keeps the end in view, until the reader scrolls up. Rows that come into view change their height after they are
- * drawn (content-visibility), so it is the list's size that is followed, not its content.
+ * drawn (content-visibility), so it is the list's size that is followed, not its content. When the call ends, the last
+ * words are still to come, and the player takes its place from the pane's: the end is followed through both.
  */
 function useFollow(pane: RefObject<HTMLElement>, live: boolean, rows: readonly Row[]) {
   const [follow, setFollow] = useState(true);
   const following = useRef(true);
-  following.current = follow && live;
+  const wasLive = useRef(live);
+  wasLive.current ||= live;
+  following.current = follow && wasLive.current;
   useLayoutEffect(() => {
     const element = pane.current;
     if (element !== null && following.current) element.scrollTop = element.scrollHeight;
@@ -100,6 +105,7 @@ function useFollow(pane: RefObject<HTMLElement>, live: boolean, rows: readonly R
       if (following.current) element.scrollTop = element.scrollHeight;
     });
     observer.observe(list);
+    observer.observe(element);
     element.addEventListener('scroll', scrolled, { passive: true });
     for (const name of INPUTS) element.addEventListener(name, touched, { passive: true });
     return () => {
@@ -124,10 +130,17 @@ interface RowProps {
   readonly row: Row;
   readonly playingMs: number | null;
   readonly onSeek: ((ms: number) => void) | null;
+  readonly onPause: () => boolean;
 }
 
-function TranscriptRow({ row, playingMs, onSeek }: RowProps) {
+function TranscriptRow({ row, playingMs, onSeek, onPause }: RowProps) {
   const time = clock(row.startMs);
+  // Space is what pauses a player. While it plays, it does so here too instead of pressing the button again.
+  const space = (event: KeyboardEvent): void => {
+    if (event.key !== ' ') return;
+    event.preventDefault();
+    if (event.type === 'keydown' && !event.repeat && !onPause()) onSeek?.(row.startMs);
+  };
   return (
     <>
       {row.silenceMs > 0 && <li class="silence">{lasting(row.silenceMs)} of silence</li>}
@@ -135,7 +148,13 @@ function TranscriptRow({ row, playingMs, onSeek }: RowProps) {
         {onSeek === null ? (
           <span class="at">{time}</span>
         ) : (
-          <button class="at" onClick={() => onSeek(row.startMs)} aria-label={`Play from ${time}`}>
+          <button
+            class="at"
+            onClick={() => onSeek(row.startMs)}
+            onKeyDown={space}
+            onKeyUp={space}
+            aria-label={`Play from ${time}`}
+          >
             {time}
           </button>
         )}

@@ -1,6 +1,6 @@
 import type { RefObject } from 'preact';
 import { useEffect, useState } from 'preact/hooks';
-import { preciseClock } from '../state/format.ts';
+import { preciseClock, sureness } from '../state/format.ts';
 
 interface Tip {
   readonly text: string;
@@ -40,9 +40,8 @@ function tipFor(word: HTMLElement, pane: HTMLElement): Tip {
   const { start, end, confidence } = word.dataset;
   const box = word.getBoundingClientRect();
   const around = pane.getBoundingClientRect();
-  const percent = Math.round(Number(confidence) * 100);
   return {
-    text: `${preciseClock(Number(start))} – ${preciseClock(Number(end))} · ${percent}% sure`,
+    text: `${preciseClock(Number(start))} – ${preciseClock(Number(end))} · ${sureness(Number(confidence))}`,
     x: Math.min(Math.max(box.left + box.width / 2, around.left + 90), around.right - 90),
     y: box.top,
   };
