@@ -104,7 +104,7 @@ describe('link to the engines', () => {
     subject: Subject;
     id: ChannelId;
     writer: BlockWriter;
-    speak(ticks: number): void;
+    speak: (ticks: number) => void;
   } {
     const call = newCall(1);
     const id = call.channels[0]!;

@@ -298,7 +298,7 @@ describe('files read for a replay', () => {
     // A folder in the file's place: it can be opened and not be read.
     mkdirSync(file(), { recursive: true });
     const reading = new SpoolRoom(folder, 0, health, quietLog).windowsFor(call.leg, 0)(0, 8000);
-    await new Promise((resolve) => setImmediate(resolve));
+    await until(() => health.readRetries > 0, 'the first try failed');
     rmdirSync(file());
     writeFileSync(file(), encodeBlock(blockAt(0)));
     expect((await reading).blockFrom(0)).toMatchObject({ startTick: 0, ticks: BLOCK_TICKS });

@@ -9,7 +9,7 @@ interface Open extends HeldPartial {
   readonly atMs: number;
 }
 
-/** A segment lasts at most 15 s (DESIGN.md section 1, rule 3): what is this old has lost its final on the way. */
+/** A segment lasts at most 15 s (ARCHITECTURE.md, rule 3): what is this old has lost its final on the way. */
 const STALE_MS = 30_000;
 
 /** The newest partial of each open segment, for clients that come in the middle of a sentence. */

@@ -12,7 +12,7 @@ export interface EventRange {
 }
 
 /**
- * Events in seq order. Whatever is committed later has a higher seq (DESIGN.md section 1, rule 5), so reading on from
+ * Events in seq order. Whatever is committed later has a higher seq (ARCHITECTURE.md, rule 5), so reading on from
  * the last seq seen never skips one.
  */
 export async function listEvents(db: Database, range: EventRange): Promise<EventView[]> {

@@ -14,7 +14,7 @@ import { AsrChannel, type ReadWindow, type Subject } from './asr-channel.ts';
 import { Engines } from './engines.ts';
 import { nextStep, pcmOf, type Step } from './step.ts';
 
-/** A channel reopens 1 s before its committed tick, to warm the model up (DESIGN.md section 1, rule 3). */
+/** A channel reopens 1 s before its committed tick, to warm the model up (ARCHITECTURE.md, rule 3). */
 const WARM_UP_TICKS = 8000;
 /** One second of audio in a message at most. */
 const MAX_AUDIO_TICKS = 8000;

@@ -8,6 +8,8 @@ export class DiskHealth {
   spoolBytes = 0;
   walBytes = 0;
   errors = 0;
+  /** Reads of spool files that were tried again. */
+  readRetries = 0;
   #failing = false;
   #lastErrorMs = 0;
   readonly #log: Log;

@@ -35,7 +35,7 @@ export const CLOCK_DELAY_US = 500_000;
 const CLOCK_DELAY_TICKS = 4000;
 
 /**
- * RTP to ticks (DESIGN.md section 1, rule 1). The first packet's END is put at its arrival, since a packet is sent when its
+ * RTP to ticks (ARCHITECTURE.md, rule 1). The first packet's END is put at its arrival, since a packet is sent when its
  * last sample was taken; later ones go by RTP timestamp, one tick a unit at 8 kHz, however late they arrive. A new start by
  * arrival is made when the stream restarts, when a timestamp goes back by a packet or more, when it runs over a second ahead
  * of arrival, or when the clock has already stamped its ticks; never before the end of what is stamped.

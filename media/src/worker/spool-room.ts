@@ -15,12 +15,13 @@ const READ_RETRIES = 5;
 const FIRST_READ_PAUSE_MS = 100;
 
 /** Tries again, with a growing pause. @throws what the last try threw */
-async function patiently<T>(work: () => Promise<T>): Promise<T> {
+async function patiently<T>(work: () => Promise<T>, health: DiskHealth): Promise<T> {
   for (let retry = 0; ; retry++) {
     try {
       return await work();
     } catch (error) {
       if (retry === READ_RETRIES) throw error;
+      health.readRetries++;
       await setTimeout(FIRST_READ_PAUSE_MS * 2 ** retry);
     }
   }
@@ -53,7 +54,7 @@ export class SpoolRoom {
     return async (fromTick, upToTick) => {
       try {
         const read = (): Promise<WindowRead> => readWindow(folder, channelIndex, fromTick, upToTick);
-        const { window, damaged } = await patiently(read);
+        const { window, damaged } = await patiently(read, this.health);
         if (damaged > 0)
           this.#log.warn({ callId: leg.callId, channelIndex, damaged }, 'damaged spool blocks skipped');
         return window;
