@@ -65,6 +65,17 @@ describe('external ids', () => {
     });
   });
 
+  it('leave out a remote side of the session that is not known (RFC 7989)', () => {
+    const session = `ab30317f1a784dc48ff824d0d3715d86;remote=${'0'.repeat(32)}`;
+    const xml = rfcMetadata.replace(/(<sipSessionID>)[^<]*/, `$1${session}`);
+    const ids = externalIds(headersOf({ 'session-id': session }), parseMetadata(xml));
+    expect(ids).toMatchObject({
+      'session-id': 'ab30317f1a784dc48ff824d0d3715d86',
+      'metadata-sip-session-id': 'ab30317f1a784dc48ff824d0d3715d86',
+    });
+    expect(ids).not.toHaveProperty('session-id-remote');
+  });
+
   it('are at most 32 of at most 256 bytes, cut between characters', () => {
     const many = Object.fromEntries(Array.from({ length: 100 }, (_, n) => [`x-call-${n}`, 'é'.repeat(1000)]));
     const ids = Object.values(externalIds(headersOf(many), null));

@@ -1,9 +1,18 @@
-import { appendFileSync, mkdtempSync, readFileSync, rmSync, statSync } from 'node:fs';
+import {
+  appendFileSync,
+  copyFileSync,
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  rmSync,
+  statSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { channelIdOf, legIdOf, type CallId } from '@earshot/contracts';
-import { createLog } from '@earshot/platform';
+import { createLog, type Log } from '@earshot/platform';
+import { realDisk, type Disk } from '../src/journal/disk.ts';
 import { Journal } from '../src/journal/journal.ts';
 import type { CallRecord } from '../src/journal/record.ts';
 import { recordOf } from './support/record.ts';
@@ -35,6 +44,35 @@ function record(id: string): CallRecord {
     },
     `${id};from-tag=1`,
   );
+}
+/** A disk with so much room: what is written beyond it is cut off, as write(2) does. */
+class SmallDisk implements Disk {
+  room: number;
+  constructor(room: number) {
+    this.room = room;
+  }
+  open(path: string, flags: 'a' | 'w'): number {
+    if (this.room < 0) this.#full();
+    return realDisk.open(path, flags);
+  }
+  write(file: number, bytes: Uint8Array): number {
+    if (this.room <= 0) this.#full();
+    const head = bytes.subarray(0, this.room);
+    this.room -= head.length;
+    return realDisk.write(file, head);
+  }
+  #full(): never {
+    throw Object.assign(new Error('no space left on device'), { code: 'ENOSPC' });
+  }
+}
+const idsOf = (journal: Journal): string[] => journal.entries.map(({ call }) => call.info.callId);
+const opened = (id: string) => ({ type: 'opened', call: record(id) }) as const;
+
+/** A log that counts its errors. */
+function countingLog(): { log: Log; errors: () => number } {
+  const log = createLog('test', 'silent');
+  const spy = vi.spyOn(log, 'error');
+  return { log, errors: () => spy.mock.calls.length };
 }
 const end = { endedAtMs: 2, endReason: 'bye', channels: [] } as const;
 
@@ -96,5 +134,65 @@ describe('the journal', () => {
     expect(() => new Journal(join(folder, 'a-file', 'x'), createLog('test', 'silent'))).toThrow(
       expect.objectContaining({ code: 'DATA_DIR_UNUSABLE' }),
     );
+  });
+
+  describe('on a full disk', () => {
+    afterEach(() => vi.restoreAllMocks());
+
+    it('keeps the file that it has when there is no room for a compacted one', () => {
+      const journal = open();
+      for (const id of ['one', 'two', 'three']) journal.append(opened(id));
+      journal.close();
+      const before = readFileSync(file(), 'utf8');
+      const { log, errors } = countingLog();
+      const disk = new SmallDisk(100);
+      const next = new Journal(folder, log, disk);
+      expect(idsOf(next)).toEqual(['one', 'two', 'three']);
+      expect(errors()).toBe(1);
+      expect(readFileSync(file(), 'utf8')).toBe(before);
+      disk.room = Infinity;
+      next.append(opened('four'));
+      next.close();
+      expect(idsOf(open())).toEqual(['one', 'two', 'three', 'four']);
+    });
+
+    it('loses no other line to one that was cut, and has that one too once there is room', () => {
+      const { log, errors } = countingLog();
+      const disk = new SmallDisk(Infinity);
+      const journal = new Journal(folder, log, disk);
+      journal.append(opened('one'));
+      disk.room = 50;
+      for (const id of ['cut', 'lost']) journal.append(opened(id));
+      expect(errors()).toBe(1);
+      disk.room = Infinity;
+      journal.append(opened('two'));
+      expect(idsOf(journal)).toEqual(['one', 'cut', 'lost', 'two']);
+      // The file as it is now, before it is made whole.
+      const copy = join(folder, 'copy');
+      mkdirSync(copy);
+      copyFileSync(file(), join(copy, 'calls.jsonl'));
+      expect(idsOf(new Journal(copy, createLog('test', 'silent')))).toEqual(['one', 'two']);
+      const nowMs = performance.now();
+      vi.spyOn(performance, 'now').mockReturnValue(nowMs + 1_500);
+      journal.append(opened('three'));
+      journal.close();
+      expect(idsOf(open())).toEqual(['one', 'cut', 'lost', 'two', 'three']);
+      expect(errors()).toBe(1);
+    });
+
+    it('starts with no file at all, and makes one when there is room', () => {
+      const { log, errors } = countingLog();
+      const disk = new SmallDisk(-1);
+      const journal = new Journal(folder, log, disk);
+      for (const id of ['one', 'two']) journal.append(opened(id));
+      expect(idsOf(journal)).toEqual(['one', 'two']);
+      expect(errors()).toBe(1);
+      disk.room = Infinity;
+      const nowMs = performance.now();
+      vi.spyOn(performance, 'now').mockReturnValue(nowMs + 1_500);
+      journal.append(opened('three'));
+      journal.close();
+      expect(idsOf(open())).toEqual(['one', 'two', 'three']);
+    });
   });
 });

@@ -3,9 +3,11 @@ import { once } from 'node:events';
 import { fileURLToPath } from 'node:url';
 import { afterEach, describe, expect, it } from 'vitest';
 import { join } from 'node:path';
+import type { LegId } from '@earshot/contracts';
 import { Journal } from '../src/journal/journal.ts';
 import { recordOf } from './support/record.ts';
 import { sdpOf, siprecBody, siprecInvite } from './support/bodies.ts';
+import type { FakeMedia } from './support/fake-media.ts';
 import { Rig } from './support/rig.ts';
 import type { SipClient } from './support/sip-client.ts';
 import { until } from './support/until.ts';
@@ -212,6 +214,49 @@ describe('a media worker', () => {
     rig.media[0]!.send({ type: 'leg.opened', id, legId: leg.legId, ports: [] });
     const again = await until('another leg.close', () => rig.media[0]!.of('leg.close')[1]);
     expect(again.legId).toBe(leg.legId);
+  });
+
+  it('that did not answer in time says what it will of the leg: the call is with another worker and lives', async () => {
+    rig = await Rig.start({ workers: 2 });
+    const [slow, taken] = rig.media as [FakeMedia, FakeMedia];
+    slow.onOpen = 'ignore';
+    slow.answersClose = false;
+    const dialog = (await rig.client()).dialog();
+    expect((await dialog.invite(siprecInvite)).status).toBe(200);
+    const { id, leg } = slow.of('leg.open')[0]!;
+    const { legId } = leg;
+    expect([...taken.legs.keys()]).toEqual([legId]);
+    const close = await until('leg.close', () => slow.of('leg.close')[0]);
+    expect(close.legId).toBe(legId);
+    const sync = slow.of('leg.sync')[0]!;
+    for (const late of [id, sync.id]) {
+      slow.send({ type: 'leg.failed', id: late, legId, code: 'INTERNAL', message: 'late' });
+    }
+    slow.send({ type: 'leg.timeout', legId });
+    // Comes after the others on the same link; what it is answered with shows that they were read.
+    slow.send({ type: 'leg.opened', id, legId, ports: [] });
+    await until('another leg.close', () => slow.of('leg.close')[1]);
+    expect(rig.gateway.liveCalls).toBe(1);
+    expect(taken.of('leg.close')).toEqual([]);
+    expect((await dialog.bye()).status).toBe(200);
+    const ended = await until('call.ended', () => rig.transcripts.of('call.ended')[0]);
+    expect(ended.endReason).toBe('bye');
+  });
+
+  it('that refuses a close or an update ends no call, one that cannot adopt a leg of its sync does', async () => {
+    rig = await Rig.start();
+    const media = rig.media[0]!;
+    const client = await rig.client();
+    const [first, second] = [client.dialog(), client.dialog()];
+    for (const dialog of [first, second]) await dialog.invite(siprecInvite);
+    const [one, two] = media.of('leg.open').map(({ leg }) => leg.legId) as [LegId, LegId];
+    const sync = media.of('leg.sync')[0]!;
+    const failed = { type: 'leg.failed', code: 'INTERNAL', message: 'no' } as const;
+    media.send({ ...failed, id: 4711, legId: one });
+    media.send({ ...failed, id: sync.id, legId: two });
+    await second.incoming('BYE');
+    expect(rig.gateway.liveCalls).toBe(1);
+    expect((await first.bye()).status).toBe(200);
   });
 
   it('shares calls evenly with the others between two load reports', async () => {

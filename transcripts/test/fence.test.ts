@@ -191,3 +191,25 @@ test('a channel that never opened is complete at 0, but only after the grace for
   call.channel(channelIdOf(CALL, 0)).raise(1);
   expect(call.proof(1000 + UNOPENED_GRACE_MS)).toBeNull();
 });
+
+test('a channel that two live media workers have ends where the last of them ends, in whatever order they say so', () => {
+  const orders = fc.shuffledSubarray(['owner', 'other', 'totals'] as const, { minLength: 3, maxLength: 3 });
+  fc.assert(
+    fc.property(orders, fc.constantFrom(0, 8000), (order, owner) => {
+      const channel = new ChannelDocument(CHANNEL, 0, null);
+      channel.contest();
+      for (const who of order) {
+        if (who === 'owner') channel.reportEnd(owner);
+        else if (who === 'other') channel.alsoEnds(8000 - owner);
+        else channel.supposeEnd(4000);
+      }
+      expect(channel.endTick).toBe(8000);
+    }),
+  );
+});
+
+test('a media worker that has a channel no more does not end it', () => {
+  const channel = new ChannelDocument(CHANNEL, 0, null);
+  channel.alsoEnds(0);
+  expect(channel.endTick).toBeNull();
+});

@@ -36,11 +36,11 @@ export async function until<T>(
   probe: () => T | null | undefined | false | Promise<T | null | undefined | false>,
   limitMs = 30_000,
 ): Promise<T> {
-  const endMs = Date.now() + limitMs;
+  const endMs = performance.now() + limitMs;
   for (;;) {
     const value = await probe();
     if (value !== null && value !== undefined && value !== false) return value;
-    if (Date.now() > endMs) throw new Error(`not in ${limitMs} ms: ${what}`);
+    if (performance.now() > endMs) throw new Error(`not in ${limitMs} ms: ${what}`);
     await new Promise((resolve) => setTimeout(resolve, 10));
   }
 }

@@ -1,8 +1,19 @@
 import pg from 'pg';
-import { afterAll, afterEach, beforeEach, expect, test } from 'vitest';
-import { channelIdOf, monoUs, segmentIdOf } from '@earshot/contracts';
-import { stopServers, type TestDatabase, withPostgres } from '../../host/test/postgres.ts';
+import { afterAll, afterEach, beforeEach, expect, test, vi } from 'vitest';
+import { join } from 'node:path';
 import {
+  channelIdOf,
+  type FromCommit,
+  monoUs,
+  segmentIdOf,
+  sockets,
+  type ToCommit,
+} from '@earshot/contracts';
+import { Dialer } from '@earshot/platform';
+import { stopServers, type TestDatabase, withPostgres } from '../../host/test/postgres.ts';
+import { loadUnfinished } from '../src/log/load.ts';
+import {
+  log,
   makeCall,
   migrated,
   type Running,
@@ -25,7 +36,7 @@ beforeEach(async () => {
   around = await Surroundings.make();
   await around.listenLive();
   aheadMs = 0;
-  running = await startService(database.url, around.runDir, { now: () => Date.now() + aheadMs });
+  running = await startService(database.url, around.runDir, { now: () => performance.now() + aheadMs });
   await around.connected();
 });
 afterEach(async () => {
@@ -242,12 +253,140 @@ test('finals whose call does not start are kept for a slow gateway, and given up
   await until('the others are counted', async () =>
     (await running.metric('earshot_words_dropped_total', { reason: 'call-unknown' })) === 1 ? true : null,
   );
+  // The attempt that said them speaks on; what it says now would stand after a hole.
+  const channel = channels[1]!;
+  around.final(channel, 2, 4000, wordsFrom(4000, 'later'));
+  await until('it is refused', async () =>
+    (await running.metric('earshot_words_dropped_total', { reason: 'stale-attempt' })) === 1 ? true : null,
+  );
+  // The gateway comes at last: the worker is made to announce the channel again, and its words are taken from 0 on.
+  const reopened = new Promise<void>((resolve) => (around.onWorkerOpen = resolve));
   await around.acked(around.start(never));
+  await reopened;
+  expect(await around.open(channel, 2)).toMatchObject({ attempt: 3, tick: 0 });
+  around.final(channel, 3, 0, wordsFrom(0, 'early', 'later'));
+  await until('they are logged', () => around.committedTick(channel) === 8000);
   expect((await events()).map((event) => event.type)).toEqual([
     'call.started',
     'segment.final',
     'call.started',
+    'segment.final',
   ]);
+});
+
+test('a step of the wall clock gives up nothing and holds nothing up', async () => {
+  const call = makeCall(1);
+  const channel = channelIdOf(call.callId, 0);
+  await running.stop();
+  // Before the service takes hold of its clocks.
+  vi.useFakeTimers({ toFake: ['Date'] });
+  running = await startService(database.url, around.runDir);
+  await around.connected();
+  await around.open(channel, 1);
+  around.final(channel, 1, 0, wordsFrom(0, 'early'));
+  // The answer to the next attempt shows that the final was taken.
+  await around.open(channel, 2);
+  try {
+    vi.setSystemTime(Date.now() + 86_400_000);
+    const nowMs = performance.now();
+    await until('some sweeps', () => performance.now() > nowMs + 600);
+    vi.setSystemTime(Date.now() - 2 * 86_400_000);
+    await around.acked(around.start(call));
+    await until('the early final is logged', () => around.committedTick(channel) === 4000);
+    around.settle(channel, 2, 16_000);
+    await until('silence is committed too', () => around.committedTick(channel) === 16_000);
+    expect(await running.metric('earshot_words_dropped_total')).toBe(0);
+  } finally {
+    vi.useRealTimers();
+  }
+});
+
+test('the end of a channel is in the log before its media worker is told that it is committed to there', async () => {
+  const call = makeCall(2);
+  const [channel, other] = [channelIdOf(call.callId, 0), channelIdOf(call.callId, 1)];
+  await around.acked(around.start(call));
+  await around.open(channel, 1);
+  around.settle(channel, 1, 8000);
+  await until('committed', () => around.committedTick(channel) === 8000);
+  // The log takes nothing for now.
+  const holder = new pg.Client({ connectionString: database.url });
+  await holder.connect();
+  await holder.query('select pg_advisory_lock(7316002)');
+  around.fromCommit.length = 0;
+  around.worker.send({ type: 'ended', channel, endTick: 8000 });
+  around.worker.send({ type: 'attempt', channel: other, attempt: 1 });
+  await until('the answer to what came after', () =>
+    around.fromCommit.some((message) => message.type === 'resume' && message.channel === other),
+  );
+  expect(around.committedTick(channel)).toBe(0);
+  await holder.end();
+  await until('committed to the end', () => around.committedTick(channel) === 8000);
+  expect(await rows('select end_tick from channels where channel = $1', [channel])).toEqual([
+    { end_tick: 8000 },
+  ]);
+});
+
+test('after a restart the totals of the call stand in for an end that was not written', async () => {
+  const call = makeCall(2);
+  const [reported, lost] = [channelIdOf(call.callId, 0), channelIdOf(call.callId, 1)];
+  await around.acked(around.start(call));
+  for (const channel of [reported, lost]) await around.open(channel, 1);
+  await around.acked(around.end(call.callId, [totalsOf(reported, 16_000), totalsOf(lost, 12_000)]));
+  await until(
+    'the fences are written',
+    async () => (await rows('select 1 from channels where end_tick is not null')).length === 2,
+  );
+  // As if it had been killed between the two transactions.
+  await rows('update channels set end_tick = case when channel = $1 then 8000 end', [reported]);
+  const [loaded] = await loadUnfinished(running.pool, 0);
+  const ends = [...loaded!.channels.values()].map(({ channel, endTick }) => [channel, endTick]);
+  expect(Object.fromEntries(ends)).toEqual({ [reported]: 8000, [lost]: 12_000 });
+});
+
+test('of two live media workers with one leg the last to announce speaks, and that is in the log', async () => {
+  const warned = vi.spyOn(log, 'warn');
+  const call = makeCall(1);
+  const channel = channelIdOf(call.callId, 0);
+  const changes = (): number =>
+    warned.mock.calls.filter((line) => String(line[1]).startsWith('channel changes between two live')).length;
+  const second: FromCommit[] = [];
+  const other = new Dialer<FromCommit, ToCommit>(join(around.runDir, sockets.commit), {
+    open: () => undefined,
+    message: (message) => void second.push(message),
+    lost: () => undefined,
+  });
+  try {
+    await until('the other worker is connected', () => other.connection);
+    await around.acked(around.start(call));
+    await around.open(channel, 1);
+    expect(changes()).toBe(0);
+    other.send({ type: 'attempt', channel, attempt: 1 });
+    await until('resume', () => second.some((message) => message.type === 'resume'));
+    expect(changes()).toBe(1);
+    around.final(channel, 1, 0, wordsFrom(0, 'displaced'));
+    await until('it does not count', async () =>
+      (await running.metric('earshot_words_dropped_total', { reason: 'stale-attempt' })) === 1 ? true : null,
+    );
+    expect(await around.open(channel, 1)).toMatchObject({ attempt: 3, tick: 0 });
+    expect(changes()).toBe(2);
+    around.final(channel, 3, 0, wordsFrom(0, 'again'));
+    await until('committed', () => around.committedTick(channel) === 4000);
+    expect(second.filter((message) => message.type === 'committed')).toEqual([]);
+    // What the displaced one says of the end is not the end: the call would be complete too early.
+    other.send({ type: 'ended', channel, endTick: 0 });
+    await until('its end was read', () =>
+      warned.mock.calls.some((line) => String(line[1]).startsWith('end of a channel from')),
+    );
+    await around.acked(around.end(call.callId, [totalsOf(channel, 8000)]));
+    around.settle(channel, 3, 8000);
+    const completed = await until('completed', async () =>
+      (await events()).find((event) => event.type === 'transcript.completed'),
+    );
+    expect(completed.data['channels']).toMatchObject([{ endTick: 8000, settledTick: 8000 }]);
+  } finally {
+    other.close();
+    warned.mockRestore();
+  }
 });
 
 test('what happens is counted', async () => {

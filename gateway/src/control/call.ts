@@ -134,8 +134,9 @@ export class Call {
     return up && this.#placed?.worker === worker ? this.#placed.legs : [];
   }
 
-  hasLeg(legId: LegId): boolean {
-    return this.#placed?.legs.some((leg) => leg.legId === legId) ?? false;
+  /** A worker may speak of a leg that was opened on another one because it did not answer in time. */
+  hasLegOn(worker: number, legId: LegId): boolean {
+    return this.isOn(worker) && this.#placed!.legs.some((leg) => leg.legId === legId);
   }
 
   isOn(worker: number): boolean {

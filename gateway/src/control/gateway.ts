@@ -71,8 +71,10 @@ export class Gateway {
         legs: (worker) => this.#legsOn(worker),
         hello: () => undefined,
         lost: (worker) => this.#eachCall((call) => call.isOn(worker), { type: 'worker.lost' }),
-        legTimeout: (legId) => this.#eachCall((call) => call.hasLeg(legId), { type: 'leg.timeout' }),
-        legFailed: (legId) => this.#eachCall((call) => call.hasLeg(legId), { type: 'fault' }),
+        legTimeout: (worker, legId) =>
+          this.#eachCall((call) => call.hasLegOn(worker, legId), { type: 'leg.timeout' }),
+        legFailed: (worker, legId) =>
+          this.#eachCall((call) => call.hasLegOn(worker, legId), { type: 'fault' }),
       },
       log,
     );

@@ -3,6 +3,9 @@ import type { RecordingMetadata } from './metadata.ts';
 
 const MAX_ENTRIES = 32;
 const MAX_VALUE_BYTES = 256;
+/** RFC 7989 section 5: the nil UUID stands for a side whose identifier is not known. */
+const NIL_UUID = '0'.repeat(32);
+const REMOTE = /;\s*remote\s*=\s*([0-9a-f]{32})(?![0-9a-f])/i;
 const X_HEADER = /^x-.*(id|call|ucid|session|conversation)/;
 
 /**
@@ -22,17 +25,22 @@ export function externalIds(
   const session = invite.header('session-id');
   if (session !== null) {
     add('session-id', session.split(';')[0]);
-    add('session-id-remote', /;\s*remote\s*=\s*([0-9a-f]{32})/i.exec(session)?.[1]);
+    const remote = REMOTE.exec(session)?.[1];
+    if (remote !== NIL_UUID) add('session-id-remote', remote);
   }
   const userToUser = invite.header('user-to-user');
   add('user-to-user', userToUser);
   if (userToUser !== null) add('ucid', ucidOf(userToUser));
   add('metadata-session-id', metadata?.sessionIds[0]);
-  add('metadata-sip-session-id', metadata?.sipSessionIds[0]);
+  add('metadata-sip-session-id', withoutUnknownRemote(metadata?.sipSessionIds[0]));
   add('metadata-group-id', metadata?.groupIds[0]);
   for (const [name, value] of invite.entries()) if (X_HEADER.test(name)) add(name.slice(0, 64), value);
   return Object.fromEntries(ids);
 }
+
+/** A sipSessionID of the metadata, without a remote part that says nothing. */
+const withoutUnknownRemote = (session: string | undefined): string | undefined =>
+  session?.replace(REMOTE, (part, remote: string) => (remote === NIL_UUID ? '' : part));
 
 /**
  * Avaya's universal call id: in User-to-User data the element FA 08 and 8 octets, written as node (5 digits), sequence

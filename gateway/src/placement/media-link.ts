@@ -6,9 +6,9 @@ export interface MediaLinkEvents {
   legs(worker: number): readonly Leg[];
   hello(worker: number): void;
   lost(worker: number): void;
-  legTimeout(legId: LegId): void;
+  legTimeout(worker: number, legId: LegId): void;
   /** A replacement could not take over a leg of its leg.sync. */
-  legFailed(legId: LegId): void;
+  legFailed(worker: number, legId: LegId): void;
 }
 
 export type OpenResult =
@@ -30,6 +30,8 @@ export class MediaLink {
   readonly #dialer: Dialer<FromMedia, ToMedia>;
   readonly #waiting = new Map<number, (reply: Reply | null) => void>();
   #nextId = 1;
+  /** Of the leg.sync on this connection. */
+  #syncId: number | null = null;
   #ready = false;
   #reportedChannels = 0;
   #openedSinceReport = 0;
@@ -113,7 +115,8 @@ export class MediaLink {
     switch (message.type) {
       case 'hello': {
         const legs = this.#events.legs(this.worker);
-        this.#dialer.send({ type: 'leg.sync', id: this.#nextId++, legs });
+        this.#syncId = this.#nextId++;
+        this.#dialer.send({ type: 'leg.sync', id: this.#syncId, legs });
         this.#ready = true;
         this.#reportedChannels = legs.reduce((sum, leg) => sum + leg.channels.length, 0);
         this.#openedSinceReport = 0;
@@ -126,14 +129,13 @@ export class MediaLink {
         this.#openedSinceReport = 0;
         break;
       case 'leg.timeout':
-        this.#events.legTimeout(message.legId);
+        this.#events.legTimeout(this.worker, message.legId);
         break;
       case 'leg.failed':
         if (this.#waiting.has(message.id)) {
           this.#answer(message.id, message);
         } else {
-          this.#log.error({ legId: message.legId, code: message.code }, 'media worker could not adopt a leg');
-          this.#events.legFailed(message.legId);
+          this.#failedUnasked(message);
         }
         break;
       case 'leg.opened':
@@ -148,6 +150,17 @@ export class MediaLink {
     }
   }
 
+  /** Of a leg.sync it is about a leg of a live call; of any other request the answer comes too late to matter. */
+  #failedUnasked({ id, legId, code }: Extract<FromMedia, { type: 'leg.failed' }>): void {
+    const { worker } = this;
+    if (id !== this.#syncId) {
+      this.#log.warn({ worker, legId, code }, 'media worker refused too late');
+      return;
+    }
+    this.#log.error({ worker, legId, code }, 'media worker could not adopt a leg');
+    this.#events.legFailed(worker, legId);
+  }
+
   /** Its INVITE was answered without it: by another worker, or refused. */
   #openedTooLate(legId: LegId): void {
     this.#log.warn({ worker: this.worker, legId }, 'leg opened too late');
@@ -157,6 +170,7 @@ export class MediaLink {
   #lost(): void {
     const wasReady = this.#ready;
     this.#ready = false;
+    this.#syncId = null;
     if (wasReady) this.#log.warn({ worker: this.worker }, 'media worker is gone');
     this.#answerAll();
     if (wasReady) this.#events.lost(this.worker);

@@ -34,8 +34,8 @@ export class Placement {
     const watched: MediaLinkEvents = {
       legs: (worker) => events.legs(worker),
       lost: (worker) => events.lost(worker),
-      legTimeout: (legId) => events.legTimeout(legId),
-      legFailed: (legId) => events.legFailed(legId),
+      legTimeout: (worker, legId) => events.legTimeout(worker, legId),
+      legFailed: (worker, legId) => events.legFailed(worker, legId),
       hello: (worker) => {
         events.hello(worker);
         for (const wake of [...this.#waitingForHello]) wake();

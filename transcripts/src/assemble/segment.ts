@@ -28,7 +28,7 @@ export const wordViewOf = (word: Word): WordView => ({
  * A segment as REST, the live page and webhooks show it.
  *
  * @param fromTick the channel's settled tick when the segment opened; with the channel it makes the id, so that a
- *   replay on any engine makes the same one (DESIGN.md section 1, rule 3)
+ *   replay on any engine makes the same one (ARCHITECTURE.md, rule 3)
  * @param words in order, at least one
  */
 export function segmentViewOf(

@@ -25,11 +25,13 @@ export class CallDocument {
   readonly callId: CallId;
   /** call.started was taken (or found in the log). */
   known = false;
-  /** When call.ended was taken, ms of the caller's clock. */
+  /** When call.ended was taken or found in the log, ms of the caller's monotonic clock. */
   endedAtMs: number | null = null;
   /** The transcript was found complete; the log follows. */
   complete = false;
   warned = false;
+  /** Finals of it were given up before it was known: its channels are to be spoken again. */
+  discarded = false;
   readonly channels = new Map<number, ChannelDocument>();
   #roles: readonly string[] = [];
 

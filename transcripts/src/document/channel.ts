@@ -12,7 +12,7 @@ export type Refusal =
   | 'malformed';
 
 /**
- * The fence of one channel (DESIGN.md section 1, rules 1 and 3): which attempt may speak, and from which tick on.
+ * The fence of one channel (ARCHITECTURE.md, rules 1 and 3): which attempt may speak, and from which tick on.
  *
  * committedTick <= acceptedTick: what lies between is on its way into the database.
  */
@@ -29,9 +29,16 @@ export class ChannelDocument {
   endTick: number | null;
   /** True when media itself reported endTick, which outweighs the totals of call.ended. */
   endReported = false;
+  /** endTick as the call log has it. */
+  committedEndTick: number | null;
   /** Finals taken and not yet committed. */
   queued = 0;
-  /** False after a load from the call log, until an attempt is announced: the old one's engine is not ours. */
+  #contested = false;
+  #endAtLeast = 0;
+  /**
+   * False until an attempt is announced: after a load from the call log (the old one's engine is not ours), and after
+   * what the attempt said was discarded.
+   */
   #open: boolean;
 
   constructor(
@@ -45,12 +52,22 @@ export class ChannelDocument {
     this.acceptedTick = saved?.committedTick ?? 0;
     this.committedTick = this.acceptedTick;
     this.endTick = saved?.endTick ?? null;
+    this.committedEndTick = this.endTick;
     this.#open = saved === null;
   }
 
   /** True when the channel was ever opened on an engine. */
   get opened(): boolean {
     return this.attempt > 0;
+  }
+
+  /**
+   * What its owner may be told is durable. A media worker is done with a channel that is committed to its end, and will
+   * not report that end again: so the end itself must be in the log before. Null when there is nothing to tell.
+   */
+  get tellableTick(): number | null {
+    const endIsDurable = this.endTick === null || this.endTick === this.committedEndTick;
+    return endIsDurable || this.committedTick < this.endTick! ? this.committedTick : null;
   }
 
   /** Fences out every attempt so far. @returns the attempt to use: as asked, or higher than any seen */
@@ -96,13 +113,34 @@ export class ChannelDocument {
     return null;
   }
 
+  /** Finals that were taken will not be logged: the next attempt is to speak them again, and none before it. */
+  discard(): void {
+    this.acceptedTick = this.committedTick;
+    this.queued = 0;
+    this.#open = false;
+  }
+
+  /** The end as its media worker has it. */
   reportEnd(endTick: number): void {
-    this.endTick = endTick;
+    this.endTick = Math.max(endTick, this.#endAtLeast);
     this.endReported = true;
   }
 
-  /** The end as call.ended has it; what media itself reported outweighs it. */
+  /** The end as call.ended has it; what media itself reported outweighs it, unless two media workers report. */
   supposeEnd(endTick: number): void {
-    if (!this.endReported) this.endTick = endTick;
+    if (!this.endReported) this.endTick = Math.max(endTick, this.#endAtLeast);
+    else if (this.#contested) this.endTick = Math.max(endTick, this.endTick ?? 0);
+  }
+
+  /** Two live media workers have the channel's leg: it ends where the last of them ends, lest it seem complete before. */
+  contest(): void {
+    this.#contested = true;
+  }
+
+  /** Another media worker than the channel's own says that it ends here. */
+  alsoEnds(endTick: number): void {
+    this.#contested = true;
+    this.#endAtLeast = Math.max(this.#endAtLeast, endTick);
+    if (this.endTick !== null) this.endTick = Math.max(this.endTick, endTick);
   }
 }

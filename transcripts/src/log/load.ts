@@ -1,4 +1,4 @@
-import type { CallId, ChannelId, ChannelInfo } from '@earshot/contracts';
+import type { CallId, ChannelId, ChannelInfo, ChannelTotals } from '@earshot/contracts';
 import type { Pool } from '@earshot/platform';
 import { CallDocument } from '../document/call.ts';
 import { ChannelDocument } from '../document/channel.ts';
@@ -7,6 +7,7 @@ interface Row {
   id: CallId;
   channels: ChannelInfo[];
   ended_at: Date | null;
+  totals: ChannelTotals[] | null;
   complete: boolean;
   fences:
     | {
@@ -20,10 +21,10 @@ interface Row {
 }
 
 const SELECT = `
-  select c.id, c.channels, c.ended_at, c.complete, jsonb_agg(to_jsonb(f)) filter (where f.channel is not null) as fences
+  select c.id, c.channels, c.ended_at, c.totals, c.complete, jsonb_agg(to_jsonb(f)) filter (where f.channel is not null) as fences
   from calls c left join channels f on f.call_id = c.id`;
 
-/** The documents of all calls that are live or not complete. @param nowMs counts as the end of those that ended */
+/** The documents of all calls that are live or not complete. @param nowMs monotonic, counts as the end of those that ended */
 export async function loadUnfinished(pool: Pool, nowMs: number): Promise<CallDocument[]> {
   const { rows } = await pool.query<Row>(`${SELECT} where not c.complete group by c.id`);
   return rows.map((row) => documentOf(row, nowMs));
@@ -52,7 +53,11 @@ function documentOf(row: Row, nowMs: number): CallDocument {
     );
   }
   call.describe({ channels: row.channels });
-  if (row.ended_at !== null) call.end([], nowMs);
+  if (row.ended_at !== null) {
+    // The report of media itself may be lost with a predecessor of ours that had not written it yet.
+    const unreported = (row.totals ?? []).filter(({ channel }) => call.channel(channel).endTick === null);
+    call.end(unreported, nowMs);
+  }
   call.complete = row.complete;
   return call;
 }

@@ -4,7 +4,7 @@ import type { ChannelRow, LogItem } from './items.ts';
 import { type Found, type Plan, type PlannedEvent, type PlannedSegment, planBatch } from './plan.ts';
 import { CALL_COLUMNS, type CallRow, jsonParameter, recordOfRow, rowOfRecord } from './rows.ts';
 
-/** Key of the advisory lock that makes commit order seq order (DESIGN.md section 1, rule 5). */
+/** Key of the advisory lock that makes commit order seq order (ARCHITECTURE.md, rule 5). */
 const LOG_LOCK = 7316002;
 /** A server that answers nothing for so long counts as down; the connection is thrown away. */
 const STUCK_MS = 60_000;

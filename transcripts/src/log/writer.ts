@@ -14,8 +14,10 @@ const DATA_FAULT = /^2[23]/;
 export interface WriterOptions {
   readonly pool: Pool;
   readonly log: Log;
-  /** Wall clock, ms. */
+  /** Monotonic clock, ms. */
   readonly now: () => number;
+  /** Wall clock, ms since 1970: the timestamps of events. */
+  readonly wallMs: () => number;
   /** Fences to write with a batch whose items these are, while `rest` items stay queued. */
   channelsFor(batch: readonly LogItem[]): readonly ChannelRow[];
   /** After each commit: what was written, and how long the transaction took. */
@@ -106,7 +108,7 @@ export class LogWriter {
     const startedMs = this.#options.now();
     let committed: Committed;
     try {
-      committed = await writeBatch(this.#options.pool, items, channels, new Date(startedMs));
+      committed = await writeBatch(this.#options.pool, items, channels, new Date(this.#options.wallMs()));
     } catch (error) {
       this.#dirty = true;
       return this.#failed(error as Error & { code?: string }, batch);

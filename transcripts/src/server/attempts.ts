@@ -50,9 +50,8 @@ export class Attempts {
     }
     this.#deps.withCall(callId, (call) => {
       const channel = call.channel(message.channel);
-      this.#owners.set(channel, connection);
       if (message.type === 'attempt') this.#attempt(call, channel, connection, message.attempt);
-      else this.#ended(call, channel, message.endTick);
+      else this.#ended(call, channel, connection, message.endTick);
     });
   }
 
@@ -79,7 +78,31 @@ export class Attempts {
     for (const channel of call.channels.values()) this.#owners.delete(channel);
   }
 
+  /**
+   * The media workers of a call are to announce its channels again. As after a restart of ours: their links are broken,
+   * and all their channels begin anew from what is committed.
+   */
+  askAgain(call: CallDocument): void {
+    const owners = new Set([...call.channels.values()].flatMap((channel) => this.#owners.get(channel) ?? []));
+    for (const owner of owners) owner.destroy();
+  }
+
+  /** Another connection than this one that announced the channel and is there still. */
+  #otherOwner(channel: ChannelDocument, connection: CommitConnection): CommitConnection | null {
+    const owner = this.#owners.get(channel);
+    return owner === undefined || owner === connection || owner.closed ? null : owner;
+  }
+
   #attempt(call: CallDocument, channel: ChannelDocument, connection: CommitConnection, asked: number): void {
+    // The last to announce a channel has it: the one before is fenced out, and has it again when it announces again.
+    if (this.#otherOwner(channel, connection) !== null) {
+      channel.contest();
+      this.#deps.log.warn(
+        { channel: channel.channel, from: channel.attempt },
+        'channel changes between two live media workers: both have its leg',
+      );
+    }
+    this.#owners.set(channel, connection);
     channel.raise(asked);
     this.#deps.fenced(call, channel);
     // What was taken of a call that is not started yet is not on its way into the database.
@@ -99,19 +122,27 @@ export class Attempts {
     if (channel.committedTick > 0) this.#sayCommitted(channel);
   }
 
-  #ended(call: CallDocument, channel: ChannelDocument, endTick: number): void {
-    channel.reportEnd(endTick);
+  #ended(call: CallDocument, channel: ChannelDocument, connection: CommitConnection, endTick: number): void {
+    if (this.#otherOwner(channel, connection) !== null) {
+      this.#deps.log.warn(
+        { channel: channel.channel },
+        'end of a channel from a media worker that has it no more',
+      );
+      channel.alsoEnds(endTick);
+    } else {
+      this.#owners.set(channel, connection);
+      channel.reportEnd(endTick);
+    }
     this.#deps.ended(call, channel);
-    // Even when it is 0: a channel that received nothing is done with now.
-    this.#sayCommitted(channel);
+    // At once when the log has this end already; else it is said when the log has it. Nothing is written of a call that
+    // is unknown, maybe for ever because its INVITE was given up: a channel of it that received nothing is done with.
+    this.#sayCommitted(channel, call.known);
   }
 
-  #sayCommitted(channel: ChannelDocument): void {
-    this.#owners.get(channel)?.send({
-      type: 'committed',
-      channel: channel.channel,
-      tick: channel.committedTick,
-    });
+  #sayCommitted(channel: ChannelDocument, inLog = true): void {
+    const tick = inLog ? channel.tellableTick : channel.committedTick;
+    if (tick === null) return;
+    this.#owners.get(channel)?.send({ type: 'committed', channel: channel.channel, tick });
   }
 }
 

@@ -1,3 +1,4 @@
+import { setTimeout as delay } from 'node:timers/promises';
 import type { CallId } from '@earshot/contracts';
 import type { Log } from '@earshot/platform';
 import { CallDocument } from '../document/call.ts';
@@ -5,11 +6,19 @@ import { CallDocument } from '../document/call.ts';
 /** Calls whose completion is logged, and calls nobody started, are forgotten after this much silence. */
 const FORGET_COMPLETE_MS = 60_000;
 const FORGET_UNKNOWN_MS = 600_000;
+/** A look-up that is not answered within this time has failed. */
+const LOOK_UP_LIMIT_MS = 5_000;
+/** Pauses before it is tried again. After the last one the calls are taken for new. */
+const RETRY_PAUSES_MS = [100, 500, 2_000];
+/** Messages of one call that wait for its look-up. */
+const WAITING_LIMIT = 10_000;
 
 interface Entry {
   /** Null while the log is asked. */
   document: CallDocument | null;
   waiting: ((call: CallDocument) => void)[];
+  /** Messages were dropped since the call is looked up. */
+  dropping: boolean;
   lastUsedMs: number;
   /** The completion is in the log. */
   logged: boolean;
@@ -21,6 +30,7 @@ export interface DirectoryOptions {
   /** The log cannot be asked now: an unknown call is taken for a new one. */
   readonly down: () => boolean;
   readonly now: () => number;
+  readonly lookUpLimitMs?: number;
   readonly log: Log;
 }
 
@@ -40,6 +50,29 @@ export class CallDirectory {
 
   /** Runs use with the call's document: at once when it is here, else after the look-up, in the order of asking. */
   with(callId: CallId, use: (call: CallDocument) => void): void {
+    const entry = this.#find(callId);
+    if (entry.document === null) entry.waiting.push(use);
+    else use(entry.document);
+  }
+
+  /** As with(), for what is not the call's frame: when too much waits for the look-up, dropped is called instead. */
+  withOrDrop(callId: CallId, use: (call: CallDocument) => void, dropped: () => void): void {
+    const entry = this.#find(callId);
+    if (entry.document !== null) use(entry.document);
+    else if (entry.waiting.length < WAITING_LIMIT && !entry.dropping) entry.waiting.push(use);
+    else {
+      if (!entry.dropping) {
+        this.#options.log.error(
+          { callId, waiting: entry.waiting.length },
+          'words dropped, call log not readable',
+        );
+      }
+      entry.dropping = true;
+      dropped();
+    }
+  }
+
+  #find(callId: CallId): Entry {
     let entry = this.#entries.get(callId);
     if (entry === undefined) {
       entry = this.#entry(null);
@@ -47,8 +80,7 @@ export class CallDirectory {
       if (this.#wanted.push(callId) === 1) setImmediate(() => void this.#lookUp());
     }
     entry.lastUsedMs = this.#options.now();
-    if (entry.document === null) entry.waiting.push(use);
-    else use(entry.document);
+    return entry;
   }
 
   /** The call's completion is in the log. */
@@ -75,24 +107,13 @@ export class CallDirectory {
 
   #entry(document: CallDocument | null): Entry {
     const logged = document?.complete ?? false;
-    return { document, waiting: [], lastUsedMs: this.#options.now(), logged };
+    return { document, waiting: [], dropping: false, lastUsedMs: this.#options.now(), logged };
   }
 
   async #lookUp(): Promise<void> {
     const callIds = this.#wanted;
     this.#wanted = [];
-    const found = new Map<CallId, CallDocument>();
-    if (!this.#options.down()) {
-      try {
-        for (const document of await this.#options.load(callIds)) found.set(document.callId, document);
-      } catch (error) {
-        // Calls that are not complete were loaded at the start, so this one is new, or long complete.
-        this.#options.log.warn(
-          { err: error, calls: callIds.length },
-          'call log not readable, calls taken as new',
-        );
-      }
-    }
+    const found = new Map((await this.#load(callIds)).map((document) => [document.callId, document]));
     for (const callId of callIds) {
       const entry = this.#entries.get(callId);
       if (entry === undefined) continue;
@@ -101,5 +122,40 @@ export class CallDirectory {
       entry.logged = document.complete;
       for (const use of entry.waiting.splice(0)) use(document);
     }
+  }
+
+  /**
+   * Calls that are not complete were loaded at the start, so these are new, or long complete: when the log cannot be
+   * read after some tries, or is known to be down, they are taken for new.
+   */
+  async #load(callIds: readonly CallId[]): Promise<CallDocument[]> {
+    const calls = callIds.length;
+    for (const pauseMs of [...RETRY_PAUSES_MS, null]) {
+      if (this.#options.down()) return [];
+      try {
+        return await within(this.#options.lookUpLimitMs ?? LOOK_UP_LIMIT_MS, this.#options.load(callIds));
+      } catch (error) {
+        if (pauseMs === null) {
+          this.#options.log.warn({ err: error, calls }, 'call log not readable, calls taken as new');
+          return [];
+        }
+        this.#options.log.debug({ err: error, calls, pauseMs }, 'call log not readable, asked again');
+        await delay(pauseMs);
+      }
+    }
+    return [];
+  }
+}
+
+/** @throws what the work throws, or an error when it takes longer; its outcome is of no interest then */
+async function within<T>(limitMs: number, work: Promise<T>): Promise<T> {
+  let timer: NodeJS.Timeout | undefined;
+  const limit = new Promise<never>((_resolve, reject) => {
+    timer = setTimeout(() => reject(new Error('the database does not answer')), limitMs);
+  });
+  try {
+    return await Promise.race([work, limit]);
+  } finally {
+    clearTimeout(timer);
   }
 }

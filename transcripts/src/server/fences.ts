@@ -58,14 +58,15 @@ export class Fences {
     return rows;
   }
 
-  /** Rows were committed. @param moved is called for each channel whose committed tick rose */
+  /** Rows were committed. @param moved is called for each channel whose committed tick rose or whose end is durable now */
   written(rows: readonly ChannelRow[], nowMs: number, moved: (channel: ChannelDocument) => void): void {
     for (const row of rows) {
       this.#writtenMs.set(row.channel, nowMs);
       const dirty = this.#dirty.get(row.channel);
       if (dirty === undefined) continue;
       const { channel } = dirty;
-      const rose = row.committedTick > channel.committedTick;
+      const rose = row.committedTick > channel.committedTick || row.endTick !== channel.committedEndTick;
+      channel.committedEndTick = row.endTick;
       channel.committedTick = Math.max(channel.committedTick, row.committedTick);
       const isCurrent =
         row.attempt === channel.attempt &&

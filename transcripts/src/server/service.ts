@@ -38,8 +38,10 @@ export interface ServiceOptions {
   readonly registry: Registry;
   /** Folder of the Unix sockets. */
   readonly runDir: string;
-  /** Wall clock, ms. */
+  /** Monotonic clock, ms: every interval is measured with it. */
   readonly now?: () => number;
+  /** Wall clock, ms since 1970. */
+  readonly wallMs?: () => number;
   readonly queueLimit?: number;
 }
 
@@ -67,7 +69,7 @@ export class TranscriptsService {
   #sweeper: NodeJS.Timeout | null = null;
 
   constructor(options: ServiceOptions) {
-    const now = options.now ?? Date.now;
+    const now = options.now ?? (() => performance.now());
     this.#pool = options.pool;
     this.#log = options.log;
     this.#runDir = options.runDir;
@@ -78,6 +80,7 @@ export class TranscriptsService {
       pool: options.pool,
       log: options.log,
       now,
+      wallMs: options.wallMs ?? Date.now,
       channelsFor: (batch) => this.#fences.rowsFor(batch, now()),
       committed: (batch, channels, seconds) => {
         this.#metrics.commitSeconds.observe(seconds);
@@ -99,12 +102,14 @@ export class TranscriptsService {
       this.#metrics.wordLatency.observe({ kind: 'partial' }, secondsSince(arrivalUs)),
     );
     const withCall = this.#directory.with.bind(this.#directory);
+    const withCallOrDrop = this.#directory.withOrDrop.bind(this.#directory);
     this.#words = new Words({
       log: options.log,
       metrics: this.#metrics,
       bus: this.#bus,
       now,
       withCall,
+      withCallOrDrop,
       add: (call, channel, item, arrivalUs) => this.#addFinal(call, channel, item, arrivalUs),
       moved: (call, channel) => {
         this.#fences.mark(call, channel, false);
@@ -198,7 +203,15 @@ export class TranscriptsService {
       const kind = message.type === 'call.started' ? 'started' : 'updated';
       this.#writer.add({ kind, callId, call: message.call }, settled);
       this.#words.known(call);
+      if (call.discarded) this.#speakAgain(call);
     });
+  }
+
+  /** Words of the call were given up while it was unknown: its media worker has the audio still. */
+  #speakAgain(call: CallDocument): void {
+    call.discarded = false;
+    this.#log.warn({ callId: call.callId }, 'call started after all, its words are asked for again');
+    this.#attempts.askAgain(call);
   }
 
   #command(message: ToCommands, answer: (message: FromCommands) => void): void {

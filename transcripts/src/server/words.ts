@@ -25,6 +25,8 @@ export interface WordsDeps {
   readonly now: () => number;
   /** Runs use with the call's document, maybe later. */
   withCall(callId: CallId, use: (call: CallDocument) => void): void;
+  /** The same, but where too much waits for a look-up of the call, dropped is called instead. */
+  withCallOrDrop(callId: CallId, use: (call: CallDocument) => void, dropped: () => void): void;
   /** Queues a final for the log. */
   add(call: CallDocument, channel: ChannelDocument, item: LogItem, arrivalUs: number): void;
   /** The channel's accepted tick moved. */
@@ -63,7 +65,11 @@ export class Words {
       this.#deps.log.warn({ err: error }, 'message for no channel');
       return;
     }
-    this.#deps.withCall(callId, (call) => this.#take(call, call.channel(message.channel), message));
+    this.#deps.withCallOrDrop(
+      callId,
+      (call) => this.#take(call, call.channel(message.channel), message),
+      () => this.#refused('look-up-full', message),
+    );
   }
 
   /** The call's start is queued: the finals that waited for it follow. */
@@ -95,11 +101,15 @@ export class Words {
   #giveUp({ call, finals }: Parked): void {
     this.#parked.delete(call.callId);
     this.#parkedFinals -= finals.length;
-    for (const { channel } of finals) channel.queued--;
+    // What they settled is not settled: a later attempt is to speak it again.
+    for (const channel of new Set(finals.map((final) => final.channel))) channel.discard();
+    call.discarded = true;
+    // Remembered for as long as if words had come now.
+    this.#deps.withCall(call.callId, () => undefined);
     this.#deps.metrics.wordsDropped.inc({ reason: 'call-unknown' }, finals.length);
     this.#deps.log.error(
       { callId: call.callId, finals: finals.length },
-      'finals of a call that never started given up',
+      'finals of a call that never started given up, later ones are not taken until its channels are announced again',
     );
   }
 
@@ -115,7 +125,7 @@ export class Words {
         this.#settle(call, channel, message.attempt, message.settledTick);
         break;
       case 'ended':
-        this.#settle(call, channel, message.attempt, message.tick);
+        this.#ended(call, channel, message.attempt, message.tick);
         break;
     }
   }
@@ -172,6 +182,12 @@ export class Words {
     if (refusal === null) this.#deps.moved(call, channel);
   }
 
+  /** Its media worker says so too, on another socket: whichever is first, the log has the end with the last tick. */
+  #ended(call: CallDocument, channel: ChannelDocument, attempt: number, tick: number): void {
+    if (channel.endTick === null && channel.admit(attempt) === null) channel.supposeEnd(tick);
+    this.#settle(call, channel, attempt, tick);
+  }
+
   #park(call: CallDocument, channel: ChannelDocument, item: LogItem, arrivalUs: number): void {
     const parked = this.#parked.get(call.callId) ?? {
       call,
@@ -184,7 +200,7 @@ export class Words {
     this.#parkedFinals++;
   }
 
-  #refused(reason: Refusal, message: Spoken): void {
+  #refused(reason: Refusal | 'look-up-full', message: Spoken): void {
     if (message.type === 'partial' || message.type === 'final')
       this.#deps.metrics.wordsDropped.inc({ reason });
     if (message.type !== 'final') return;
