@@ -72,12 +72,15 @@ export class Placement {
     for (;;) {
       const leftMs = deadlineMs - performance.now();
       if (leftMs <= 0 || refused.size === this.#links.length) throw failure;
-      const link = leastLoaded(this.#links.filter((candidate) => candidate.ready && !refused.has(candidate)));
+      const candidates = this.#links.filter((candidate) => candidate.ready && !refused.has(candidate));
+      const link = leastLoaded(candidates);
       if (link === null) {
         await this.#nextHello(leftMs);
         continue;
       }
-      const result = await link.open(leg, Math.min(TRY_LIMIT_MS, leftMs));
+      // With nobody else to ask, a worker that is held up by a burst gets all the time there is.
+      const limitMs = candidates.length > 1 ? Math.min(TRY_LIMIT_MS, leftMs) : leftMs;
+      const result = await link.open(leg, limitMs);
       if (result.type === 'opened') {
         if (coversChannels(leg, result.ports)) return { worker: link.worker, ports: result.ports };
         void link.close(leg.legId, CLOSE_LIMIT_MS);
