@@ -519,8 +519,14 @@ describe.skipIf(!hasChromium)(`the page in a browser (needs ${CHROMIUM})`, () =>
     await openCall(call);
     await page.locator('.segment.final').nth(1).waitFor();
     expect(await overhang()).toBe(0);
-    const words = await page.locator('.segment.final').first().boundingBox();
-    expect(words!.x + words!.width).toBeLessThanOrEqual(width);
+    // No box while the row is being drawn anew.
+    const box = () => page.locator('.segment.final').first().boundingBox();
+    await expect.poll(box).not.toBeNull();
+    const rightEdge = async () => {
+      const words = await box();
+      return words === null ? Infinity : words.x + words.width;
+    };
+    await expect.poll(rightEdge).toBeLessThanOrEqual(width);
     const background = await page.evaluate(() => getComputedStyle(document.body).backgroundColor);
     expect(background === 'rgb(13, 18, 23)').toBe(colorScheme === 'dark');
   });

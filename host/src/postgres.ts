@@ -12,6 +12,7 @@ import { postgresFolder, postgresUser, type SystemUser } from './postgres-user.t
 
 const START_LIMIT_MS = 60_000;
 const STOP_LIMIT_MS = 20_000;
+const LEFTOVERS_MS = 10_000;
 
 export interface PostgresOptions {
   readonly dataDir: string;
@@ -59,6 +60,7 @@ class EmbeddedServer implements Postgres {
   #port = 0;
   #pid = 0;
   #stopping = false;
+  #starting = false;
 
   private constructor(
     folder: string,
@@ -107,7 +109,23 @@ class EmbeddedServer implements Postgres {
     this.#listeners.push(listener);
   }
 
+  /** A server that was killed leaves children for a moment, and their shared memory keeps the next one from starting. */
   async restart(): Promise<void> {
+    for (const limit = performance.now() + LEFTOVERS_MS; ;) {
+      this.#starting = true;
+      try {
+        await this.#start();
+        return;
+      } catch (error) {
+        if (performance.now() > limit || this.#stopping) throw error;
+        await delay(200);
+      } finally {
+        this.#starting = false;
+      }
+    }
+  }
+
+  async #start(): Promise<void> {
     const left = await runningServer(join(this.#folder, 'data'));
     if (left !== null) {
       this.#pid = left.pid;
@@ -206,7 +224,7 @@ class EmbeddedServer implements Postgres {
   }
 
   #ended(): void {
-    if (this.#stopping) return;
+    if (this.#stopping || this.#starting) return;
     for (const listener of this.#listeners) listener();
   }
 
