@@ -16,6 +16,8 @@ const commands = {
   bench: 'bench/main.ts',
   signin: 'host/signin.ts',
   docs: 'host/docs.ts',
+  model: 'asr/model.ts',
+  train: 'asr/train.ts',
   test: null,
   install: null,
 };

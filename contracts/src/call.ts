@@ -51,3 +51,11 @@ export interface CallInfo {
   /** Index of the media worker that has the call's audio. */
   readonly worker: number;
 }
+
+/** What a call, or its tenant, asks of the recogniser. All of it may be left out. */
+export interface RecognitionConfig {
+  /** A word is final at most so long after its end, 300 to 20,000 ms. Left out: finals come by endpointing alone. */
+  readonly maxDelayMs?: number;
+  /** Names of vocabulary lists whose phrases are preferred; a list that does not exist is left out. */
+  readonly vocabulary?: readonly string[];
+}

@@ -30,5 +30,7 @@ export function shareBuffers(description: ModelDescription, capacity: number): S
     fresh: new Uint8Array(bytes(capacity)),
     ids: new Uint16Array(bytes(frames * 2)),
     best: new Float32Array(bytes(frames * 4)),
+    full: new Uint8Array(bytes(capacity)),
+    logprobs: new Float32Array(bytes(frames * description.pieces.length * 4)),
   };
 }

@@ -33,6 +33,10 @@ export interface StepBuffers {
   readonly ids: Uint16Array;
   /** [capacity, framesPerChunk] their log-probabilities (natural). */
   readonly best: Float32Array;
+  /** 1: this row wants all log-probabilities of the step (a channel with a vocabulary of its own). */
+  readonly full: Uint8Array;
+  /** [capacity, framesPerChunk, vocabulary] natural log-probabilities of the rows that asked; others hold anything. */
+  readonly logprobs: Float32Array;
 }
 
 /** A loaded network with the states of all channels in it. One step at a time. */

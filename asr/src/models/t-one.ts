@@ -168,6 +168,10 @@ class TOneRecogniser implements Recogniser {
     for (let row = 0; row < rows; row++) {
       const at = row * stateValues;
       this.#arena.set(this.#nextState.subarray(at, at + stateValues), buffers.channels[row]! * stateValues);
+      if (buffers.full[row] === 1) {
+        const values = framesPerChunk * pieces.length;
+        buffers.logprobs.set(this.#logprobs.subarray(row * values, (row + 1) * values), row * values);
+      }
     }
     bestTokens(this.#logprobs, 0, rows * framesPerChunk, pieces.length, buffers.ids, buffers.best, 0);
   }

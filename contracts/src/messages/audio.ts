@@ -1,3 +1,4 @@
+import type { RecognitionConfig } from '../call.ts';
 import type { ChannelId } from '../ids.ts';
 
 /**
@@ -8,7 +9,7 @@ import type { ChannelId } from '../ids.ts';
  * Every message names the channel's `attempt`: it rises by one each time the channel is opened again, and
  * what an older attempt says is dropped by everyone.
  */
-export interface AsrChannelConfig {
+export interface AsrChannelConfig extends RecognitionConfig {
   readonly priority: 'live' | 'catch-up';
 }
 

@@ -1,4 +1,4 @@
-import type { CodecName } from '../call.ts';
+import type { CodecName, RecognitionConfig } from '../call.ts';
 import type { CallId, ChannelId, LegId } from '../ids.ts';
 import type { CallZero } from '../ticks.ts';
 
@@ -32,6 +32,8 @@ export interface Leg {
   readonly rtpTimeoutS: number;
   /** Keep audio for a recording after it is committed. */
   readonly record: boolean;
+  /** Handed to the engine with each opening of a channel. */
+  readonly recognition?: RecognitionConfig;
 }
 
 export interface ChannelPorts {

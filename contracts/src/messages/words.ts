@@ -38,6 +38,7 @@ export type FromEngine =
       readonly toTick: number;
       readonly words: readonly Word[];
       readonly arrivalUs: number;
+      readonly endpoint?: Endpoint;
     }
   | {
       readonly type: 'progress';
@@ -50,4 +51,26 @@ export type FromEngine =
     }
   | { readonly type: 'ended'; readonly channel: ChannelId; readonly attempt: number; readonly tick: number };
 
-export type ToEngine = { readonly type: 'hello'; readonly pid: number };
+/** Why a segment ended: a pause, the longest length, nothing more to hear, the channel's end, on request, the call's maxDelayMs. */
+export type Endpoint = 'pause' | 'length' | 'gap' | 'end' | 'request' | 'delay';
+
+/** A phrase to prefer. */
+export interface VocabularyPhrase {
+  /** As spoken: lower-case words (`earshot`, `d r a c h t i o`). */
+  readonly text: string;
+  /** How strongly, 0..10 in units of log-probability a word piece; 2 is a usual value. */
+  readonly boost: number;
+}
+
+export interface VocabularyList {
+  readonly name: string;
+  readonly phrases: readonly VocabularyPhrase[];
+}
+
+/** transcripts → asr engine, the other way on the same connection. */
+export type ToEngine =
+  | { readonly type: 'hello'; readonly pid: number }
+  /** All lists: after hello, and whenever one changes. A channel opened later uses them as they are then. */
+  | { readonly type: 'vocabulary'; readonly lists: readonly VocabularyList[] }
+  /** Somebody asks for what was said so far: the open segment becomes final. Unknown channels are ignored. */
+  | { readonly type: 'finalise'; readonly channel: ChannelId };
