@@ -11,7 +11,7 @@ export interface TimedToken {
 const bare = (text: string): string => text.toLowerCase().replace(/[^\p{L}\p{N}]/gu, '');
 
 /** How far apart the two may drift before they meet again: "one hundred and twenty three" is one token. */
-const LOOK_AHEAD = 8;
+const LOOK_AHEAD = 24;
 
 /**
  * Gives the tokens of the written form ("$42", "Room 12") the times of the words as said. Equal words anchor the two;

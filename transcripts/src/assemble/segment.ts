@@ -1,5 +1,6 @@
 import {
   type ChannelId,
+  type Endpoint,
   type SegmentId,
   type SegmentView,
   type Word,
@@ -8,21 +9,32 @@ import {
   partsOfChannel,
   segmentIdOf,
 } from '@earshot/contracts';
-
-/** The first letter in upper case; digits and capitals that stand elsewhere are the written form's to make. */
-export const sentenceCase = (spoken: string): string => {
-  const [first = ''] = spoken;
-  return first.toLocaleUpperCase('en') + spoken.slice(first.length);
-};
+import { type WrittenFormRules, englishRules } from '../written-form/index.ts';
 
 export const spokenOf = (words: readonly Word[]): string => words.map((word) => word.text).join(' ');
 
-export const wordViewOf = (word: Word): WordView => ({
-  text: word.text,
-  startMs: msOfTick(word.startTick),
-  endMs: msOfTick(word.endTick),
-  confidence: Math.round(Math.min(1, Math.max(0, word.confidence)) * 1000) / 1000,
-});
+export function wordViewOf(word: Word, rules: WrittenFormRules = englishRules): WordView {
+  const view: WordView = {
+    text: word.text,
+    startMs: msOfTick(word.startTick),
+    endMs: msOfTick(word.endTick),
+    confidence: Math.round(Math.min(1, Math.max(0, word.confidence)) * 1000) / 1000,
+  };
+  const tags = rules.tagsOf(word.text);
+  return tags.length === 0 ? view : { ...view, tags: [...tags] };
+}
+
+/** Endings that have nothing to do with how people speak. */
+const CUTS: ReadonlySet<Endpoint> = new Set(['length', 'request', 'delay']);
+
+export interface SegmentViewOptions {
+  /** The words may still change and more may come: the written form has no sign after the last one. */
+  readonly partial?: boolean;
+  /** Why the segment ended: where that was while somebody spoke, no sentence is closed. */
+  readonly endpoint?: Endpoint | undefined;
+  /** How the model's language is written; English unless said otherwise. */
+  readonly rules?: WrittenFormRules;
+}
 
 /**
  * A segment as REST, the live page and webhooks show it.
@@ -36,6 +48,7 @@ export function segmentViewOf(
   role: string,
   fromTick: number,
   words: readonly Word[],
+  { partial = false, endpoint, rules = englishRules }: SegmentViewOptions = {},
 ): SegmentView {
   const spoken = spokenOf(words);
   const id: SegmentId = segmentIdOf(channel, fromTick);
@@ -45,8 +58,8 @@ export function segmentViewOf(
     role,
     startMs: msOfTick(words[0]?.startTick ?? fromTick),
     endMs: msOfTick(words.at(-1)?.endTick ?? fromTick),
-    text: sentenceCase(spoken),
+    text: rules.write(words, { partial, cut: endpoint !== undefined && CUTS.has(endpoint) }).text,
     spoken,
-    words: words.map(wordViewOf),
+    words: words.map((word) => wordViewOf(word, rules)),
   };
 }
