@@ -1,6 +1,6 @@
-import type { ChannelId, FromAsr, ToAsr } from '@earshot/contracts';
+import type { ChannelId, FromAsr, ToAsr, VocabularyPhrase } from '@earshot/contracts';
 import { type Connection, type Listener, type Log, listen } from '@earshot/platform';
-import type { Engine } from '../engine/engine.ts';
+import type { ChannelHost } from '../engine/channel-host.ts';
 import type { ChannelOwner, LostCode } from '../engine/sink.ts';
 
 /** One media worker's connection, as the engine sees it. */
@@ -22,16 +22,18 @@ class MediaConnection implements ChannelOwner {
 
 export interface AudioServerOptions {
   readonly path: string;
-  readonly engine: Engine;
+  readonly host: ChannelHost;
   readonly hello: Extract<FromAsr, { type: 'hello' }>;
   /** False while recognised words have nowhere to go: channels are refused. */
   readonly wordsUp: () => boolean;
+  /** The phrases of the lists that a channel's configuration names. */
+  readonly phrasesOf: (lists: readonly string[] | undefined) => readonly VocabularyPhrase[];
   readonly log: Log;
 }
 
 /** Listens for media workers. A connection that closes takes its channels with it. */
 export function serveAudio(options: AudioServerOptions): Promise<Listener> {
-  const { engine, log } = options;
+  const { host, log } = options;
   return listen<ToAsr, FromAsr>(options.path, (connection) => {
     const owner = new MediaConnection(connection);
     connection.send(options.hello);
@@ -39,43 +41,54 @@ export function serveAudio(options: AudioServerOptions): Promise<Listener> {
     return {
       message: (message, body) => receive(options, owner, message, body),
       close: (error) => {
-        engine.closeOwner(owner);
+        host.closeOwner(owner);
         log.info({ err: error }, 'media worker disconnected');
       },
     };
   });
 }
 
-function receive(
-  { engine, wordsUp }: AudioServerOptions,
-  owner: MediaConnection,
-  message: ToAsr,
-  body: Uint8Array,
-): void {
+function receive(options: AudioServerOptions, owner: ChannelOwner, message: ToAsr, body: Uint8Array): void {
+  const { host } = options;
   const { channel, attempt } = message;
   switch (message.type) {
     case 'audio':
-      engine.audio(channel, attempt, message.startTick, message.arrivalUs, body);
+      host.audio(channel, attempt, message.startTick, message.arrivalUs, body);
       break;
     case 'gap':
-      engine.gap(channel, attempt, message.toTick);
+      host.gap(channel, attempt, message.toTick);
       break;
-    case 'open': {
-      if (!wordsUp()) {
-        owner.lost(channel, attempt, 'TRANSCRIPTS_LINK');
-        break;
-      }
-      const { fromTick, config } = message;
-      const outputFromTick = Math.max(fromTick, message.outputFromTick);
-      const live = config.priority === 'live';
-      engine.open({ channel, attempt, fromTick, outputFromTick, live }, owner);
+    case 'open':
+      open(options, owner, message);
       break;
-    }
     case 'end':
-      engine.end(channel, attempt, message.tick);
+      host.end(channel, attempt, message.tick);
       break;
     case 'close':
-      engine.close(channel, attempt);
+      host.close(channel, attempt);
       break;
   }
+}
+
+function open(
+  { host, wordsUp, phrasesOf }: AudioServerOptions,
+  owner: ChannelOwner,
+  { channel, attempt, fromTick, outputFromTick, config }: Extract<ToAsr, { type: 'open' }>,
+): void {
+  if (!wordsUp()) {
+    owner.lost(channel, attempt, 'TRANSCRIPTS_LINK');
+    return;
+  }
+  host.open(
+    {
+      channel,
+      attempt,
+      fromTick,
+      outputFromTick: Math.max(fromTick, outputFromTick),
+      live: config.priority === 'live',
+      maxDelayMs: config.maxDelayMs ?? null,
+      phrases: phrasesOf(config.vocabulary),
+    },
+    owner,
+  );
 }

@@ -1,12 +1,10 @@
-import { type EngineRow, monoUs, sockets } from '@earshot/contracts';
+import { type EngineRow, monoUs } from '@earshot/contracts';
 import type { Log, Registry } from '@earshot/platform';
-import { join } from 'node:path';
 import { Engine } from '../engine/engine.ts';
 import { StepThread } from '../engine/step-thread.ts';
 import { describeModel } from '../models/folder.ts';
-import { serveAudio } from './audio-server.ts';
 import { registerMetrics } from './metrics.ts';
-import { WordsLink } from './words-link.ts';
+import { serveHost } from './serve-host.ts';
 
 /**
  * Measured with the shipped model, channels per core: 407 in batches of 1, 390 of 2, 506 of 4, 577 of 8, 627 of 16, 668 of
@@ -16,7 +14,6 @@ export const BATCH_SIZES: readonly number[] = [1, 4, 8, 16, 32, 64];
 /** Memory for the states of channels: taken only as channels open. */
 const STATE_BYTES = 128 * 1024 * 1024;
 const MOST_CHANNELS = 2048;
-const TICK_MS = 100;
 
 export interface AsrOptions {
   /** Folder of the model. */
@@ -52,55 +49,36 @@ export async function startAsr(options: AsrOptions): Promise<AsrService> {
   const thread = await StepThread.start(model, maxChannels, BATCH_SIZES);
   const chunkSeconds = model.timing.chunkSamples / 8000;
   let running: Engine | null = null;
-  let draining = false;
   const onStep = registerMetrics(options.registry, () => running, chunkSeconds, BATCH_SIZES);
-  const words = new WordsLink({
-    path: join(runDir, sockets.words),
-    hello: { type: 'hello', engine: instance, pid: process.pid, model: model.name },
-    onUp: () => log.info('transcripts connected'),
-    onLost: () => {
-      log.warn({ channels: engine.channelCount }, 'transcripts disconnected');
-      engine.loseAll('TRANSCRIPTS_LINK');
-    },
-    onDrained: () => engine.resume(),
-  });
-  const engine = new Engine({
-    model,
-    thread,
-    maxChannels,
-    sizes: BATCH_SIZES,
-    sink: words,
-    nowMs: () => monoUs() / 1000,
-    onStep,
-    onFailure: options.onFailure,
-  });
-  running = engine;
-  const listener = await serveAudio({
-    path: join(runDir, sockets.audio(instance)),
-    engine,
-    hello: {
-      type: 'hello',
-      engine: instance,
-      pid: process.pid,
-      model: model.name,
-      chunkMs: chunkSeconds * 1000,
-    },
-    wordsUp: () => words.up && !draining,
+  const served = await serveHost({
+    runDir,
+    instance,
+    model: model.name,
+    chunkMs: chunkSeconds * 1000,
     log,
+    makeHost: (sink) =>
+      (running = new Engine({
+        model,
+        thread,
+        maxChannels,
+        sizes: BATCH_SIZES,
+        sink,
+        nowMs: () => monoUs() / 1000,
+        onStep,
+        onFailure: options.onFailure,
+      })),
   });
-  const ticker = setInterval(() => engine.tick(), TICK_MS);
   const largest = BATCH_SIZES.at(-1) ?? 1;
   const channelsPerCore = (chunkSeconds * largest) / (thread.secondsBySize.get(largest) ?? Infinity);
   return {
     info: { model: model.name, maxChannels, channelsPerCore: Math.round(channelsPerCore) },
-    engineRow: () => ({ engine: instance, headroom: engine.headroom, channels: engine.channelCount }),
+    engineRow: () => ({
+      engine: instance,
+      headroom: running?.headroom ?? 0,
+      channels: running?.channelCount ?? 0,
+    }),
     drain: async () => {
-      draining = true;
-      clearInterval(ticker);
-      engine.stop();
-      engine.loseAll('ENGINE_DRAINING');
-      words.close();
-      await listener.close();
+      await served.drain();
       await thread.close();
     },
   };

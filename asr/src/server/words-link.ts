@@ -1,4 +1,4 @@
-import { type ChannelId, type FromEngine, type ToEngine } from '@earshot/contracts';
+import type { ChannelId, FromEngine, ToEngine, VocabularyList } from '@earshot/contracts';
 import { type Connection, Dialer } from '@earshot/platform';
 import type { FinalSegment, OpenSegment } from '../decode/channel-decoder.ts';
 import type { WordsSink } from '../engine/sink.ts';
@@ -11,6 +11,10 @@ export interface WordsLinkOptions {
   readonly onLost: () => void;
   /** It took everything that had piled up. */
   readonly onDrained: () => void;
+  /** Transcripts said all vocabulary lists as they are now. */
+  readonly onVocabulary: (lists: readonly VocabularyList[]) => void;
+  /** Somebody asks for what was said so far on a channel. */
+  readonly onFinalise: (channel: ChannelId) => void;
 }
 
 /** Bytes in the socket's buffer from which on no step is run. A step of 64 channels adds some 100 KB at most. */
@@ -37,8 +41,10 @@ export class WordsLink implements WordsSink {
         connection.send(options.hello);
         options.onUp();
       },
-      // The peer's hello says nothing that the engine needs.
-      message: () => undefined,
+      message: (message) => {
+        if (message.type === 'vocabulary') options.onVocabulary(message.lists);
+        else if (message.type === 'finalise') options.onFinalise(message.channel);
+      },
       lost: () => {
         this.#connection = null;
         this.#congested = false;

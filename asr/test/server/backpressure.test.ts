@@ -10,7 +10,7 @@ import type { WordsSink } from '../../src/engine/sink.ts';
 import { StepThread } from '../../src/engine/step-thread.ts';
 import { describeModel } from '../../src/models/folder.ts';
 import { WordsLink } from '../../src/server/words-link.ts';
-import { SHIPPED_MODEL, channelNamed, makeRunDir, until } from '../support/rig.ts';
+import { SHIPPED_MODEL, channelNamed, makeRunDir, openingOf, until } from '../support/rig.ts';
 import { bytesOf, canSpeak, concatenate, silence, speak } from '../support/speech.ts';
 
 const channel: ChannelId = channelNamed('slow');
@@ -18,6 +18,7 @@ const segment = (n: number): FinalSegment => ({
   segmentId: `${channel}@${n}` as FinalSegment['segmentId'],
   fromTick: n,
   toTick: n + 1,
+  endpoint: 'pause',
   words: [{ text: 'word'.repeat(100), startTick: n, endTick: n + 1, confidence: 1 }],
 });
 
@@ -44,6 +45,8 @@ test('a words link that is not read becomes congested, then blocked, and all of 
     onUp: () => undefined,
     onLost: () => undefined,
     onDrained: () => drained++,
+    onVocabulary: () => undefined,
+    onFinalise: () => undefined,
   });
   expect(link.blocked).toBe(true);
   await until('the link', () => link.up && peer !== null);
@@ -115,7 +118,7 @@ test.skipIf(!canSpeak)(
     };
     const pcm = concatenate(speak('slt', 'i would like to check the status of my order'), silence(200));
     const half = 12_000;
-    engine.open({ channel, attempt: 1, fromTick: 0, outputFromTick: 0, live: true }, owner);
+    engine.open(openingOf(channel), owner);
     sink.congested = true;
     engine.audio(channel, 1, 0, 1, bytesOf(pcm.subarray(0, half)));
     await until('half of it', () => decided === half);

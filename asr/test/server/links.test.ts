@@ -149,7 +149,7 @@ describe('the words link', () => {
   });
 });
 
-test('draining gives the channels back and leaves no socket behind', async () => {
+test('draining gives the channels back and leaves no socket behind', { timeout: 60_000 }, async () => {
   const own = await startRig();
   const channel = channelNamed('drained');
   own.media.open(channel);
