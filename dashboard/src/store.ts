@@ -52,7 +52,8 @@ export class Store {
         if (effects.refreshLive) this.#refreshLiveSoon();
         if (effects.refreshEnded) this.#refreshEndedSoon();
         if ('seq' in message && message.callId === this.open?.id && message.type !== 'segment.final') {
-          void this.#loadOpen(message.type === 'transcript.completed');
+          const revised = message.type === 'transcript.revised';
+          void this.#loadOpen(revised || message.type === 'transcript.completed', revised);
         }
         this.#changed();
       },
@@ -206,7 +207,8 @@ export class Store {
     this.#changed();
   }
 
-  async #loadOpen(withTranscript: boolean): Promise<void> {
+  /** @param anew the transcript was revised: what is shown of the one before goes */
+  async #loadOpen(withTranscript: boolean, anew = false): Promise<void> {
     const { open } = this;
     if (open === null) return;
     const load = ++this.#loads;
@@ -218,6 +220,7 @@ export class Store {
       // Of two loads under way, the later one knows more.
       if (load > open.shownLoad) open.view = view;
       open.shownLoad = Math.max(load, open.shownLoad);
+      if (anew) open.transcript.clear();
       for (const segment of transcript?.segments ?? []) open.transcript.add(segment);
       open.fault = null;
     } catch (error) {

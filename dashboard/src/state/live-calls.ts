@@ -135,6 +135,7 @@ export class LiveCalls {
         this.#remember(event.callId);
         return { ...NOTHING, refreshEnded: true };
       case 'transcript.completed':
+      case 'transcript.revised':
         return { ...NOTHING, refreshEnded: true };
       default:
         return NOTHING;
