@@ -1,15 +1,34 @@
-import { type ChannelId, type SegmentId, type Word, segmentIdOf } from '@earshot/contracts';
+import {
+  type ChannelId,
+  type Endpoint,
+  type SegmentId,
+  type VocabularyPhrase,
+  type Word,
+  segmentIdOf,
+} from '@earshot/contracts';
+import type { ConfidenceMapping } from './confidence.ts';
 import { CtcCollapse } from './ctc.ts';
+import { widestGap } from './cut.ts';
 import { FrameMap } from './frame-map.ts';
-import { ENDPOINT_TICKS, MAX_SEGMENT_TICKS, type ModelTiming, framesFor } from './timing.ts';
-import { WORD_MARK } from './tokens.ts';
-import { WordBuilder } from './word-builder.ts';
+import { OpenWords } from './open-words.ts';
+import { phraseTreeOf } from './phrases.ts';
+import { PrefixBeam } from './prefix-beam.ts';
+import {
+  ENDPOINT_TICKS,
+  HOLD_TICKS,
+  MAX_SEGMENT_TICKS,
+  type ModelTiming,
+  completeAfterFrames,
+  framesFor,
+} from './timing.ts';
 
 export interface FinalSegment {
   readonly segmentId: SegmentId;
   readonly fromTick: number;
   readonly toTick: number;
   readonly words: readonly Word[];
+  /** Why it ended. */
+  readonly endpoint: Endpoint;
 }
 
 export interface OpenSegment {
@@ -26,7 +45,15 @@ export interface DecoderOptions {
   readonly timing: ModelTiming;
   readonly pieces: readonly string[];
   readonly blank: number;
-  /** Called in order, from within frames(), gap() and end(). */
+  /** `ctc`: a token that is best in neighbouring frames counts once. `each`: it counts each time (transducers). */
+  readonly repeats?: 'ctc' | 'each';
+  /** The model's calibration; left out: confidence is the geometric mean of the tokens' probabilities. */
+  readonly confidence?: ConfidenceMapping | null;
+  /** A word is final at most so long after its end, as far as a chunk and flushSamples allow; null: by endpointing alone. */
+  readonly maxDelayTicks?: number | null;
+  /** With any, frames() wants all log-probabilities and decodes by a beam search that prefers them. */
+  readonly phrases?: readonly VocabularyPhrase[];
+  /** Called in order, from within frames(), gap() and finalise(). */
   readonly onFinal: (segment: FinalSegment) => void;
 }
 
@@ -40,35 +67,58 @@ export function alignmentSamples(fromTick: number, outputFromTick: number, timin
 }
 
 /**
- * One channel's way from best tokens to segments of words. A segment opens with its first token at the tick that is
- * settled then, and ends at a pause, at a gap, or after 15 s. Deterministic in the samples and gaps, however they were cut
- * into messages.
+ * One channel's way from tokens to segments of words. A segment opens with its first token at the tick that is settled then,
+ * and ends at a pause, at a gap, after 15 s, when the call's longest delay is reached, or on request. But for requests it
+ * is deterministic in the samples and gaps, however they were cut into messages.
  */
 export class ChannelDecoder {
+  /** Phrases that are preferred: those that the model's pieces can write. */
+  readonly phraseCount: number;
   readonly #options: DecoderOptions;
   readonly #timing: ModelTiming;
   readonly #map = new FrameMap();
   readonly #collapse: CtcCollapse;
+  readonly #beam: PrefixBeam | null;
+  readonly #words: OpenWords;
   readonly #endpointFrames: number;
-  #words: WordBuilder[] = [];
+  readonly #completeFrames: number;
+  readonly #holdFrames: number;
+  /** How old a word's end may get in the audio; null: any age. */
+  readonly #delayTicks: number | null;
   #frame = 0;
   /** The stream sample after the last real audio. */
   #realEnd = 0;
-  #lastTokenFrame = 0;
   #settledTick: number;
   #decidedTick: number;
   #rev = 0;
+  /** Words that began before this frame are asked for. */
+  #requestedFrame = 0;
 
   constructor(options: DecoderOptions) {
+    const { timing, fromTick, outputFromTick, maxDelayTicks, pieces, blank } = options;
     this.#options = options;
-    this.#timing = options.timing;
-    this.#collapse = new CtcCollapse(options.blank);
-    this.#endpointFrames = framesFor(ENDPOINT_TICKS, options.timing);
-    this.#settledTick = options.outputFromTick;
-    this.#decidedTick = options.fromTick;
-    this.#map.jump(
-      options.fromTick - alignmentSamples(options.fromTick, options.outputFromTick, options.timing),
-    );
+    this.#timing = timing;
+    this.#collapse = new CtcCollapse(blank);
+    const wanted = options.phrases ?? [];
+    const phrases = wanted.length === 0 ? null : phraseTreeOf(wanted, pieces);
+    this.phraseCount = phrases?.count ?? 0;
+    this.#beam = this.phraseCount === 0 ? null : new PrefixBeam({ blank, pieces, phrases });
+    this.#words = new OpenWords({
+      fromTick,
+      outputFromTick,
+      timing,
+      map: this.#map,
+      confidence: options.confidence ?? null,
+    });
+    this.#completeFrames = completeAfterFrames(timing);
+    this.#holdFrames = framesFor(timing.wordHoldSamples ?? HOLD_TICKS, timing);
+    this.#endpointFrames = Math.max(framesFor(ENDPOINT_TICKS, timing), this.#completeFrames);
+    // A frame is seen at the end of its chunk, and the next at worst a chunk later: that is too late.
+    this.#delayTicks =
+      typeof maxDelayTicks === 'number' ? Math.max(0, maxDelayTicks - timing.chunkSamples) : null;
+    this.#settledTick = outputFromTick;
+    this.#decidedTick = fromTick;
+    this.#map.jump(fromTick - alignmentSamples(fromTick, outputFromTick, timing));
   }
 
   /** All audio and gaps before it went through. */
@@ -86,9 +136,15 @@ export class ChannelDecoder {
     return this.#rev;
   }
 
-  /** The open segment, or null when it has no words (yet). */
+  /** Whether frames() wants all log-probabilities. */
+  get wantsAll(): boolean {
+    return this.#beam !== null;
+  }
+
+  /** The open segment, or null when it has no words to be shown (yet). */
   openSegment(): OpenSegment | null {
-    const words = this.#visibleWords();
+    const held = this.#frame - 1 - this.#words.lastTokenFrame < this.#holdFrames;
+    const words = this.#words.visible(this.#settledTick, held);
     if (words.length === 0) return null;
     const { channel } = this.#options;
     return {
@@ -103,116 +159,178 @@ export class ChannelDecoder {
    * One step's result.
    * @param real samples of the chunk that were real audio (or alignment), from its start
    * @param ids best token of each frame, `count` of them from `offset` on @param best their log-probabilities
+   * @param all log-probabilities of all tokens, natural, [frame, vocabulary], its frames numbered as those of ids; wanted
+   * when there are phrases
    */
-  frames(real: number, ids: Uint16Array, best: Float32Array, offset: number, count: number): void {
+  frames(
+    real: number,
+    ids: Uint16Array,
+    best: Float32Array,
+    offset: number,
+    count: number,
+    all: Float32Array | null = null,
+  ): void {
     this.#realEnd = this.#map.fed + real;
     this.#map.feed(this.#timing.chunkSamples, real);
     this.#decidedTick = Math.max(this.#decidedTick, this.#map.endTick);
-    for (let i = offset; i < offset + count; i++) this.#oneFrame(ids[i]!, best[i]!);
+    for (let i = offset; i < offset + count; i++) {
+      const frame = this.#frame++;
+      // Not only at the end of each chunk: so a segment has the same id however its audio fell into chunks.
+      this.#settleQuiet();
+      if (this.#beam === null || all === null) this.#greedyFrame(frame, ids[i]!, best[i]!);
+      else this.#beamFrame(this.#beam, frame, all, i * this.#options.pieces.length);
+      if (this.#words.length > 0) this.#endpoint(frame);
+    }
     this.#settleQuiet();
   }
 
   /** The flush is through: everything before toTick is decided, and audio goes on at toTick. */
-  gap(toTick: number): void {
-    this.#finish(Math.min(this.#map.endTick, toTick));
+  gap(toTick: number, endpoint: 'gap' | 'end' = 'gap'): void {
+    this.#finish(Math.min(this.#map.endTick, toTick), endpoint);
     this.#collapse.reset();
     this.#map.jump(toTick);
     this.#decidedTick = Math.max(this.#decidedTick, toTick);
     this.#settle(toTick);
   }
 
-  #oneFrame(id: number, logProbability: number): void {
-    const frame = this.#frame++;
-    const kind = this.#collapse.next(id);
-    if (kind === 'blank') {
-      const pause = frame - this.#lastTokenFrame >= this.#endpointFrames;
-      if (pause && this.#words.length > 0 && !this.#inPadding) this.#finish(this.#certainTick());
-    } else {
-      const endStream = (frame + 1) * this.#timing.frameSamples - this.#timing.frameDelaySamples;
-      const endTick = this.#map.endTickOf(endStream);
-      this.#lastTokenFrame = frame;
-      if (kind === 'token') this.#token(this.#options.pieces[id] ?? '', endStream, endTick, logProbability);
-      else this.#words.at(-1)?.extend(endTick, logProbability);
-    }
-    if (this.#words.length > 0) this.#limit(this.#frameEndTick());
+  /**
+   * The open segment's words become final, with the endpoint `request`: whole words now, one that is still being spoken as
+   * soon as it is whole. The cut is on a frame's boundary like any other, so that a replay from it loses and doubles
+   * nothing, though a replay from before it makes other segments.
+   */
+  finalise(): void {
+    // In the padding a gap follows at once.
+    if (this.#words.length === 0 || this.#inPadding) return;
+    this.#requestedFrame = this.#frame;
+    this.#request(this.#frame - 1);
   }
 
-  #token(piece: string, endStream: number, endTick: number, logProbability: number): void {
-    const begins = piece.startsWith(WORD_MARK);
-    const text = begins ? piece.slice(WORD_MARK.length) : piece;
-    const current = this.#words.at(-1);
-    // Not only at the end of each chunk: so a segment has the same id however its audio fell into chunks.
-    this.#settleQuiet();
-    if (current !== undefined && !begins) current.append(text, endTick, logProbability);
-    else this.#words.push(this.#newWord(text, endStream, endTick, logProbability));
-    if (text !== '') this.#rev++;
-    this.#dropSuppressed();
-  }
-
-  #newWord(text: string, endStream: number, endTick: number, logProbability: number): WordBuilder {
-    const lead = this.#timing.frameSamples + this.#timing.wordLeadSamples;
-    const previous = this.#words.at(-1);
-    // Tokens that come in the padding all end where the audio ended: the word before makes room.
-    if (previous !== undefined && previous.endTick >= endTick) {
-      previous.endTick = Math.max(previous.startTick + 1, Math.floor((previous.startTick + endTick) / 2));
-    }
-    const floor = previous?.endTick ?? this.#wordFloor();
-    const start = Math.min(this.#map.startTick(endStream - lead), endTick - 1);
-    return new WordBuilder(text, Math.max(start, floor), Math.max(endTick, floor + 1), logProbability);
-  }
-
-  /** Before output begins a word keeps its true start, so that its middle tells on which side it lies. */
-  #wordFloor(): number {
-    return this.#settledTick > this.#options.outputFromTick ? this.#settledTick : this.#options.fromTick;
-  }
-
-  /** Whole words whose middle lies before the output's beginning are somebody else's: an earlier attempt's. */
-  #dropSuppressed(): void {
-    while (this.#words.length > 1 && this.#isSuppressed(this.#words[0]!)) this.#words.shift();
-  }
-
-  #isSuppressed(word: WordBuilder): boolean {
-    return (word.startTick + word.endTick) / 2 < this.#options.outputFromTick;
-  }
-
-  #visibleWords(): Word[] {
-    const words: Word[] = [];
-    for (const builder of this.#words) {
-      if (builder.text === '' || this.#isSuppressed(builder)) continue;
-      const word = builder.toWord();
-      words.push(word.startTick < this.#settledTick ? { ...word, startTick: this.#settledTick } : word);
-    }
-    return words;
-  }
-
-  /** The segment lasted long enough: its words up to the widest pause become final, the others stay open. */
-  #limit(nowTick: number): void {
-    if (nowTick - this.#settledTick <= MAX_SEGMENT_TICKS - this.#timing.frameSamples) return;
-    const cut = widestGap(this.#words);
-    if (cut === 0) {
-      this.#finish(Math.max(this.#words.at(-1)!.endTick, this.#settledTick));
+  #greedyFrame(frame: number, id: number, logProbability: number): void {
+    const { pieces, repeats } = this.#options;
+    let kind = this.#collapse.next(id);
+    if (kind === 'blank') return;
+    if (kind === 'repeat' && repeats === 'each') kind = 'token';
+    if (kind === 'repeat') {
+      this.#words.extend(frame, logProbability);
       return;
     }
-    const before = this.#words[cut - 1]!.endTick;
-    const after = this.#words[cut]!.startTick;
-    const middle = this.#map.onGrid(Math.floor((before + after) / 2), this.#timing.frameSamples);
-    const rest = this.#words.slice(cut);
-    this.#words = this.#words.slice(0, cut);
-    this.#finish(Math.max(before, middle));
-    this.#words = rest;
+    this.#words.token(pieces[id] ?? '', frame, logProbability, this.#settledTick);
     this.#rev++;
   }
 
-  #finish(toTick: number): void {
-    const words = this.#visibleWords();
-    if (words.length > 0) {
-      const fromTick = this.#settledTick;
-      const segmentId = segmentIdOf(this.#options.channel, fromTick);
-      const end = Math.max(toTick, words.at(-1)!.endTick);
-      this.#settle(end);
-      this.#options.onFinal({ segmentId, fromTick, toTick: end, words });
+  #beamFrame(beam: PrefixBeam, frame: number, all: Float32Array, offset: number): void {
+    if (beam.frame(all, offset, frame)) this.#readBeam(beam);
+  }
+
+  /** The best hypothesis is another one, or has grown: its words are made anew. */
+  #readBeam(beam: PrefixBeam): void {
+    this.#words.clear();
+    for (const { id, firstFrame, lastFrame, logProbability } of beam.best()) {
+      const piece = this.#options.pieces[id] ?? '';
+      this.#words.token(piece, firstFrame, logProbability, this.#settledTick);
+      if (lastFrame > firstFrame) this.#words.extend(lastFrame, logProbability);
     }
-    this.#words = [];
+    this.#rev++;
+  }
+
+  /** Ends the open segment, or a part of it, if it is time. */
+  #endpoint(frame: number): void {
+    const quiet = frame - this.#words.lastTokenFrame;
+    if (quiet === this.#holdFrames) this.#rev++;
+    if (!this.#inPadding) {
+      if (quiet >= this.#endpointFrames) {
+        this.#finish(this.#certainTick(), 'pause');
+        return;
+      }
+      // Nothing of it is to be seen: as in the first run, where it was final by now, the settled tick goes on.
+      if (quiet >= this.#completeFrames && this.#words.allSuppressed) {
+        this.#drop();
+        return;
+      }
+      this.#delay(quiet);
+      if (this.#requestedFrame > 0) this.#request(frame);
+    }
+    this.#limit();
+  }
+
+  /** The segment lasted long enough: its words up to the widest pause become final, the others stay open. */
+  #limit(): void {
+    const nowTick = this.#frameEndTick();
+    if (nowTick - this.#settledTick <= MAX_SEGMENT_TICKS - this.#timing.frameSamples) return;
+    if (this.#words.length === 0 || this.#cut(1, 'length')) return;
+    this.#finish(this.#map.onGrid(nowTick, this.#timing.frameSamples), 'length');
+  }
+
+  /** The oldest word's end is as long ago as the call allows. */
+  #delay(quiet: number): void {
+    const oldest = this.#words.oldest;
+    if (this.#delayTicks === null || oldest === null) return;
+    const dueTick = this.#frameEndTick() - this.#delayTicks;
+    if (oldest.endTick > dueTick) return;
+    if (quiet >= this.#completeFrames) this.#finish(this.#certainTick(), 'delay');
+    else this.#cut(this.#words.endedBefore(dueTick), 'delay');
+  }
+
+  #request(frame: number): void {
+    const { list, lastTokenFrame } = this.#words;
+    const asked = list.findIndex(({ firstFrame }) => firstFrame >= this.#requestedFrame);
+    if (asked < 0 && frame - lastTokenFrame >= this.#completeFrames) {
+      this.#finish(this.#certainTick(), 'request');
+      this.#requestedFrame = 0;
+      return;
+    }
+    const whole = asked < 0 ? list.length - 1 : asked;
+    for (let index = whole; index > 0; index--) {
+      const tick = this.#words.cutBefore(index, this.#settledTick);
+      if (tick === null) continue;
+      this.#finishFirst(index, tick, 'request');
+      break;
+    }
+    if (asked >= 0) this.#requestedFrame = 0;
+  }
+
+  /**
+   * Ends the segment in the widest pause there is after its first words.
+   * @param from at least so many words become final @returns false when there is no such place
+   */
+  #cut(from: number, endpoint: Endpoint): boolean {
+    const tickAt = (index: number): number | null => this.#words.cutBefore(index, this.#settledTick);
+    const index = widestGap(this.#words.list, from, (at) => tickAt(at) !== null);
+    const tick = index === 0 ? null : tickAt(index);
+    if (tick === null) return false;
+    this.#finishFirst(index, tick, endpoint);
+    return true;
+  }
+
+  /** The first words become final, the others stay open. */
+  #finishFirst(count: number, toTick: number, endpoint: Endpoint): void {
+    const fromTick = this.#settledTick;
+    this.#beam?.commit(this.#words.tokensUpTo(count));
+    this.#emit(this.#words.take(count, toTick, fromTick), toTick, endpoint);
+    this.#settle(toTick);
+    this.#rev++;
+  }
+
+  /** All words become final. */
+  #finish(toTick: number, endpoint: Endpoint): void {
+    if (this.#beam !== null && this.#beam.finish()) this.#readBeam(this.#beam);
+    const words = this.#words.take(this.#words.length, toTick, this.#settledTick);
+    this.#emit(words, toTick, endpoint);
+    this.#drop();
+  }
+
+  #emit(words: readonly Word[], toTick: number, endpoint: Endpoint): void {
+    if (words.length === 0) return;
+    const fromTick = this.#settledTick;
+    const segmentId = segmentIdOf(this.#options.channel, fromTick);
+    const end = Math.max(toTick, words.at(-1)!.endTick);
+    this.#settle(end);
+    this.#options.onFinal({ segmentId, fromTick, toTick: end, words, endpoint });
+  }
+
+  #drop(): void {
+    this.#words.clear();
+    this.#beam?.reset();
   }
 
   /**
@@ -242,24 +360,6 @@ export class ChannelDecoder {
 
   /** Before it no word can come any more, if none is open. On a frame's boundary. */
   #certainTick(): number {
-    const { frameSamples, flushSamples, frameDelaySamples } = this.#timing;
-    const margin = framesFor(flushSamples + frameDelaySamples, this.#timing) * frameSamples;
-    return this.#map.startTick(this.#frame * frameSamples - margin);
+    return this.#words.certainTick(this.#frame);
   }
-}
-
-/** Index of the word that begins after the widest pause (the last such), or 0 when there are not two words. */
-export function widestGap(
-  words: readonly { readonly startTick: number; readonly endTick: number }[],
-): number {
-  let cut = 0;
-  let widest = -1;
-  for (let i = 1; i < words.length; i++) {
-    const width = words[i]!.startTick - words[i - 1]!.endTick;
-    if (width >= widest) {
-      widest = width;
-      cut = i;
-    }
-  }
-  return cut;
 }

@@ -25,6 +25,11 @@ export class FrameMap {
     return last === undefined ? 0 : last.tick + last.real;
   }
 
+  /** The tick at which the newest run begins: after the last gap. */
+  get runTick(): number {
+    return this.#runs.at(-1)?.tick ?? 0;
+  }
+
   /** The next audio fed begins at tick. */
   jump(tick: number): void {
     const last = this.#runs.at(-1);

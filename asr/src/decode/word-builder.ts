@@ -1,55 +1,86 @@
 import type { Word } from '@earshot/contracts';
+import { type ConfidenceMapping, type WordEvidence, confidenceOf } from './confidence.ts';
+import { wordText } from './pieces.ts';
 
-/** A word while its pieces come in. Ticks are of the channel's timeline. */
-export class WordBuilder {
+/** A word while its tokens come in. Ticks are of the channel's timeline, frames are counted from the channel's opening. */
+export class WordBuilder implements WordEvidence {
+  /** Its pieces, joined. */
   text: string;
   startTick: number;
   endTick: number;
+  /** Frame of its first token. */
+  readonly firstFrame: number;
+  /** Up to where the channel could have been settled when it began: it opens no segment before that. */
+  readonly bornTick: number;
+  tokens = 0;
+  logMin = 0;
+  #lastFrame: number;
+  /** Without the newest token, which may still get better. */
   #logSum = 0;
-  #tokens = 0;
-  #tokenBest = -Infinity;
+  #logMin = 0;
+  #tokenBest = 0;
 
   /** @param logProbability of its first token, natural log */
-  constructor(text: string, startTick: number, endTick: number, logProbability: number) {
+  constructor(
+    text: string,
+    startTick: number,
+    endTick: number,
+    frame: number,
+    bornTick: number,
+    logProbability: number,
+  ) {
     this.text = text;
     this.startTick = startTick;
     this.endTick = endTick;
+    this.firstFrame = frame;
+    this.#lastFrame = frame;
+    this.bornTick = bornTick;
     this.#begin(logProbability);
   }
 
   /** One more piece of the word. */
-  append(text: string, endTick: number, logProbability: number): void {
+  append(text: string, endTick: number, frame: number, logProbability: number): void {
     this.text += text;
     this.endTick = Math.max(this.endTick, endTick);
+    this.#lastFrame = frame;
     this.#begin(logProbability);
   }
 
   /** The last token goes on for another frame: it counts with its best frame. */
-  extend(endTick: number, logProbability: number): void {
+  extend(endTick: number, frame: number, logProbability: number): void {
     this.endTick = Math.max(this.endTick, endTick);
-    if (logProbability > this.#tokenBest) {
-      this.#logSum += logProbability - this.#tokenBest;
-      this.#tokenBest = logProbability;
-    }
+    this.#lastFrame = frame;
+    if (logProbability > this.#tokenBest) this.#best(logProbability);
   }
 
-  /** Geometric mean of the posteriors of its tokens, 0..1. */
-  get confidence(): number {
-    return Math.min(1, Math.exp(this.#logSum / this.#tokens));
+  get logSum(): number {
+    return this.#logSum + this.#tokenBest;
   }
 
-  toWord(): Word {
+  get frames(): number {
+    return this.#lastFrame - this.firstFrame + 1;
+  }
+
+  /** @param mapping the model's calibration, or null */
+  toWord(mapping: ConfidenceMapping | null): Word {
     return {
-      text: this.text,
+      text: wordText(this.text),
       startTick: this.startTick,
       endTick: this.endTick,
-      confidence: Math.round(this.confidence * 1000) / 1000,
+      confidence: Math.round(confidenceOf(this, this.text.length, mapping) * 1000) / 1000,
     };
   }
 
   #begin(logProbability: number): void {
-    this.#logSum += logProbability;
+    if (this.tokens++ > 0) {
+      this.#logSum += this.#tokenBest;
+      this.#logMin = this.logMin;
+    }
+    this.#best(logProbability);
+  }
+
+  #best(logProbability: number): void {
     this.#tokenBest = logProbability;
-    this.#tokens++;
+    this.logMin = Math.min(this.#logMin, logProbability);
   }
 }

@@ -12,20 +12,22 @@ const CATCH_UP_SHARE = 0.25;
 const FILL = 0.75;
 
 /**
- * Chooses the next batch. It never waits for more (a batch starts as soon as the model is free), and wastes few rows: 33
+ * Chooses the next batch of those that wait now (whether to wait for more is decided in waiting.ts), and wastes few rows: 33
  * waiting channels run as 32 and 1, 50 as 64.
  * @param waitingLive channels with a full chunk @param waitingCatchUp likewise, of lower priority
  * @param sizes ascending, beginning with 1
+ * @param mostCatchUp rows of a batch without live channels: its length is what a live chunk that comes next waits for
  */
 export function planBatch(
   waitingLive: number,
   waitingCatchUp: number,
   sizes: readonly number[],
+  mostCatchUp: number = sizes.at(-1) ?? 1,
 ): BatchPlan | null {
   if (waitingLive + waitingCatchUp === 0) return null;
   const most = sizes.at(-1) ?? 1;
   let live = Math.min(waitingLive, most);
-  let catchUp = Math.min(waitingCatchUp, most);
+  let catchUp = Math.min(waitingCatchUp, live === 0 ? Math.min(most, mostCatchUp) : most);
   if (live > 0 && catchUp > 0) {
     const reserved = Math.min(catchUp, Math.max(1, Math.floor(most * CATCH_UP_SHARE)));
     live = Math.min(live, Math.max(1, most - reserved));
@@ -38,4 +40,21 @@ export function planBatch(
   // A batch that is cut leaves catch-up rows behind first.
   const keptLive = Math.min(live, size);
   return { live: keptLive, catchUp: Math.min(catchUp, size - keptLive), size };
+}
+
+/** A step may last this share of a chunk: what comes while it runs then waits for less than a chunk. */
+const STEP_SHARE = 0.5;
+
+/**
+ * The batch sizes that a model is quick enough for: of a large one, 64 channels together take longer than their audio lasts.
+ * @param secondsBySize of a full step of each size, as measured at start
+ * @returns ascending; the smallest is always among them
+ */
+export function sizesInTime(
+  sizes: readonly number[],
+  secondsBySize: ReadonlyMap<number, number>,
+  chunkSeconds: number,
+): readonly number[] {
+  const limit = STEP_SHARE * chunkSeconds;
+  return sizes.filter((size, at) => at === 0 || (secondsBySize.get(size) ?? Infinity) <= limit);
 }

@@ -1,3 +1,5 @@
+import { PcmRing } from './pcm-ring.ts';
+
 /** What a channel's queue wants next. */
 export type NextInput =
   /** Nothing to do until more comes. */
@@ -22,7 +24,6 @@ interface Arrival {
 
 const IDLE: NextInput = { kind: 'idle' };
 const CHUNK: NextInput = { kind: 'chunk' };
-const FIRST_CAPACITY = 8192;
 /**
  * Up to this (-42 dBFS) a sample counts as silence when a gap is to be flushed: the hangover that a media worker sends
  * after speech then needs no zeros in its place, which saves a step or two of each stretch of speech.
@@ -46,9 +47,7 @@ export interface ChannelInputOptions {
  */
 export class ChannelInput {
   readonly #options: ChannelInputOptions;
-  #ring = new Int16Array(FIRST_CAPACITY);
-  #read = 0;
-  #written = 0;
+  readonly #ring: PcmRing;
   #marks: Mark[] = [];
   #arrivals: Arrival[] = [];
   #nextTick: number;
@@ -61,16 +60,16 @@ export class ChannelInput {
   constructor(options: ChannelInputOptions) {
     this.#options = options;
     this.#nextTick = options.fromTick;
-    this.#written = options.alignmentSamples;
+    this.#ring = new PcmRing(options.alignmentSamples);
     this.#leading = options.alignmentSamples;
   }
 
-  /** Arrival of the last audio that a chunk was filled from, monotonic microseconds. */
   /** Arrival of the oldest audio that waits (monotonic microseconds); null when none does. */
   get oldestArrivalUs(): number | null {
     return this.#arrivals[0]?.us ?? null;
   }
 
+  /** Arrival of the last audio that a chunk was filled from, monotonic microseconds. */
   get arrivalUs(): number {
     return this.#arrivalUs;
   }
@@ -88,14 +87,10 @@ export class ChannelInput {
     const skip = Math.min(samples, this.#nextTick - startTick);
     const count = samples - skip;
     if (count === 0) return true;
-    if (this.#written - this.#read + count > this.#options.limitSamples) return false;
-    this.#reserve(count);
-    const mask = this.#ring.length - 1;
-    const view = new DataView(body.buffer, body.byteOffset, body.length);
-    for (let i = 0; i < count; i++)
-      this.#ring[(this.#written + i) & mask] = view.getInt16((skip + i) * 2, true);
-    this.#arrivals.push({ from: this.#written, to: this.#written + count, us: arrivalUs });
-    this.#written += count;
+    const { read, written } = this.#ring;
+    if (written - read + count > this.#options.limitSamples) return false;
+    this.#ring.write(body.subarray(2 * skip, 2 * samples));
+    this.#arrivals.push({ from: written, to: written + count, us: arrivalUs });
     this.#nextTick += count;
     return true;
   }
@@ -104,29 +99,29 @@ export class ChannelInput {
     if (this.#ended || toTick <= this.#nextTick) return;
     this.#nextTick = toTick;
     const last = this.#marks.at(-1);
-    if (last?.at === this.#written) this.#marks.pop();
-    this.#marks.push({ at: this.#written, kind: 'gap', tick: toTick });
+    if (last?.at === this.#ring.written) this.#marks.pop();
+    this.#marks.push({ at: this.#ring.written, kind: 'gap', tick: toTick });
   }
 
   end(tick: number): void {
     if (this.#ended) return;
     this.#ended = true;
     this.#nextTick = Math.max(this.#nextTick, tick);
-    this.#marks.push({ at: this.#written, kind: 'end', tick: this.#nextTick });
+    this.#marks.push({ at: this.#ring.written, kind: 'end', tick: this.#nextTick });
   }
 
   /** What is next. A gap or end that is handed out is taken from the queue. */
   next(): NextInput {
     const { chunkSamples, flushSamples } = this.#options;
     const mark = this.#marks[0];
-    const available = (mark?.at ?? this.#written) - this.#read;
+    const available = (mark?.at ?? this.#ring.written) - this.#ring.read;
     if (available >= chunkSamples) return CHUNK;
     if (mark === undefined) return IDLE;
     // Alignment zeros without audio are not worth a step.
     const due =
       this.#silence === null ? available > this.#leading : available > 0 || this.#silence < flushSamples;
     if (due) return CHUNK;
-    this.#read = mark.at;
+    this.#ring.skipTo(mark.at);
     this.#marks.shift();
     this.#silence = null;
     this.#leading = 0;
@@ -139,38 +134,24 @@ export class ChannelInput {
    */
   fill(pcm: Int16Array, offset: number): number {
     const { chunkSamples } = this.#options;
-    const available = (this.#marks[0]?.at ?? this.#written) - this.#read;
+    const available = (this.#marks[0]?.at ?? this.#ring.written) - this.#ring.read;
     const real = Math.min(available, chunkSamples);
-    const mask = this.#ring.length - 1;
-    let silence = this.#silence ?? 0;
-    for (let i = 0; i < real; i++) {
-      const sample = this.#ring[(this.#read + i) & mask]!;
-      pcm[offset + i] = sample;
-      if (sample > QUIET_PEAK || sample < -QUIET_PEAK) silence = 0;
-      else silence++;
-    }
+    this.#ring.take(pcm, offset, real);
     pcm.fill(0, offset + real, offset + chunkSamples);
-    this.#silence = silence + chunkSamples - real;
-    this.#read += real;
+    let quiet = 0;
+    while (quiet < real && isQuiet(pcm[offset + real - 1 - quiet]!)) quiet++;
+    if (quiet === real) quiet += this.#silence ?? 0;
+    this.#silence = quiet + chunkSamples - real;
+    const { read } = this.#ring;
     this.#leading = 0;
-    while (this.#arrivals.length > 0 && this.#arrivals[0]!.from < this.#read) {
+    while (this.#arrivals.length > 0 && this.#arrivals[0]!.from < read) {
       const arrival = this.#arrivals[0]!;
       this.#arrivalUs = arrival.us;
-      if (arrival.to > this.#read) break;
+      if (arrival.to > read) break;
       this.#arrivals.shift();
     }
     return real;
   }
-
-  #reserve(count: number): void {
-    const needed = this.#written - this.#read + count;
-    if (needed <= this.#ring.length) return;
-    let capacity = this.#ring.length;
-    while (capacity < needed) capacity *= 2;
-    const grown = new Int16Array(capacity);
-    for (let i = this.#read; i < this.#written; i++) {
-      grown[i & (capacity - 1)] = this.#ring[i & (this.#ring.length - 1)]!;
-    }
-    this.#ring = grown;
-  }
 }
+
+const isQuiet = (sample: number): boolean => sample <= QUIET_PEAK && sample >= -QUIET_PEAK;

@@ -1,5 +1,6 @@
-import type { ChannelId } from '@earshot/contracts';
+import { type ChannelId, type VocabularyPhrase, tickOfMs } from '@earshot/contracts';
 import { ChannelDecoder, alignmentSamples } from '../decode/channel-decoder.ts';
+import { PartialLedger } from '../decode/partial-ledger.ts';
 import type { ModelDescription, StepBuffers } from '../models/model.ts';
 import { ChannelInput } from './channel-input.ts';
 import type { ChannelOwner, WordsSink } from './sink.ts';
@@ -19,6 +20,10 @@ export interface ChannelOpening {
   readonly fromTick: number;
   readonly outputFromTick: number;
   readonly live: boolean;
+  /** A word is final at most so long (ms) after its end; null: by endpointing alone. */
+  readonly maxDelayMs: number | null;
+  /** To be preferred. With none the channel is decoded by its best tokens, with any by a beam search. */
+  readonly phrases: readonly VocabularyPhrase[];
 }
 
 /** A channel of the engine: its queue, its row of state, its decoder, and what was reported of it. */
@@ -35,6 +40,8 @@ export class Channel {
   readonly #decoder: ChannelDecoder;
   readonly #sink: WordsSink;
   readonly #clearAtGap: boolean;
+  readonly #partials = new PartialLedger();
+  readonly #phraseCount: number;
   #fresh = true;
   #sentRev = 0;
   #sentDecided: number;
@@ -58,6 +65,7 @@ export class Channel {
     this.owner = owner;
     this.#sink = sink;
     this.#clearAtGap = model.clearAtGap;
+    this.#phraseCount = opening.phrases.length;
     this.#input = new ChannelInput({
       fromTick,
       chunkSamples: model.timing.chunkSamples,
@@ -72,8 +80,14 @@ export class Channel {
       timing: model.timing,
       pieces: model.pieces,
       blank: model.blank,
+      repeats: model.repeats,
+      confidence: model.confidence ?? null,
+      maxDelayTicks: opening.maxDelayMs === null ? null : tickOfMs(opening.maxDelayMs),
+      // A transducer has no log-probabilities of all tokens: it cannot be told what to prefer.
+      phrases: model.repeats === 'ctc' ? opening.phrases : [],
       onFinal: (segment) => {
         this.#finals++;
+        this.#partials.final(segment.words, segment.toTick);
         this.#sink.final(this.id, this.attempt, segment, this.#input.arrivalUs);
       },
     });
@@ -83,7 +97,6 @@ export class Channel {
     owner.credit(channel, attempt, fromTick + CREDIT_WINDOW_TICKS, fromTick);
   }
 
-  /** @returns false when far more came than the credit allowed */
   /**
    * Whether the next chunk is of now. A channel that was opened again has what was said meanwhile to catch up with, and one
    * opened for it (`catch-up`) is never live. @param nowUs monotonic microseconds, as arrivals are
@@ -93,6 +106,17 @@ export class Channel {
     return this.live && nowUs - oldestUs <= CATCH_UP_AFTER_US;
   }
 
+  /** Came, and is not yet decided. */
+  get lagTicks(): number {
+    return Math.max(0, this.#input.nextTick - this.#decoder.decidedTick);
+  }
+
+  /** Its rows of a batch are to bring all log-probabilities, not only the best (StepBuffers.full). */
+  get wantsFull(): boolean {
+    return this.#decoder.wantsAll;
+  }
+
+  /** @returns false when far more came than the credit allowed */
   audio(startTick: number, arrivalUs: number, body: Uint8Array): boolean {
     return this.#input.audio(startTick, arrivalUs, body);
   }
@@ -103,6 +127,22 @@ export class Channel {
 
   end(tick: number): void {
     this.#input.end(tick);
+  }
+
+  /** Somebody asks for what was said so far: the open segment's words become final now. */
+  finalise(nowMs: number): void {
+    this.#decoder.finalise();
+    this.report(nowMs);
+  }
+
+  /** Words in partials that were sent, each once, and how many of them were taken back or changed since. For metrics. */
+  get partialWords(): { readonly shown: number; readonly changed: number } {
+    return this.#partials;
+  }
+
+  /** Phrases that are not preferred: the model is a transducer, or has not the letters. For metrics. */
+  get ignoredPhrases(): number {
+    return this.#phraseCount - this.#decoder.phraseCount;
   }
 
   /**
@@ -123,7 +163,7 @@ export class Channel {
           this.#fresh ||= this.#clearAtGap;
           break;
         case 'end':
-          this.#decoder.gap(next.tick);
+          this.#decoder.gap(next.tick, 'end');
           this.report(nowMs, { ending: true });
           this.#sink.ended(this.id, this.attempt, next.tick);
           return 'ended';
@@ -141,7 +181,9 @@ export class Channel {
 
   /** Takes the results of its row of the batch. @param real what fill() returned */
   take(buffers: StepBuffers, batchRow: number, framesPerChunk: number, real: number): void {
-    this.#decoder.frames(real, buffers.ids, buffers.best, batchRow * framesPerChunk, framesPerChunk);
+    const { ids, best, logprobs } = buffers;
+    const all = this.wantsFull ? logprobs : null;
+    this.#decoder.frames(real, ids, best, batchRow * framesPerChunk, framesPerChunk, all);
   }
 
   /**
@@ -173,6 +215,8 @@ export class Channel {
     if (this.#decoder.rev === this.#sentRev || this.#sink.congested) return;
     this.#sentRev = this.#decoder.rev;
     const open = this.#decoder.openSegment();
-    if (open !== null) this.#sink.partial(this.id, this.attempt, open, this.#input.arrivalUs);
+    if (open === null) return;
+    this.#partials.partial(open.words);
+    this.#sink.partial(this.id, this.attempt, open, this.#input.arrivalUs);
   }
 }

@@ -1,10 +1,11 @@
-import type { ChannelId } from '@earshot/contracts';
+import { type ChannelId, TICKS_PER_SECOND } from '@earshot/contracts';
 import type { ModelDescription } from '../models/model.ts';
-import { type BatchPlan, planBatch } from './batching.ts';
 import { Channel, type ChannelOpening } from './channel.ts';
+import type { ChannelHost } from './channel-host.ts';
 import { LoadMeter } from './load.ts';
+import type { Stepper } from './shared-step.ts';
 import type { ChannelOwner, LostCode, WordsSink } from './sink.ts';
-import type { StepThread } from './step-thread.ts';
+import { type Batch, Waiting } from './waiting.ts';
 
 /** Told of every step; for metrics. */
 export interface StepReport {
@@ -13,13 +14,17 @@ export interface StepReport {
   readonly seconds: number;
   /** Real audio in it, samples of 1/8000 s. */
   readonly samples: number;
+  /** For each row, milliseconds from its chunk being full to its result being out. */
+  readonly latenciesMs: readonly number[];
 }
 
 export interface EngineOptions {
   readonly model: ModelDescription;
-  readonly thread: StepThread;
+  readonly thread: Stepper;
   readonly maxChannels: number;
   readonly sizes: readonly number[];
+  /** How long (ms) a small batch is held back for others to join it; left out: as measured. 0: never. */
+  readonly gatherMs?: number;
   readonly sink: WordsSink;
   /** Monotonic milliseconds, of the clock that arrivals are of (contracts' monoUs). */
   readonly nowMs: () => number;
@@ -29,25 +34,37 @@ export interface EngineOptions {
 }
 
 /**
- * The channels of one engine and the batches made of them. Work-conserving: a batch starts as soon as the model is free and
- * any channel has a chunk. Nothing starts while the words link is blocked.
+ * The channels of one engine and the batches made of them. When the model is free and any channel has a chunk a batch starts,
+ * at once or, while few wait and none is behind, after a short moment (waiting.ts). Nothing starts while the words link is
+ * blocked.
  */
-export class Engine {
+export class Engine implements ChannelHost {
   readonly #options: EngineOptions;
   readonly #channels = new Map<ChannelId, Channel>();
   readonly #freeRows: number[] = [];
-  readonly #waiting: { live: Channel[]; catchUp: Channel[] } = { live: [], catchUp: [] };
+  readonly #waiting: Waiting<Channel>;
   readonly #load: LoadMeter;
+  /** Of channels that are gone. */
+  readonly #partialWords = { shown: 0, changed: 0 };
+  #ignoredPhrases = 0;
   #stepping = false;
   #startSoon = false;
+  #gathering = false;
   #stopped = false;
 
   constructor(options: EngineOptions) {
     this.#options = options;
     for (let row = options.maxChannels - 1; row >= 0; row--) this.#freeRows.push(row);
+    const { secondsBySize } = options.thread;
     const largest = options.sizes.at(-1) ?? 1;
-    const rowSeconds = (options.thread.secondsBySize.get(largest) ?? 0) / largest;
+    const rowSeconds = (secondsBySize.get(largest) ?? 0) / largest;
     this.#load = new LoadMeter(rowSeconds, options.nowMs());
+    this.#waiting = new Waiting({
+      sizes: options.sizes,
+      secondsBySize,
+      chunkSeconds: options.model.timing.chunkSamples / TICKS_PER_SECOND,
+      gatherMs: options.gatherMs,
+    });
   }
 
   get channelCount(): number {
@@ -58,6 +75,37 @@ export class Engine {
   get headroom(): number {
     if (this.#freeRows.length === 0) return 0;
     return this.#load.headroom(this.#options.nowMs(), this.#options.sizes.at(-1) ?? 1);
+  }
+
+  /** Rows of state that no channel has. */
+  get freeRowCount(): number {
+    return this.#freeRows.length;
+  }
+
+  /** Channels with a full chunk that wait for a batch. */
+  get waiting(): { readonly live: number; readonly catchUp: number } {
+    const { live, catchUp } = this.#waiting;
+    return { live, catchUp };
+  }
+
+  /** Audio that came and is not yet decided, in seconds, of each channel. */
+  lagSeconds(): number[] {
+    return Array.from(this.#channels.values(), (channel) => channel.lagTicks / TICKS_PER_SECOND);
+  }
+
+  /** Phrases that channels were opened with and that the model cannot prefer, since the start. */
+  get ignoredPhrases(): number {
+    return this.#ignoredPhrases;
+  }
+
+  /** Words in partials since the start, each once, and how many of them were taken back or changed later. */
+  get partialWords(): { readonly shown: number; readonly changed: number } {
+    const total = { ...this.#partialWords };
+    for (const { partialWords } of this.#channels.values()) {
+      total.shown += partialWords.shown;
+      total.changed += partialWords.changed;
+    }
+    return total;
   }
 
   open(opening: ChannelOpening, owner: ChannelOwner): void {
@@ -73,13 +121,18 @@ export class Engine {
     }
     const channel = new Channel(opening, row, owner, this.#options.sink, this.#options.model);
     this.#channels.set(opening.channel, channel);
+    this.#ignoredPhrases += channel.ignoredPhrases;
   }
 
   audio(id: ChannelId, attempt: number, startTick: number, arrivalUs: number, body: Uint8Array): void {
     const channel = this.#current(id, attempt);
     if (channel === null) return;
-    if (channel.audio(startTick, arrivalUs, body)) this.#advance(channel);
-    else this.#lose(channel, 'CREDIT_EXCEEDED');
+    if (!channel.audio(startTick, arrivalUs, body)) this.#lose(channel, 'CREDIT_EXCEEDED');
+    else if (!channel.scheduled) this.#advance(channel);
+    else if (!this.#stepping && this.#isBehind(channel)) {
+      this.#waiting.hurry();
+      this.#schedule();
+    }
   }
 
   gap(id: ChannelId, attempt: number, toTick: number): void {
@@ -99,6 +152,10 @@ export class Engine {
   close(id: ChannelId, attempt: number): void {
     const channel = this.#current(id, attempt);
     if (channel !== null) this.#forget(channel);
+  }
+
+  finalise(id: ChannelId): void {
+    this.#channels.get(id)?.finalise(this.#options.nowMs());
   }
 
   closeOwner(owner: ChannelOwner): void {
@@ -137,7 +194,8 @@ export class Engine {
 
   #advance(channel: Channel): void {
     if (channel.closed || channel.scheduled || this.#options.sink.blocked) return;
-    switch (channel.advance(this.#options.nowMs())) {
+    const nowMs = this.#options.nowMs();
+    switch (channel.advance(nowMs)) {
       case 'idle':
         break;
       case 'ended':
@@ -145,12 +203,15 @@ export class Engine {
         break;
       case 'chunk':
         channel.scheduled = true;
-        (channel.isLive(1000 * this.#options.nowMs()) ? this.#waiting.live : this.#waiting.catchUp).push(
-          channel,
-        );
+        if (this.#isBehind(channel)) this.#waiting.hurry();
+        this.#waiting.push(channel, channel.isLive(1000 * nowMs), nowMs);
         this.#schedule();
         break;
     }
+  }
+
+  #isBehind(channel: Channel): boolean {
+    return channel.lagTicks >= 2 * this.#options.model.timing.chunkSamples;
   }
 
   /** After what is being read from the sockets now: channels whose audio came together go together. */
@@ -165,14 +226,15 @@ export class Engine {
 
   #startStep(): void {
     if (this.#stepping || this.#stopped || this.#options.sink.blocked) return;
-    const plan = planBatch(this.#waiting.live.length, this.#waiting.catchUp.length, this.#options.sizes);
-    if (plan === null) return;
-    const rows = [
-      ...this.#waiting.live.splice(0, plan.live),
-      ...this.#waiting.catchUp.splice(0, plan.catchUp),
-    ];
+    const holdMs = this.#waiting.holdMs(this.#options.nowMs());
+    if (holdMs > 0) {
+      this.#startLater(holdMs);
+      return;
+    }
+    const batch = this.#waiting.take();
+    if (batch === null) return;
     this.#stepping = true;
-    this.#step(rows, plan).then(
+    this.#step(batch).then(
       () => {
         this.#stepping = false;
         this.#startStep();
@@ -183,10 +245,23 @@ export class Engine {
     );
   }
 
-  async #step(channels: readonly Channel[], plan: BatchPlan): Promise<void> {
+  #startLater(ms: number): void {
+    if (this.#gathering) return;
+    this.#gathering = true;
+    setTimeout(() => {
+      this.#gathering = false;
+      this.#startStep();
+    }, ms);
+  }
+
+  async #step({ items: channels, sinceMs, plan }: Batch<Channel>): Promise<void> {
     const { thread, model, nowMs, onStep } = this.#options;
     const { chunkSamples } = model.timing;
-    const real = channels.map((channel, row) => channel.fill(thread.buffers, row, chunkSamples));
+    const real: number[] = [];
+    for (const [row, channel] of channels.entries()) {
+      real.push(channel.fill(thread.buffers, row, chunkSamples));
+      thread.buffers.full[row] = channel.wantsFull ? 1 : 0;
+    }
     const seconds = await thread.step(channels.length, plan.size);
     const now = nowMs();
     let samples = 0;
@@ -198,9 +273,9 @@ export class Engine {
       channel.report(now, { stepped: true });
       this.#advance(channel);
     }
-    const waiting = this.#waiting.live.length + this.#waiting.catchUp.length;
-    this.#load.step(now, seconds, channels.length, plan.size, waiting);
-    onStep({ rows: channels.length, size: plan.size, seconds, samples });
+    this.#load.step(now, seconds, channels.length, plan.size, this.#waiting.count);
+    const latenciesMs = sinceMs.map((ms) => now - ms);
+    onStep({ rows: channels.length, size: plan.size, seconds, samples, latenciesMs });
   }
 
   #lose(channel: Channel, code: LostCode): void {
@@ -214,9 +289,9 @@ export class Engine {
     this.#channels.delete(channel.id);
     // Steps come one after another and a fresh row is cleared in its first: it may be given away while in a batch.
     this.#freeRows.push(channel.row);
-    for (const queue of [this.#waiting.live, this.#waiting.catchUp]) {
-      const at = queue.indexOf(channel);
-      if (at >= 0) queue.splice(at, 1);
-    }
+    this.#waiting.remove(channel);
+    const { shown, changed } = channel.partialWords;
+    this.#partialWords.shown += shown;
+    this.#partialWords.changed += changed;
   }
 }

@@ -13,6 +13,18 @@ export interface StepRequest {
   readonly size: number;
 }
 
+/** What an engine has its batches run by: the worker thread. */
+export interface Stepper {
+  readonly buffers: StepBuffers;
+  /** Seconds of a full step of each batch size, measured at start. */
+  readonly secondsBySize: ReadonlyMap<number, number>;
+  /**
+   * Runs the first `rows` rows of the buffers as a batch of `size`. One at a time.
+   * @returns the step's seconds @throws when the model fails; it is of no use then
+   */
+  step(rows: number, size: number): Promise<number>;
+}
+
 /** From the worker thread. Seconds are of the wall clock. */
 export type StepReply =
   | { readonly type: 'ready'; readonly secondsBySize: ReadonlyMap<number, number> }

@@ -14,6 +14,8 @@ export type LostCode =
   | 'TRANSCRIPTS_LINK'
   /** More audio came than the credit allowed, by far. */
   | 'CREDIT_EXCEEDED'
+  /** The speech server behind this engine ended the channel's stream before its words were final (src/network). */
+  | 'REMOTE_LINK'
   /** This engine is about to be replaced. */
   | 'ENGINE_DRAINING';
 

@@ -1,7 +1,7 @@
 import { EarshotError } from '@earshot/contracts';
 import { Worker } from 'node:worker_threads';
 import type { ModelDescription, StepBuffers } from '../models/model.ts';
-import { type StepReply, type StepThreadData, shareBuffers } from './shared-step.ts';
+import { type StepReply, type StepThreadData, type Stepper, shareBuffers } from './shared-step.ts';
 
 interface Waiter {
   resolve(seconds: number): void;
@@ -12,11 +12,13 @@ interface Waiter {
 const STEP_LIMIT_MS = 10_000;
 
 /** The main thread's end of the worker thread that runs the model. */
-export class StepThread {
+export class StepThread implements Stepper {
   readonly buffers: StepBuffers;
   readonly #worker: Worker;
   #secondsBySize: ReadonlyMap<number, number> = new Map();
   #waiter: Waiter | null = null;
+  /** Until the latest step ended, one way or the other. */
+  #running: Promise<void> = Promise.resolve();
   #loaded = false;
   #failure: Error | null = null;
   /** One timer for all steps: host's pings are answered by the main thread and cannot see that the model hangs. */
@@ -61,14 +63,19 @@ export class StepThread {
    */
   step(rows: number, size: number): Promise<number> {
     if (this.#failure !== null) return Promise.reject(this.#failure);
-    return new Promise((resolve, reject) => {
+    const seconds = new Promise<number>((resolve, reject) => {
       this.#waiter = { resolve, reject };
       this.#limit.refresh();
       this.#worker.postMessage({ rows, size });
     });
+    const settled = (): void => undefined;
+    this.#running = seconds.then(settled, settled);
+    return seconds;
   }
 
+  /** Waits for the step that runs: a thread that is ended inside onnxruntime takes the whole process with it. */
   async close(): Promise<void> {
+    await this.#running;
     clearTimeout(this.#limit);
     this.#fail(new Error('the model thread is closed'));
     await this.#worker.terminate();

@@ -15,20 +15,32 @@ function fail(error: unknown): void {
   reply({ type: 'failed', code, message: (error as Error).message });
 }
 
-/** Warms each batch size up (memory plans, page faults) and times it. */
+/** A batch that is to take longer is not tried at start: a large model would keep its engine from starting for a minute. */
+const LONGEST_TRIAL_SECONDS = 1;
+/** Up to this long a batch is timed three times, else once. */
+const QUICK_SECONDS = 0.1;
+
+/** Warms each batch size up (memory plans, page faults) and times it; the largest of a slow model by those before. */
 async function measure(recogniser: Recogniser): Promise<Map<number, number>> {
   const seconds = new Map<number, number>();
   buffers.fresh.fill(1);
   buffers.channels.forEach((_, row) => (buffers.channels[row] = row));
+  let secondsPerRow = 0;
   for (const size of sizes) {
+    const expected = secondsPerRow * size;
+    if (expected > LONGEST_TRIAL_SECONDS) {
+      seconds.set(size, expected);
+      continue;
+    }
     await recogniser.step(buffers, size, size);
     let best = Infinity;
-    for (let i = 0; i < 3; i++) {
+    for (let i = 0; i < (expected > QUICK_SECONDS ? 1 : 3); i++) {
       const startMs = performance.now();
       await recogniser.step(buffers, size, size);
       best = Math.min(best, (performance.now() - startMs) / 1000);
     }
     seconds.set(size, best);
+    secondsPerRow = best / size;
   }
   return seconds;
 }

@@ -1,23 +1,30 @@
 import { EarshotError } from '@earshot/contracts';
-import { readFileSync } from 'node:fs';
-import { requireFile } from './folder-files.ts';
-import type { ModelDescription, ModelFamily, Recogniser } from './model.ts';
+import { nemoCtc, zipformer2Ctc } from './ctc-families.ts';
+import { chooseNetworks, hasNetwork, readNetwork, readSettings, requireFile } from './folder-files.ts';
+import type { ModelDescription, ModelFamily, Recogniser, Settings } from './model.ts';
+import { nemoTransducer } from './nemo-transducer.ts';
 import { tOne } from './t-one.ts';
+import { zipformer2Transducer, zipformerTransducer } from './zipformer-transducer.ts';
 
 /** The loaders there are. A new family is one file and one entry here. */
-const families: readonly ModelFamily[] = [tOne];
+const families: readonly ModelFamily[] = [
+  tOne,
+  zipformer2Transducer,
+  zipformer2Ctc,
+  nemoCtc,
+  nemoTransducer,
+  zipformerTransducer,
+];
 
 /**
- * Reads a model's folder: model.json (its `format` chooses the loader) and what that loader wants.
+ * Reads a model's folder: the format that model.json names, or else the one that its files and its network's metadata show, and
+ * what that loader wants.
  * @throws EarshotError MODEL_MISSING when a file is not there, MODEL_INVALID when it is not what it should be
  */
 export function describeModel(folder: string): ModelDescription {
-  const settings = readSettings(requireFile(folder, 'model.json'));
-  const family = families.find(({ format }) => format === settings['format']);
-  if (family === undefined) {
-    const known = families.map(({ format }) => `"${format}"`).join(', ');
-    throw new EarshotError('MODEL_INVALID', `model.json: format is none of ${known}`);
-  }
+  const settings = readSettings(folder);
+  const family =
+    settings['format'] === undefined ? recognise(folder, settings) : familyOf(settings['format']);
   return family.describe(folder, settings);
 }
 
@@ -27,20 +34,30 @@ export async function loadModel(
   maxChannels: number,
   sizes: readonly number[],
 ): Promise<Recogniser> {
-  const family = families.find(({ format }) => format === description.format);
-  if (family === undefined) throw new EarshotError('MODEL_INVALID', 'model.json: format is unknown');
-  return family.load(description, maxChannels, sizes);
+  return familyOf(description.format).load(description, maxChannels, sizes);
 }
 
-function readSettings(path: string): Readonly<Record<string, unknown>> {
-  let settings: unknown;
-  try {
-    settings = JSON.parse(readFileSync(path, 'utf8'));
-  } catch (error) {
-    throw new EarshotError('MODEL_INVALID', `model.json: ${(error as Error).message}`, { cause: error });
-  }
-  if (typeof settings !== 'object' || settings === null || Array.isArray(settings)) {
-    throw new EarshotError('MODEL_INVALID', 'model.json: not an object');
-  }
-  return settings as Readonly<Record<string, unknown>>;
+function familyOf(format: unknown): ModelFamily {
+  const family = families.find((candidate) => candidate.format === format);
+  if (family !== undefined) return family;
+  const known = families.map((candidate) => `"${candidate.format}"`).join(', ');
+  throw new EarshotError('MODEL_INVALID', `model.json: format is none of ${known}`);
+}
+
+function recognise(folder: string, settings: Settings): ModelFamily {
+  // An empty folder lacks more than a network.
+  if (!hasNetwork(folder)) requireFile(folder, 'model.json');
+  const files = chooseNetworks(folder, settings);
+  const transducer = 'encoder' in files;
+  const main = transducer ? files.encoder : files.model;
+  const { metadata } = readNetwork(folder, main);
+  const family = families.find((candidate) => candidate.recognises({ transducer, metadata }));
+  if (family !== undefined) return family;
+  const type = metadata.get('model_type');
+  throw new EarshotError(
+    'MODEL_INVALID',
+    type === undefined
+      ? `${main}: its metadata is that of no streaming model known here (no model_type), and no model.json says the format`
+      : `${main}: model_type "${type.slice(0, 60)}" is no streaming model known here`,
+  );
 }

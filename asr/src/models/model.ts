@@ -1,15 +1,29 @@
+import type { ConfidenceMapping } from '../decode/confidence.ts';
 import type { ModelTiming } from '../decode/timing.ts';
+import type { FeatureKind } from '../features/fbank.ts';
 
 /** What the rest of the engine knows of a model, read from its folder without loading the network. */
 export interface ModelDescription {
   readonly name: string;
-  /** Which loader: `t-one`. */
+  /** Which loader: `t-one`, `zipformer2-transducer`, … */
   readonly format: string;
   readonly folder: string;
+  /** The networks' files, by role: `model`, or `encoder`, `decoder` and `joiner`. */
+  readonly files: Readonly<Record<string, string>>;
   readonly timing: ModelTiming;
   readonly framesPerChunk: number;
+  /** What each token adds to a word; a leading U+2581 begins a new one. */
   readonly pieces: readonly string[];
   readonly blank: number;
+  /**
+   * `ctc`: a token that is best in neighbouring frames counts once. `each`: it counts each time (transducers); then there
+   * are no log-probabilities of all tokens to be had, and `full` is of no effect.
+   */
+  readonly repeats: 'ctc' | 'each';
+  /** From log-probabilities to how likely a word is right; null: not calibrated. */
+  readonly confidence: ConfidenceMapping | null;
+  /** The features that the network sees; null: it takes the samples themselves. */
+  readonly features: FeatureKind | null;
   /** Values of one channel's state. */
   readonly stateValues: number;
   readonly stateBytesPerChannel: number;
@@ -33,7 +47,7 @@ export interface StepBuffers {
   readonly ids: Uint16Array;
   /** [capacity, framesPerChunk] their log-probabilities (natural). */
   readonly best: Float32Array;
-  /** 1: this row wants all log-probabilities of the step (a channel with a vocabulary of its own). */
+  /** 1: this row wants all log-probabilities of the step (a channel with a vocabulary of its own). CTC only. */
   readonly full: Uint8Array;
   /** [capacity, framesPerChunk, vocabulary] natural log-probabilities of the rows that asked; others hold anything. */
   readonly logprobs: Float32Array;
@@ -49,11 +63,23 @@ export interface Recogniser {
   step(buffers: StepBuffers, rows: number, size: number): Promise<void>;
 }
 
+/** What model.json says, or nothing. */
+export type Settings = Readonly<Record<string, unknown>>;
+
+export interface PublishedFolder {
+  /** Encoder, decoder and joiner, rather than one network. */
+  readonly transducer: boolean;
+  /** Of the encoder, or of the one network. */
+  readonly metadata: ReadonlyMap<string, string>;
+}
+
 /** One family of models: how its folder is read and how its tensors are bound. */
 export interface ModelFamily {
   readonly format: string;
+  /** Whether a folder without a format in model.json is of this family, by its files and its network's metadata. */
+  recognises(published: PublishedFolder): boolean;
   /** @throws EarshotError MODEL_MISSING, MODEL_INVALID */
-  describe(folder: string, settings: Readonly<Record<string, unknown>>): ModelDescription;
+  describe(folder: string, settings: Settings): ModelDescription;
   /** @throws EarshotError MODEL_INVALID that names the tensor or file */
   load(description: ModelDescription, maxChannels: number, sizes: readonly number[]): Promise<Recogniser>;
 }

@@ -49,45 +49,57 @@ export async function openSession(path: string, file: string): Promise<Inference
 export interface ExpectedTensor {
   /** What it is for, in messages: `signal`. */
   readonly role: string;
+  /** `integer`: int32 or int64. */
   readonly type: string;
   /** null: any size, symbolic or fixed. */
   readonly shape: readonly (number | null)[];
+  /** Where the batch is, which must be symbolic; 0 unless told. */
+  readonly batchAxis?: number;
 }
 
 /**
- * Compares a session's inputs or outputs, in order, with what the format says. The first dimension must be symbolic: the
- * batch.
- * @returns their names @throws EarshotError MODEL_INVALID that names the tensor
+ * Compares a session's inputs or outputs, in order, with what the format says: names differ between exporters, places do not.
+ * @returns their names and types @throws EarshotError MODEL_INVALID that names the tensor
  */
 export function bindByOrder(
   file: string,
   kind: 'input' | 'output',
   actual: readonly InferenceSession.ValueMetadata[],
   expected: readonly ExpectedTensor[],
-): readonly string[] {
+): readonly BoundTensor[] {
   if (actual.length !== expected.length) {
     const names = actual.map(({ name }) => name).join(', ');
-    throw invalid(file, `has ${actual.length} ${kind}s (${names}), not ${expected.length}`);
+    throw invalid(file, `has ${actual.length} ${kind}s (${names.slice(0, 400)}), not ${expected.length}`);
   }
   return expected.map((want, index) => {
     const tensor = actual[index]!;
     const what = `${kind} ${index} "${tensor.name}" (${want.role})`;
     if (!tensor.isTensor) throw invalid(file, `${what} is not a tensor`);
-    if (tensor.type !== want.type) throw invalid(file, `${what} is ${tensor.type}, not ${want.type}`);
+    const fits =
+      want.type === 'integer'
+        ? tensor.type === 'int64' || tensor.type === 'int32'
+        : tensor.type === want.type;
+    if (!fits) throw invalid(file, `${what} is ${tensor.type}, not ${want.type}`);
     if (tensor.shape.length !== want.shape.length) {
       throw invalid(file, `${what} has ${tensor.shape.length} dimensions, not ${want.shape.length}`);
     }
+    const batchAxis = want.batchAxis ?? 0;
     want.shape.forEach((size, axis) => {
       const got = tensor.shape[axis];
-      if (axis === 0 && typeof got === 'number') {
-        throw invalid(file, `${what} has a fixed batch of ${got}; axis 0 must be symbolic`);
+      if (axis === batchAxis && typeof got === 'number') {
+        throw invalid(file, `${what} has a fixed batch of ${got}; axis ${axis} must be symbolic`);
       }
       if (size !== null && typeof got === 'number' && got !== size) {
         throw invalid(file, `${what} has ${got} on axis ${axis}, not ${size}`);
       }
     });
-    return tensor.name;
+    return { name: tensor.name, type: tensor.type };
   });
+}
+
+export interface BoundTensor {
+  readonly name: string;
+  readonly type: string;
 }
 
 export const invalid = (file: string, fault: string): EarshotError =>

@@ -1,24 +1,37 @@
-import { EarshotError } from '@earshot/contracts';
-import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { EarshotError } from '@earshot/contracts';
 import { bestTokens } from '../decode/ctc.ts';
-import { readTokens } from '../decode/tokens.ts';
-import { requireFile } from './folder-files.ts';
+import { HOLD_TICKS } from '../decode/timing.ts';
+import { commonDescription } from './describe.ts';
+import { chooseNetworks, readNetwork } from './folder-files.ts';
+import { halfToFloat } from './half.ts';
 import type { ModelDescription, ModelFamily, Recogniser, StepBuffers } from './model.ts';
-import { type InferenceSession, Tensor, bindByOrder, invalid, openSession } from './onnx.ts';
-import { choiceOr, integerOf, integerOr, textOf } from './settings.ts';
+import {
+  type BoundTensor,
+  type InferenceSession,
+  Tensor,
+  bindByOrder,
+  invalid,
+  openSession,
+} from './onnx.ts';
+import { integerOf, integerOr } from './settings.ts';
+import { StateArena } from './state-arena.ts';
+import { Vocabulary } from './vocabulary.ts';
 
-const NETWORK = 'model.onnx';
 const SAMPLES_PER_MS = 8;
+/** What a folder without model.json gets: the published T-one's frames, and its tokens' delay behind their sound. */
+const PUBLISHED = { frameMs: 30, frameDelayMs: 330, flushMs: 750 } as const;
 
 /**
  * T-one's layout (github.com/voicekit-team/T-one): 8 kHz telephony CTC with ONE flat state tensor, all bound by order.
- * in 0 int32 [N, chunk, 1] PCM · in 1 float16 [N, S] state, zeros at first · out 0 float32 [N, T, V] log-probabilities ·
- * out 1 float16 [N, S] next state.
+ * in 0 int32 [N, chunk, 1] PCM · in 1 float16 [N, S] state, zeros at first · out 0 float32 or float16 [N, T, V]
+ * log-probabilities · out 1 float16 [N, S] next state.
  *
- * model.json: name, format `t-one`, sampleRate 8000, chunkMs, frameMs, stateDim, vocabulary, blank; and optionally flushMs (420),
- * wordLeadMs (120: a word's first token came 80 to 320 ms, in the median 140 ms, after its first sound, counted from the
- * frame's start, with four synthetic voices), frameDelayMs (0), stateAtGap (`clear` or `keep`).
+ * model.json: name, chunkMs, frameMs, stateDim, vocabulary, blank; and optionally flushMs (420), wordLeadMs (120: a word's
+ * first token came 80 to 320 ms, in the median 140 ms, after its first sound, counted from the frame's start, with four
+ * synthetic voices), frameDelayMs (0), stateAtGap (`clear` or `keep`). What is left out is taken from the network's metadata
+ * (frame_length_ms, state_dim, sample_rate, as sherpa-onnx adds them to the published model), its output's shape and
+ * tokens.txt.
  *
  * `clear` is the default: the shipped model was trained on single sentences from a cleared state. Of twenty sentences with gaps
  * between them it got 10.0 % of the words wrong with the state cleared, as when each came alone, and 12.2 % with it kept.
@@ -26,56 +39,81 @@ const SAMPLES_PER_MS = 8;
  */
 export const tOne: ModelFamily = {
   format: 't-one',
+  recognises: ({ transducer, metadata }) => !transducer && metadata.has('frame_length_ms'),
 
   describe(folder, settings): ModelDescription {
-    const name = textOf(settings, 'name');
-    integerOf(settings, 'sampleRate', 8000, 8000);
-    const chunkMs = integerOf(settings, 'chunkMs', 10, 2000);
-    const frameMs = integerOf(settings, 'frameMs', 10, 200);
+    const files = chooseNetworks(folder, settings);
+    if (!('model' in files))
+      throw invalid(files.encoder, 'is the encoder of a transducer, not a T-one model');
+    const { meta, outputs } = readNetwork(folder, files.model);
+    const vocabulary = new Vocabulary(folder);
+    if (settings['sampleRate'] === undefined) meta.integerOr('sample_rate', 8000, 8000, 8000);
+    else integerOf(settings, 'sampleRate', 8000, 8000);
+    const chunkMs =
+      settings['chunkMs'] === undefined
+        ? meta.integer('frame_length_ms', 10, 2000)
+        : integerOf(settings, 'chunkMs', 10, 2000);
+    const own = outputs[0]?.shape[1];
+    const ownFrameMs = typeof own === 'number' && own > 0 ? chunkMs / own : PUBLISHED.frameMs;
+    const frameMs = settings['frameMs'] === undefined ? ownFrameMs : integerOf(settings, 'frameMs', 10, 200);
     if (chunkMs % frameMs !== 0) {
       throw new EarshotError('MODEL_INVALID', 'model.json: chunkMs is not a multiple of frameMs');
     }
-    const vocabulary = integerOf(settings, 'vocabulary', 2, 65535);
-    const stateValues = integerOf(settings, 'stateDim', 1, 10_000_000);
-    const tokens = readTokens(readFileSync(requireFile(folder, 'tokens.txt'), 'utf8'));
-    if (!tokens.ok) throw new EarshotError('MODEL_INVALID', `tokens.txt: ${tokens.fault}`);
-    if (tokens.pieces.length !== vocabulary) {
-      throw new EarshotError(
-        'MODEL_INVALID',
-        `tokens.txt: ${tokens.pieces.length} tokens, but model.json says vocabulary ${vocabulary}`,
-      );
+    if (settings['vocabulary'] !== undefined) {
+      vocabulary.expect(integerOf(settings, 'vocabulary', 2, 65535), 'model.json');
     }
-    requireFile(folder, NETWORK);
+    const stateValues =
+      settings['stateDim'] === undefined
+        ? meta.integer('state_dim', 1, 10_000_000)
+        : integerOf(settings, 'stateDim', 1, 10_000_000);
+    const published = settings['chunkMs'] === undefined && settings['frameMs'] === undefined;
+    const orPublished = (value: number, or: number): number => (published ? value : or);
     return {
-      name,
+      ...commonDescription(folder, settings, vocabulary, 'clear'),
       format: 't-one',
-      folder,
+      files: { ...files },
       timing: {
         chunkSamples: chunkMs * SAMPLES_PER_MS,
         frameSamples: frameMs * SAMPLES_PER_MS,
-        flushSamples: integerOr(settings, 'flushMs', 420, 0, 5000) * SAMPLES_PER_MS,
+        flushSamples:
+          integerOr(settings, 'flushMs', orPublished(PUBLISHED.flushMs, 420), 0, 5000) * SAMPLES_PER_MS,
         wordLeadSamples: integerOr(settings, 'wordLeadMs', 120, 0, 1000) * SAMPLES_PER_MS,
-        frameDelaySamples: integerOr(settings, 'frameDelayMs', 0, 0, 2000) * SAMPLES_PER_MS,
+        wordTailSamples: integerOr(settings, 'wordTailMs', 0, -1000, 1000) * SAMPLES_PER_MS,
+        wordHoldSamples:
+          integerOr(settings, 'wordHoldMs', HOLD_TICKS / SAMPLES_PER_MS, 0, 2000) * SAMPLES_PER_MS,
+        frameDelaySamples:
+          integerOr(settings, 'frameDelayMs', orPublished(PUBLISHED.frameDelayMs, 0), 0, 2000) *
+          SAMPLES_PER_MS,
       },
       framesPerChunk: chunkMs / frameMs,
-      pieces: tokens.pieces,
-      blank: integerOf(settings, 'blank', 0, vocabulary - 1),
+      blank:
+        settings['blank'] === undefined
+          ? vocabulary.blank()
+          : integerOf(settings, 'blank', 0, vocabulary.symbols.length - 1),
+      repeats: 'ctc',
+      features: null,
       stateValues,
       stateBytesPerChannel: stateValues * 2,
-      clearAtGap: choiceOr(settings, 'stateAtGap', 'clear', ['clear', 'keep']) === 'clear',
     };
   },
 
   async load(description, maxChannels, sizes): Promise<Recogniser> {
-    const session = await openSession(join(description.folder, NETWORK), NETWORK);
+    const file = description.files['model']!;
+    const session = await openSession(join(description.folder, file), file);
     const { chunkSamples } = description.timing;
     const { framesPerChunk, stateValues, pieces } = description;
-    const inputs = bindByOrder(NETWORK, 'input', session.inputMetadata, [
+    const inputs = bindByOrder(file, 'input', session.inputMetadata, [
       { role: 'signal', type: 'int32', shape: [null, chunkSamples, 1] },
       { role: 'state', type: 'float16', shape: [null, stateValues] },
     ]);
-    const outputs = bindByOrder(NETWORK, 'output', session.outputMetadata, [
-      { role: 'log-probabilities', type: 'float32', shape: [null, framesPerChunk, pieces.length] },
+    const scores = session.outputMetadata[0];
+    const half = scores?.isTensor === true && scores.type === 'float16';
+    const outputs = bindByOrder(file, 'output', session.outputMetadata, [
+      {
+        role: 'log-probabilities',
+        type: half ? 'float16' : 'float32',
+        shape: [null, framesPerChunk, pieces.length],
+      },
       { role: 'next state', type: 'float16', shape: [null, stateValues] },
     ]);
     const recogniser = new TOneRecogniser(session, inputs, outputs, description, maxChannels, sizes);
@@ -95,17 +133,16 @@ class TOneRecogniser implements Recogniser {
   readonly #session: InferenceSession;
   readonly #description: ModelDescription;
   readonly #batches = new Map<number, Batch>();
-  /** The states of all channels, [maxChannels, S], as float16 bits; memory is taken as rows are used. */
-  readonly #arena: Uint16Array;
+  readonly #arena: StateArena;
   readonly #signal: Int32Array;
-  readonly #state: Uint16Array;
   readonly #logprobs: Float32Array;
-  readonly #nextState: Uint16Array;
+  /** The same as the network gives them, if it gives halves. */
+  readonly #halves: Uint16Array | null;
 
   constructor(
     session: InferenceSession,
-    inputs: readonly string[],
-    outputs: readonly string[],
+    inputs: readonly BoundTensor[],
+    outputs: readonly BoundTensor[],
     description: ModelDescription,
     maxChannels: number,
     sizes: readonly number[],
@@ -115,26 +152,29 @@ class TOneRecogniser implements Recogniser {
     const perRow = frames * pieces.length;
     this.#session = session;
     this.#description = description;
-    this.#arena = new Uint16Array(Math.max(maxChannels, most) * stateValues);
+    this.#arena = new StateArena(
+      [{ role: 'state', type: 'float16', before: [], after: [stateValues] }],
+      maxChannels,
+      most,
+    );
     this.#signal = new Int32Array(most * timing.chunkSamples);
-    this.#state = new Uint16Array(most * stateValues);
     this.#logprobs = new Float32Array(most * perRow);
-    this.#nextState = new Uint16Array(most * stateValues);
+    this.#halves = outputs[0]!.type === 'float16' ? new Uint16Array(most * perRow) : null;
     for (const n of new Set([1, ...sizes])) {
       const signal = this.#signal.subarray(0, n * timing.chunkSamples);
-      const state = this.#state.subarray(0, n * stateValues);
-      const nextState = this.#nextState.subarray(0, n * stateValues);
-      const logprobs = this.#logprobs.subarray(0, n * perRow);
+      const states = this.#arena.tensors(n);
+      const shape = [n, frames, pieces.length];
+      const scores =
+        this.#halves === null
+          ? new Tensor('float32', this.#logprobs.subarray(0, n * perRow), shape)
+          : new Tensor('float16', this.#halves.subarray(0, n * perRow), shape);
       this.#batches.set(n, {
         feeds: {
-          [inputs[0]!]: new Tensor('int32', signal, [n, timing.chunkSamples, 1]),
-          [inputs[1]!]: new Tensor('float16', state, [n, stateValues]),
+          [inputs[0]!.name]: new Tensor('int32', signal, [n, timing.chunkSamples, 1]),
+          [inputs[1]!.name]: states.inputs[0]!,
         },
         // Preallocated outputs save 15 to 20 %.
-        fetches: {
-          [outputs[0]!]: new Tensor('float32', logprobs, [n, frames, pieces.length]),
-          [outputs[1]!]: new Tensor('float16', nextState, [n, stateValues]),
-        },
+        fetches: { [outputs[0]!.name]: scores, [outputs[1]!.name]: states.outputs[0]! },
       });
     }
   }
@@ -144,7 +184,7 @@ class TOneRecogniser implements Recogniser {
       await this.#run(1);
     } catch (error) {
       throw invalid(
-        NETWORK,
+        this.#description.files['model']!,
         `does not run with a chunk of ${this.#description.timing.chunkSamples} samples giving ` +
           `${this.#description.framesPerChunk} frames and ${this.#description.stateValues} values of state: ` +
           (error as Error).message,
@@ -153,23 +193,17 @@ class TOneRecogniser implements Recogniser {
   }
 
   async step(buffers: StepBuffers, rows: number, size: number): Promise<void> {
-    const { stateValues, framesPerChunk, timing, pieces } = this.#description;
+    const { framesPerChunk, timing, pieces } = this.#description;
     const used = rows * timing.chunkSamples;
+    const values = framesPerChunk * pieces.length;
     this.#signal.set(buffers.pcm.subarray(0, used));
     this.#signal.fill(0, used, size * timing.chunkSamples);
-    for (let row = 0; row < rows; row++) {
-      const at = row * stateValues;
-      const from = buffers.channels[row]! * stateValues;
-      if (buffers.fresh[row] === 1) this.#state.fill(0, at, at + stateValues);
-      else this.#state.set(this.#arena.subarray(from, from + stateValues), at);
-    }
-    this.#state.fill(0, rows * stateValues, size * stateValues);
+    this.#arena.gather(buffers.channels, buffers.fresh, rows, size);
     await this.#run(size);
+    this.#arena.scatter(buffers.channels, rows, size);
+    if (this.#halves !== null) halfToFloat(this.#halves, this.#logprobs, rows * values);
     for (let row = 0; row < rows; row++) {
-      const at = row * stateValues;
-      this.#arena.set(this.#nextState.subarray(at, at + stateValues), buffers.channels[row]! * stateValues);
       if (buffers.full[row] === 1) {
-        const values = framesPerChunk * pieces.length;
         buffers.logprobs.set(this.#logprobs.subarray(row * values, (row + 1) * values), row * values);
       }
     }

@@ -1,6 +1,7 @@
 import { type EngineRow, monoUs } from '@earshot/contracts';
 import type { Log, Registry } from '@earshot/platform';
 import { Engine } from '../engine/engine.ts';
+import { sizesInTime } from '../engine/batching.ts';
 import { StepThread } from '../engine/step-thread.ts';
 import { describeModel } from '../models/folder.ts';
 import { registerMetrics } from './metrics.ts';
@@ -48,8 +49,9 @@ export async function startAsr(options: AsrOptions): Promise<AsrService> {
     Math.max(16, Math.min(MOST_CHANNELS, Math.floor(STATE_BYTES / model.stateBytesPerChannel)));
   const thread = await StepThread.start(model, maxChannels, BATCH_SIZES);
   const chunkSeconds = model.timing.chunkSamples / 8000;
+  const sizes = sizesInTime(BATCH_SIZES, thread.secondsBySize, chunkSeconds);
   let running: Engine | null = null;
-  const onStep = registerMetrics(options.registry, () => running, chunkSeconds, BATCH_SIZES);
+  const onStep = registerMetrics(options.registry, () => running, chunkSeconds, sizes);
   const served = await serveHost({
     runDir,
     instance,
@@ -61,14 +63,14 @@ export async function startAsr(options: AsrOptions): Promise<AsrService> {
         model,
         thread,
         maxChannels,
-        sizes: BATCH_SIZES,
+        sizes,
         sink,
         nowMs: () => monoUs() / 1000,
         onStep,
         onFailure: options.onFailure,
       })),
   });
-  const largest = BATCH_SIZES.at(-1) ?? 1;
+  const largest = sizes.at(-1) ?? 1;
   const channelsPerCore = (chunkSeconds * largest) / (thread.secondsBySize.get(largest) ?? Infinity);
   return {
     info: { model: model.name, maxChannels, channelsPerCore: Math.round(channelsPerCore) },

@@ -1,92 +1,9 @@
-import { type ChannelId, segmentIdOf } from '@earshot/contracts';
+import { segmentIdOf } from '@earshot/contracts';
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import {
-  ChannelDecoder,
-  type FinalSegment,
-  alignmentSamples,
-  widestGap,
-} from '../../src/decode/channel-decoder.ts';
-import { MAX_SEGMENT_TICKS, type ModelTiming } from '../../src/decode/timing.ts';
-
-const timing: ModelTiming = {
-  chunkSamples: 2400,
-  frameSamples: 480,
-  flushSamples: 3360,
-  wordLeadSamples: 960,
-  frameDelaySamples: 0,
-};
-const pieces = ['<blk>', '▁', 'a', 'b', '▁c', '▁do', 'ed'];
-const channel = 'call:0' as ChannelId;
-const FRAMES = 5;
-
-interface Options {
-  readonly fromTick?: number;
-  readonly outputFromTick?: number;
-}
-
-class Harness {
-  readonly finals: FinalSegment[] = [];
-  readonly decoder: ChannelDecoder;
-
-  constructor({ fromTick = 0, outputFromTick = fromTick }: Options = {}) {
-    this.decoder = new ChannelDecoder({
-      channel,
-      fromTick,
-      outputFromTick,
-      timing,
-      pieces,
-      blank: 0,
-      onFinal: (segment) => this.finals.push(segment),
-    });
-  }
-
-  /** Feeds whole chunks; the last is filled up with blanks. */
-  say(ids: readonly number[], logProbability = -0.1): this {
-    for (let i = 0; i < ids.length; i += FRAMES) {
-      const chunk = Uint16Array.from({ length: FRAMES }, (_, k) => ids[i + k] ?? 0);
-      this.decoder.frames(2400, chunk, new Float32Array(FRAMES).fill(logProbability), 0, FRAMES);
-    }
-    return this;
-  }
-
-  /** What the engine does at a gap: silence until the last word is out, then the gap. */
-  gap(toTick: number): this {
-    for (let i = 0; i < 2; i++) {
-      this.decoder.frames(0, new Uint16Array(FRAMES), new Float32Array(FRAMES), 0, FRAMES);
-    }
-    this.decoder.gap(toTick);
-    return this;
-  }
-
-  get texts(): string[][] {
-    return this.finals.map(({ words }) => words.map(({ text }) => text));
-  }
-}
-
-const blanks = (count: number): number[] => new Array<number>(count).fill(0);
-
-/** Everything that holds of any sequence of finals of a channel. */
-function expectSound(finals: readonly FinalSegment[], outputFromTick: number): void {
-  let settled = outputFromTick;
-  for (const { segmentId, fromTick, toTick, words } of finals) {
-    expect(segmentId).toBe(segmentIdOf(channel, fromTick));
-    expect(fromTick).toBeGreaterThanOrEqual(settled);
-    expect(words.length).toBeGreaterThan(0);
-    let at = fromTick;
-    for (const word of words) {
-      expect(word.text).not.toBe('');
-      expect(word.startTick).toBeGreaterThanOrEqual(at);
-      expect(word.endTick).toBeGreaterThan(word.startTick);
-      expect(word.confidence).toBeGreaterThanOrEqual(0);
-      expect(word.confidence).toBeLessThanOrEqual(1);
-      at = word.endTick;
-    }
-    expect(toTick).toBeGreaterThanOrEqual(at);
-    expect(at - fromTick).toBeLessThanOrEqual(MAX_SEGMENT_TICKS);
-    settled = toTick;
-  }
-}
+import { alignmentSamples } from '../../src/decode/channel-decoder.ts';
+import { widestGap } from '../../src/decode/cut.ts';
+import { FRAMES, Harness, blanks, channel, expectSound, pieces, timing } from './harness.ts';
 
 describe('segments', () => {
   test('a pause of 700 ms makes the words before it final', () => {
@@ -143,6 +60,7 @@ describe('segments', () => {
     harness.say([0, 4, 0, 0, 0, 0, 2, 0, 0, 0]);
     // The word's first token is in frame 51: seven frames before the end of it no word could come any more.
     expect(harness.decoder.settledTick).toBe(45 * 480);
+    harness.say(blanks(5));
     expect(harness.decoder.openSegment()!.segmentId).toBe(segmentIdOf(channel, 45 * 480));
   });
 

@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { planBatch } from '../../src/engine/batching.ts';
+import { planBatch, sizesInTime } from '../../src/engine/batching.ts';
 import { LoadMeter } from '../../src/engine/load.ts';
 
 const SIZES = [1, 4, 8, 16, 32, 64];
@@ -69,5 +69,22 @@ describe('headroom', () => {
     for (let ms = 0; ms < 5000; ms += 8) load.step(ms, 0.008, 8, 8, 0);
     expect(load.headroom(5000, 64)).toBeLessThan(0.1);
     expect(load.headroom(11_000, 64)).toBe(1);
+  });
+});
+
+describe('the sizes that a model is quick enough for', () => {
+  const sizes = [1, 4, 16, 64];
+  const seconds = (perRow: number) => new Map(sizes.map((size) => [size, size * perRow]));
+
+  test('are all of them for a small model', () => {
+    expect(sizesInTime(sizes, seconds(0.0005), 0.3)).toEqual(sizes);
+  });
+
+  test('leave out steps of over half a chunk, so that nobody waits for a chunk behind one', () => {
+    expect(sizesInTime(sizes, seconds(0.005), 0.32)).toEqual([1, 4, 16]);
+  });
+
+  test('keep the smallest of a model that cannot keep up at all', () => {
+    expect(sizesInTime(sizes, seconds(2), 0.3)).toEqual([1]);
   });
 });

@@ -3,7 +3,7 @@ import { Channel } from '../../src/engine/channel.ts';
 import { shareBuffers } from '../../src/engine/shared-step.ts';
 import type { ChannelOwner, WordsSink } from '../../src/engine/sink.ts';
 import { describeModel } from '../../src/models/folder.ts';
-import { SHIPPED_MODEL, channelNamed } from '../support/rig.ts';
+import { SHIPPED_MODEL, channelNamed, openingOf } from '../support/rig.ts';
 
 const id = channelNamed('clock');
 
@@ -23,8 +23,11 @@ function quietChannel(): { channel: Channel; credits: number[]; progress: number
     progress: (_id, _attempt, decided) => progress.push(decided),
     ended: () => undefined,
   };
-  const opening = { channel: id, attempt: 1, fromTick: 0, outputFromTick: 0, live: true };
-  return { channel: new Channel(opening, 0, owner, sink, describeModel(SHIPPED_MODEL)), credits, progress };
+  return {
+    channel: new Channel(openingOf(id), 0, owner, sink, describeModel(SHIPPED_MODEL)),
+    credits,
+    progress,
+  };
 }
 
 test('gaps are reported at most every 250 ms, the last of them too', () => {

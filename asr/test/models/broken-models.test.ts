@@ -40,22 +40,27 @@ describe('a model folder', () => {
     expect(await refusal()).toBe('taken');
   });
 
-  test.each(['model.json', 'model.onnx', 'tokens.txt'])(
-    'without %s is refused by that name',
-    async (name) => {
-      rmSync(join(folder, name));
-      expect(await refusal()).toBe(`MODEL_MISSING ${name} is not in the model's folder, ${folder}`);
-    },
-  );
+  test.each(['model.onnx', 'tokens.txt'])('without %s is refused by that name', async (name) => {
+    rmSync(join(folder, name));
+    expect(await refusal()).toBe(`MODEL_MISSING ${name} is not in the model's folder, ${folder}`);
+  });
 
   test.each([
-    ['format', 'zipformer9', 'model.json: format is none of "t-one"'],
+    [
+      'format',
+      'zipformer9',
+      'model.json: format is none of "t-one", "zipformer2-transducer", "zipformer2-ctc", "nemo-ctc", ' +
+        '"nemo-transducer", "zipformer-transducer"',
+    ],
+    ['format', 'nemo-ctc', 'model.onnx: has no metadata vocab_size'],
+    ['format', 'zipformer2-transducer', 'model.onnx: is one network, and the format is that of a transducer'],
+    ['confidence', { bias: 1 }, 'model.json: confidence.mean is not a number'],
     ['name', 7, 'model.json: name is not a text'],
     ['sampleRate', 16000, 'model.json: sampleRate is not an integer from 8000 to 8000'],
     ['frameMs', 70, 'model.json: chunkMs is not a multiple of frameMs'],
     ['blank', 192, 'model.json: blank is not an integer from 0 to 191'],
     ['stateAtGap', 'burn', 'model.json: stateAtGap is none of clear, keep'],
-    ['vocabulary', 193, 'tokens.txt: 192 tokens, but model.json says vocabulary 193'],
+    ['vocabulary', 193, 'tokens.txt: 192 tokens, but model.json says 193'],
     ['stateDim', 15479, 'model.onnx: input 1 "state" (state) has 15480 on axis 1, not 15479'],
   ])('with %s %j is refused, and told why', async (name, value, message) => {
     setting(name, value);

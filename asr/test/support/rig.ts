@@ -7,11 +7,12 @@ import {
   type Word,
   sockets,
 } from '@earshot/contracts';
-import { Dialer, type Listener, createLog, createRegistry, listen } from '@earshot/platform';
+import { type Connection, Dialer, type Listener, createLog, createRegistry, listen } from '@earshot/platform';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import type { ChannelOpening } from '../../src/engine/channel.ts';
 import { type AsrService, startAsr } from '../../src/server/service.ts';
 import { bytesOf } from './speech.ts';
 
@@ -38,19 +39,32 @@ export const makeRunDir = (): string => mkdtempSync(join(tmpdir(), 'es-asr-'));
 export class WordsEnd {
   readonly messages: FromEngine[] = [];
   connections = 0;
+  /** False: only counted, for programs that run long. */
+  keep = true;
+  onMessage: ((message: FromEngine) => void) | null = null;
+  #peer: Connection<FromEngine, ToEngine> | null = null;
   #listener: Listener | null = null;
 
   static async listen(runDir: string): Promise<WordsEnd> {
     const end = new WordsEnd();
     end.#listener = await listen<FromEngine, ToEngine>(join(runDir, sockets.words), (connection) => {
       end.connections++;
+      end.#peer = connection;
       connection.send({ type: 'hello', pid: process.pid });
       return {
-        message: (message) => end.messages.push(message),
+        message: (message) => {
+          if (end.keep) end.messages.push(message);
+          end.onMessage?.(message);
+        },
         close: () => undefined,
       };
     });
     return end;
+  }
+
+  /** To the engine that connected last. */
+  send(message: ToEngine): void {
+    this.#peer?.send(message);
   }
 
   ofChannel<T extends FromEngine['type']>(channel: ChannelId, type: T): Extract<FromEngine, { type: T }>[] {
@@ -84,13 +98,15 @@ export class MediaEnd {
   readonly messages: FromAsr[] = [];
   readonly #dialer: Dialer<FromAsr, ToAsr>;
   readonly #credit = new Map<string, number>();
+  /** False: messages are not kept, only the credit. */
+  keep = true;
   up = false;
 
   constructor(runDir: string, instance = 0) {
     this.#dialer = new Dialer<FromAsr, ToAsr>(join(runDir, sockets.audio(instance)), {
       open: () => (this.up = true),
       message: (message) => {
-        this.messages.push(message);
+        if (this.keep) this.messages.push(message);
         if (message.type === 'credit') {
           this.#credit.set(`${message.channel}#${message.attempt}`, message.uptoTick);
         }
@@ -131,6 +147,15 @@ export class MediaEnd {
     return startTick + at;
   }
 
+  /** The tick up to which audio may be sent; null before the first credit. */
+  creditOf(channel: ChannelId, attempt = 1): number | null {
+    return this.#credit.get(`${channel}#${attempt}`) ?? null;
+  }
+
+  forget(channel: ChannelId, attempt = 1): void {
+    this.#credit.delete(`${channel}#${attempt}`);
+  }
+
   lost(channel: ChannelId): Extract<FromAsr, { type: 'lost' }>[] {
     return this.messages.filter(
       (message): message is Extract<FromAsr, { type: 'lost' }> =>
@@ -150,6 +175,8 @@ export interface Rig {
   readonly service: AsrService;
   /** The value of a counter or gauge. */
   metric(name: string): Promise<number | undefined>;
+  /** Its values, one for each of its labels. */
+  metricValues(name: string): Promise<number[]>;
   stop(): Promise<void>;
 }
 
@@ -176,6 +203,8 @@ export async function startRig(options: { maxChannels?: number } = {}): Promise<
     words,
     media,
     service,
+    metricValues: async (name) =>
+      ((await registry.getSingleMetric(name)?.get())?.values ?? []).map(({ value }) => value),
     metric: async (name) => (await registry.getSingleMetric(name)?.get())?.values[0]?.value,
     stop: async () => {
       media.close();
@@ -185,5 +214,17 @@ export async function startRig(options: { maxChannels?: number } = {}): Promise<
     },
   };
 }
+
+/** An opening of a channel from its beginning, for the tests that need no sockets. */
+export const openingOf = (channel: ChannelId, changes: Partial<ChannelOpening> = {}): ChannelOpening => ({
+  channel,
+  attempt: 1,
+  fromTick: 0,
+  outputFromTick: changes.fromTick ?? 0,
+  live: true,
+  maxDelayMs: null,
+  phrases: [],
+  ...changes,
+});
 
 export const channelNamed = (name: string, index = 0): ChannelId => `${name}:${index}` as ChannelId;

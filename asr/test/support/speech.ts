@@ -26,7 +26,8 @@ export function speak(voice: 'slt' | 'kal', text: string): Int16Array {
   }
 }
 
-function toEightKilohertz(wav: Buffer): Int16Array {
+/** Samples of a RIFF file with a plain header, at 8 or 16 kHz. */
+export function toEightKilohertz(wav: Buffer): Int16Array {
   const rate = wav.readUInt32LE(24);
   const samples = new Int16Array(
     wav.buffer.slice(wav.byteOffset + 44, wav.byteOffset + wav.length - (wav.length % 2)),
@@ -64,3 +65,37 @@ export function concatenate(...parts: readonly Int16Array[]): Int16Array {
 
 export const bytesOf = (pcm: Int16Array): Uint8Array =>
   new Uint8Array(pcm.buffer, pcm.byteOffset, pcm.byteLength);
+
+/** Of our own making, with words that a contact centre hears. */
+export const TAPE_SENTENCES: readonly string[] = [
+  'i would like to check the balance on my account',
+  'my account number is seven three nine two',
+  'thank you for calling how can i help you',
+  'can you please tell me the status of my order',
+  'i was charged twenty five dollars on monday',
+  'please hold while i look at your account',
+  'i need to speak to a supervisor',
+  'the total was forty two dollars and ten cents',
+  'my phone number is five five five one two one two',
+  'is there anything else that i can help you with',
+];
+
+/** Minutes of talk to play in a loop: sentences of two voices with pauses. Without flite, noise in bursts. */
+export function speechTape(): Int16Array {
+  if (!canSpeak) return noiseTape();
+  const parts = TAPE_SENTENCES.flatMap((sentence, i) => [
+    speak(i % 3 === 2 ? 'kal' : 'slt', sentence),
+    silence(300 + ((i * 370) % 900)),
+  ]);
+  return concatenate(...parts);
+}
+
+function noiseTape(): Int16Array {
+  let seed = 1;
+  let low = 0;
+  return Int16Array.from({ length: 30 * 8000 }, (_, i) => {
+    seed = (Math.imul(seed, 1103515245) + 12345) | 0;
+    low += (seed >> 16) * 0.1 - low * 0.1;
+    return i % 16_000 < 12_000 ? Math.round(low) : 0;
+  });
+}

@@ -102,7 +102,7 @@ def stage_train(options) -> None:
         learning_rate=1.2e-3 if init else 1.5e-3,
         device=options.device,
         processes=1 if on_gpu else options.processes,
-        batch_seconds=600 if on_gpu else 90,
+        batch_seconds=600 if on_gpu else 40,
         init=init,
     ))
     facts = json.loads((options.work / "training.json").read_text())

@@ -40,7 +40,7 @@ class Plan:
     learning_rate: float
     device: str
     processes: int
-    #: seconds of audio a step and process
+    #: seconds of audio a step and process: small batches learn more from as much audio
     batch_seconds: float
     #: a network to begin with, or None
     init: Path | None = None
@@ -93,11 +93,13 @@ class Trainer:
         self._say(f"{parameters_of(self.model) / 1e6:.2f} M parameters, {len(self.items)} utterances, "
                   f"{sum(item.samples for item in self.items) / 8000 / 3600:.1f} h, {self.phone_set.size} phones")
         self.clock, self.saved_s, self.judged = time.time(), self.elapsed_s, -1
+        parent = os.getppid()
         while not self._over():
-            self.items = read_corpus(self.plan.work / "corpus")
             for groups in buckets(self.items, self.plan.batch_seconds, self.chance, JOINED_ROWS):
                 if not self._step(self.batcher.training(groups)):
                     break
+                if os.getppid() != parent:
+                    raise SystemExit("train: the command that started this process is gone; run it again to go on")
                 self._housekeeping()
         self._save("final.pt")
 

@@ -1,0 +1,95 @@
+import type { EngineRow, FromChild, ToChild } from '@earshot/contracts';
+import { type ChildProcess, fork } from 'node:child_process';
+import { once } from 'node:events';
+import { fileURLToPath } from 'node:url';
+import { until } from './rig.ts';
+
+const MAIN = fileURLToPath(new URL('../../main.ts', import.meta.url));
+
+interface Metric {
+  readonly name: string;
+  readonly values: readonly { readonly value: number; readonly labels: Readonly<Record<string, string>> }[];
+}
+
+/** What a ping was answered with. */
+export interface Pong {
+  readonly engine: EngineRow | null;
+  readonly metrics: readonly Metric[];
+}
+
+/** An engine as host has it: a process of its own, spoken to over its IPC channel. */
+export class EngineProcess {
+  readonly #process: ChildProcess;
+  readonly #messages: FromChild[] = [];
+  #pings = 0;
+
+  private constructor(runDir: string, instance: number, env: Readonly<Record<string, string>>) {
+    this.#process = fork(MAIN, {
+      env: {
+        ...process.env,
+        LOG_LEVEL: 'error',
+        EARSHOT_INSTANCE: String(instance),
+        EARSHOT_RUN_DIR: runDir,
+        ...env,
+      },
+      // Its log, on our standard error.
+      stdio: ['ignore', 2, 'inherit', 'ipc'],
+    });
+    this.#process.on('message', (message) => this.#messages.push(message as FromChild));
+    this.#send({ type: 'lent.all' });
+  }
+
+  /** @throws when it does not become ready within a minute */
+  static async start(
+    runDir: string,
+    instance: number,
+    env: Readonly<Record<string, string>> = {},
+  ): Promise<EngineProcess> {
+    const engine = new EngineProcess(runDir, instance, env);
+    await until('the engine', () => engine.#messages.some(({ type }) => type === 'ready'), 60_000);
+    return engine;
+  }
+
+  /** What it said when it was ready. */
+  get info(): Readonly<Record<string, string | number | boolean>> {
+    return this.#messages.find((message) => message.type === 'ready')?.info ?? {};
+  }
+
+  async ping(): Promise<Pong> {
+    const id = ++this.#pings;
+    this.#send({ type: 'ping', id });
+    const pong = await until('a pong', () => {
+      const at = this.#messages.findIndex((message) => message.type === 'pong' && message.id === id);
+      return at < 0 ? null : (this.#messages.splice(at, 1)[0] as Extract<FromChild, { type: 'pong' }>);
+    });
+    return { engine: pong.engine ?? null, metrics: pong.metrics as readonly Metric[] };
+  }
+
+  /** CPU time of all its threads since its start. */
+  async cpuSeconds(): Promise<number> {
+    return valueOf(await this.ping(), 'earshot_process_cpu_seconds_total');
+  }
+
+  async kill(): Promise<void> {
+    const exited = once(this.#process, 'exit');
+    this.#process.kill('SIGKILL');
+    await exited;
+  }
+
+  /** @returns the exit status; null when a signal ended it */
+  async drain(): Promise<number | null> {
+    const exited = once(this.#process, 'exit') as Promise<[number | null]>;
+    this.#send({ type: 'drain' });
+    return (await exited)[0];
+  }
+
+  #send(message: ToChild): void {
+    this.#process.send(message);
+  }
+}
+
+/** The value of a metric, or the sum over its labels. */
+export function valueOf(pong: Pong, name: string): number {
+  const metric = pong.metrics.find((one) => one.name === name);
+  return (metric?.values ?? []).reduce((sum, { value }) => sum + value, 0);
+}
