@@ -11,6 +11,7 @@ await runChild('dashboard-api', async ({ config, log, registry, runDir, instance
     registry,
     metrics: () => host.metrics(),
     busPath: join(runDir, sockets.live(instance)),
+    commandsPath: join(runDir, sockets.commands),
     pageDir: fileURLToPath(new URL('../dashboard/dist', import.meta.url)),
     signinToken: process.env['EARSHOT_SIGNIN_TOKEN'] ?? null,
   });

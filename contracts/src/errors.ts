@@ -51,6 +51,37 @@ export const catalogue = {
     title: 'The recognition model cannot be used',
     action: 'Compare the folder with asr/README.md; the message names the tensor or file at fault.',
   },
+  MODEL_UNKNOWN: {
+    status: 404,
+    title: 'No model has this name',
+    action: 'List the names with npm run model -- list, or give a URL, an archive or a folder.',
+  },
+  MODEL_DOWNLOAD_FAILED: {
+    status: 502,
+    title: 'The model could not be downloaded',
+    action: 'Try again: what has arrived is kept, and the download goes on from there.',
+  },
+  MODEL_CHANGED: {
+    status: 409,
+    title: 'The file at this address is not the one that was downloaded before',
+    action:
+      'Ask its publisher why. If it is right, accept the new one: npm run model -- add … --accept-change.',
+  },
+  MODEL_ARCHIVE_INVALID: {
+    status: 400,
+    title: 'The archive cannot be unpacked',
+    action: 'Give a .tar.bz2, .tar.gz or .tar with plain files, or a folder.',
+  },
+  MODEL_IN_USE: {
+    status: 409,
+    title: 'The model is in use',
+    action: 'Choose another one first: npm run model -- use NAME, or shadow off.',
+  },
+  DISK_FULL: {
+    status: 507,
+    title: 'The disk is full',
+    action: 'Make room where DATA_DIR is and try again; what has arrived is kept.',
+  },
   DRACHTIO_UNREACHABLE: {
     status: 503,
     title: 'drachtio-server cannot be reached',
@@ -115,6 +146,52 @@ export const catalogue = {
     status: 404,
     title: 'There is no recording (yet)',
     action: 'Recordings are made within seconds after the call ends; with RECORD=off there are none.',
+  },
+  CALL_NOT_LIVE: {
+    status: 409,
+    title: 'The call is not live',
+    action: 'Ask while the call goes on; GET /v1/calls?state=live lists those that do.',
+  },
+  CALL_NOT_COMPLETE: {
+    status: 409,
+    title: 'The transcript of the call is not complete',
+    action: 'Wait for the event transcript.completed, then ask again.',
+  },
+  RECORDING_MISSING: {
+    status: 409,
+    title: 'The call has no recording',
+    action:
+      'Recordings are made within seconds after the call ends; with RECORD=off there are none, and nothing can be recognised again.',
+  },
+  REVISION_NOT_FOUND: {
+    status: 404,
+    title: 'No such revision of the transcript',
+    action: 'previousRevision and revision in GET /v1/calls/:id/retranscriptions name those that are kept.',
+  },
+  RETRANSCRIPTION_NOT_FOUND: {
+    status: 404,
+    title: 'No such retranscription',
+    action: 'List them with GET /v1/calls/:id/retranscriptions.',
+  },
+  MODEL_NOT_FOUND: {
+    status: 404,
+    title: 'No such model is installed',
+    action: 'List the installed models with npm run model -- list; leave model out to use the serving one.',
+  },
+  RETRANSCRIPTION_FAILED: {
+    status: 500,
+    title: 'The recording could not be recognised again',
+    action: 'Look for the id of the retranscription in the log of post-call; ask again.',
+  },
+  VOCABULARY_NOT_FOUND: {
+    status: 404,
+    title: 'No such vocabulary list',
+    action: 'List them with GET /v1/vocabulary.',
+  },
+  VOCABULARY_LIMIT: {
+    status: 409,
+    title: 'There are too many vocabulary lists or phrases',
+    action: 'Remove lists that no call names: 100 lists and 25,000 phrases in all are kept.',
   },
   WEBHOOK_NOT_FOUND: {
     status: 404,

@@ -9,6 +9,11 @@ export const WordView = Type.Object({
   startMs: Type.Integer({ description: 'Milliseconds from call zero.' }),
   endMs: Type.Integer(),
   confidence: Type.Number({ minimum: 0, maximum: 1 }),
+  tags: Type.Optional(
+    Type.Array(Type.String(), {
+      description: 'What is known of the word: profanity. Absent when there is nothing.',
+    }),
+  ),
 });
 export type WordView = Static<typeof WordView>;
 
@@ -21,6 +26,11 @@ export const SegmentView = Type.Object({
   text: Type.String({ description: 'The written form.' }),
   spoken: Type.String({ description: 'The words as said.' }),
   words: Type.Array(WordView),
+  endpoint: Type.Optional(
+    Type.String({
+      description: 'Why it ended: pause, length, gap, end, request (POST …/finalize) or delay (max delay).',
+    }),
+  ),
 });
 export type SegmentView = Static<typeof SegmentView>;
 
@@ -85,8 +95,39 @@ export const EVENT_TYPES = [
   'segment.final',
   'call.ended',
   'transcript.completed',
+  'transcript.revised',
 ] as const;
 export type LoggedEventType = (typeof EVENT_TYPES)[number];
+
+/** What a retranscription changed: a stretch of words that is not the same. */
+export const DifferenceView = Type.Object({
+  channel: Type.Integer({ minimum: 0 }),
+  startMs: Type.Integer({ description: 'Milliseconds from call zero.' }),
+  endMs: Type.Integer(),
+  before: Type.String({ description: 'The words as they were; empty where there were none.' }),
+  after: Type.String({ description: 'The words as they are; empty where there are none.' }),
+});
+export type DifferenceView = Static<typeof DifferenceView>;
+
+/** The data of transcript.revised. */
+export const RevisionView = Type.Object({
+  callId: Type.String(),
+  revision: Type.Integer({ description: 'Of the transcript as it is now.' }),
+  previousRevision: Type.Integer({
+    description: 'Of the transcript that it replaces, kept under this number.',
+  }),
+  retranscription: Type.String({ description: 'The id that POST …/retranscribe answered with.' }),
+  model: Type.String(),
+  vocabulary: Type.Array(Type.String()),
+  segmentCount: Type.Integer(),
+  wordCount: Type.Integer(),
+  wordsChanged: Type.Integer({ description: 'Words substituted, inserted or deleted.' }),
+  wordErrorRateBetween: Type.Number({ description: 'wordsChanged over the number of words before.' }),
+  differenceCount: Type.Integer({ description: 'All differences, more maybe than are listed.' }),
+  differences: Type.Array(DifferenceView, { description: 'The first 200 of them, in call order.' }),
+  externalIds: Type.Record(Type.String(), Type.String()),
+});
+export type RevisionView = Static<typeof RevisionView>;
 
 export const EventView = Type.Object(
   {
@@ -148,6 +189,62 @@ export const DeliveryView = Type.Object(
   { $id: 'Delivery' },
 );
 export type DeliveryView = Static<typeof DeliveryView>;
+
+export const VocabularyPhraseView = Type.Object({
+  text: Type.String({ description: 'As spoken: words in lower case.' }),
+  boost: Type.Number({ description: 'How strongly it is preferred, 0 to 10.' }),
+});
+
+export const VocabularyView = Type.Object(
+  {
+    name: Type.String(),
+    phrases: Type.Array(VocabularyPhraseView),
+    updatedAt: Iso('When it was last written.'),
+  },
+  { $id: 'Vocabulary' },
+);
+export type VocabularyView = Static<typeof VocabularyView>;
+
+export const VocabularySummaryView = Type.Object(
+  {
+    name: Type.String(),
+    phraseCount: Type.Integer(),
+    updatedAt: Iso('When it was last written.'),
+  },
+  { $id: 'VocabularySummary' },
+);
+export type VocabularySummaryView = Static<typeof VocabularySummaryView>;
+
+export const RetranscriptionView = Type.Object(
+  {
+    id: Type.String(),
+    callId: Type.String(),
+    state: Type.Union([
+      Type.Literal('queued'),
+      Type.Literal('running'),
+      Type.Literal('done'),
+      Type.Literal('failed'),
+    ]),
+    model: Nullable(Type.String({ description: 'The model asked for, or null for the serving one.' })),
+    vocabulary: Type.Array(Type.String(), { description: 'The vocabulary lists asked for.' }),
+    createdAt: Iso('When it was asked for.'),
+    startedAt: Nullable(Iso('When it began to run, the last time.')),
+    finishedAt: Nullable(Iso('When it was done, or had failed for good.')),
+    usedModel: Nullable(Type.String({ description: 'The model that recognised, once done.' })),
+    previousRevision: Nullable(Type.Integer({ description: 'The transcript that was replaced.' })),
+    revision: Nullable(Type.Integer({ description: 'The transcript that it made.' })),
+    wordsChanged: Nullable(Type.Integer()),
+    wordErrorRateBetween: Nullable(Type.Number()),
+    error: Nullable(
+      Type.Object(
+        { code: Type.String(), detail: Type.String(), action: Type.String() },
+        { description: 'Why it failed.' },
+      ),
+    ),
+  },
+  { $id: 'Retranscription' },
+);
+export type RetranscriptionView = Static<typeof RetranscriptionView>;
 
 export const ProblemView = Type.Object(
   {

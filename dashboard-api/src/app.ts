@@ -17,8 +17,10 @@ import { registerHealth } from './routes/health.ts';
 import { registerLive, websocketOptions } from './routes/live.ts';
 import { registerPage } from './routes/page.ts';
 import { registerRecording } from './routes/recording.ts';
+import { registerRetranscriptions } from './routes/retranscriptions.ts';
 import { registerSignin } from './routes/signin.ts';
 import { registerTranscripts } from './routes/transcripts.ts';
+import { registerVocabulary } from './routes/vocabulary.ts';
 import { registerWebhooks } from './routes/webhooks.ts';
 import type { App, Dependencies } from './types.ts';
 
@@ -60,6 +62,8 @@ export async function buildApp(deps: Dependencies): Promise<App> {
     registerCalls(v1, deps);
     registerTranscripts(v1, deps);
     registerRecording(v1, deps);
+    registerRetranscriptions(v1, deps);
+    registerVocabulary(v1, deps);
     registerEvents(v1, deps, guard);
     registerLive(v1, deps, guard);
     registerWebhooks(v1, deps);

@@ -12,6 +12,7 @@ export async function openapiDocument(): Promise<object> {
   const db = new Database(createPool('postgresql://127.0.0.1/none', log));
   const app = await buildApp({
     db,
+    commands: { send: () => Promise.resolve() },
     log,
     registry,
     hub: new LiveHub(db, log, registry, Date.now),

@@ -1,6 +1,6 @@
 import { join, resolve } from 'node:path';
 import { EarshotError, type ProcessMetrics } from '@earshot/contracts';
-import { type Config, createPool, type Log, type Registry } from '@earshot/platform';
+import { CommandClient, type Config, createPool, type Log, type Registry } from '@earshot/platform';
 import { buildApp } from './app.ts';
 import { newApiKey, newSecret, secretFile } from './auth/api-key.ts';
 import { SigninTokens } from './auth/signin-tokens.ts';
@@ -10,6 +10,8 @@ import { Database, withStatementTimeout } from './queries/database.ts';
 
 const STATEMENT_TIMEOUT_MS = 15_000;
 const POOL_SIZE = 8;
+/** A request waits no longer for transcripts. */
+const COMMAND_LIMIT_MS = 10_000;
 
 export interface ServerOptions {
   readonly config: Pick<
@@ -29,6 +31,8 @@ export interface ServerOptions {
   readonly metrics: () => Promise<readonly ProcessMetrics[]>;
   /** Path of the live bus's socket. */
   readonly busPath: string;
+  /** Path of transcripts' commands socket. */
+  readonly commandsPath: string;
   /** The built page. */
   readonly pageDir: string;
   /** A one-time token that host has put into the link it prints. */
@@ -63,9 +67,11 @@ export async function startServer(options: ServerOptions): Promise<Server> {
   const db = new Database(pool);
   const hub = new LiveHub(db, log, registry, now);
   const bus = new LiveBus({ message: (message) => hub.bus(message) });
+  const commands = new CommandClient(options.commandsPath, COMMAND_LIMIT_MS);
   let url = '';
   const app = await buildApp({
     db,
+    commands,
     log,
     registry,
     hub,
@@ -87,6 +93,7 @@ export async function startServer(options: ServerOptions): Promise<Server> {
     await hub.stop();
     await app.close();
     await bus.close();
+    commands.close();
     await pool.end();
   };
   try {

@@ -8,6 +8,7 @@ import type {
   RawRequestDefaultExpression,
   RawServerDefault,
 } from 'fastify';
+import type { Commands } from './commands.ts';
 import type { SigninTokens } from './auth/signin-tokens.ts';
 import type { LiveHub } from './live/hub.ts';
 import type { Database } from './queries/database.ts';
@@ -24,6 +25,8 @@ export type App = FastifyInstance<
 /** Everything the application works with. No globals, no environment, no clock of its own. */
 export interface Dependencies {
   readonly db: Database;
+  /** To transcripts. */
+  readonly commands: Commands;
   readonly log: Log;
   readonly registry: Registry;
   readonly hub: LiveHub;

@@ -6,14 +6,16 @@ import { join } from 'node:path';
 import {
   type CallId,
   channelIdOf,
+  type FromCommands,
   newCallId,
   type Role,
   segmentIdOf,
   type SegmentView,
+  type ToCommands,
   type ToLive,
   type WordView,
 } from '@earshot/contracts';
-import { createLog, createRegistry, Dialer, migrate } from '@earshot/platform';
+import { createLog, createRegistry, Dialer, listen, type Listener, migrate } from '@earshot/platform';
 import pg from 'pg';
 import { withPostgres } from '../../host/test/postgres.ts';
 import { findCall } from '../src/queries/calls.ts';
@@ -44,6 +46,7 @@ export interface Harness {
   readonly dataDir: string;
   readonly pool: pg.Pool;
   readonly writer: LogWriter;
+  readonly transcripts: FakeTranscripts;
   /** A request with the API key, unless init says otherwise. */
   request(path: string, init?: RequestInit): Promise<Response>;
   json<T>(path: string, init?: RequestInit): Promise<T>;
@@ -90,6 +93,7 @@ export async function startHarness(options: HarnessOptions = {}): Promise<Harnes
         ...(options.sipPort === undefined ? [] : [{ process: 'sip-endpoint-0', pid: 0, metrics: [] }]),
       ],
       busPath,
+      commandsPath: join(dataDir, 'commands'),
       pageDir: options.pageDir ?? join(dataDir, 'no-page'),
       signinToken: options.signinToken ?? null,
       ...(options.now === undefined ? {} : { now: options.now }),
@@ -100,6 +104,7 @@ export async function startHarness(options: HarnessOptions = {}): Promise<Harnes
   // The database is dropped while the last clients say goodbye.
   pool.on('error', () => undefined);
   const writer = new LogWriter(pool, busPath);
+  const transcripts = await FakeTranscripts.listen(join(dataDir, 'commands'), pool);
   await until('the bus to be connected', () => writer.connected);
   const local = `http://127.0.0.1:${server.port}`;
   const request = (path: string, init: RequestInit = {}): Promise<Response> =>
@@ -115,6 +120,7 @@ export async function startHarness(options: HarnessOptions = {}): Promise<Harnes
     dataDir,
     pool,
     writer,
+    transcripts,
     request,
     json: async <T>(path: string, init?: RequestInit) => (await (await request(path, init)).json()) as T,
     restart: async () => {
@@ -126,11 +132,54 @@ export async function startHarness(options: HarnessOptions = {}): Promise<Harnes
     stop: async () => {
       writer.close();
       await server.close();
+      await transcripts.close();
       await pool.end();
       await database.stop();
       await rm(dataDir, { recursive: true, force: true });
     },
   };
+}
+
+/** transcripts' commands socket: it writes the vocabulary, and remembers the rest. */
+export class FakeTranscripts {
+  readonly commands: ToCommands[] = [];
+  /** Answers instead, when it returns something. */
+  refuse: (message: ToCommands) => { code: string; message: string } | null = () => null;
+  readonly #listener: Listener;
+
+  private constructor(listener: Listener) {
+    this.#listener = listener;
+  }
+
+  static async listen(path: string, pool: pg.Pool): Promise<FakeTranscripts> {
+    let fake: FakeTranscripts | null = null;
+    const listener = await listen<ToCommands, FromCommands>(path, (connection) => ({
+      message: (message) => {
+        fake?.commands.push(message);
+        const refused = fake?.refuse(message) ?? null;
+        if (refused !== null) connection.send({ type: 'refused', id: message.id, ...refused });
+        else void write(pool, message).then(() => connection.send({ type: 'done', id: message.id }));
+      },
+      close: () => undefined,
+    }));
+    return (fake = new FakeTranscripts(listener));
+  }
+
+  close(): Promise<void> {
+    return this.#listener.close();
+  }
+}
+
+async function write(pool: pg.Pool, message: ToCommands): Promise<void> {
+  if (message.type === 'vocabulary.put') {
+    await pool.query(
+      `insert into vocabulary (name, phrases) values ($1, $2)
+       on conflict (name) do update set phrases = excluded.phrases, updated_at = now()`,
+      [message.name, JSON.stringify(message.phrases)],
+    );
+  } else if (message.type === 'vocabulary.delete') {
+    await pool.query('delete from vocabulary where name = $1', [message.name]);
+  }
 }
 
 export interface SeedCall {

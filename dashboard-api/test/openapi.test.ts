@@ -23,6 +23,7 @@ interface Document {
 let h: Harness;
 let document: Document;
 let ended: CallId;
+let live: CallId;
 let webhookId: string;
 const sound = randomBytes(5000);
 
@@ -36,6 +37,12 @@ beforeAll(async () => {
   await h.writer.endCall(ended, {
     recording: { file: 'one.wav', bytes: sound.length, sha256: 'ab', durationMs: 4000 },
   });
+  live = await h.writer.startCall();
+  await h.pool.query(
+    `insert into retranscriptions (id, call_id, model, vocabulary, state, error)
+     values ('rt_test', $1, 'big', '["default"]', 'failed', '{"code": "MODEL_NOT_FOUND", "detail": "none"}')`,
+    [ended],
+  );
   const created = await h.json<{ id: string }>('/v1/webhooks', json({ url: 'https://example.com/hook' }));
   webhookId = created.id;
   await h.pool.query(
@@ -117,6 +124,8 @@ test('every reference in the document leads somewhere', () => {
 });
 
 describe('each route answers as the document says', () => {
+  const CALL = '/v1/calls/{id}';
+  const LIST = '/v1/vocabulary/{name}';
   const call = (suffix = ''): string => `/v1/calls/${ended}${suffix}`;
   const nowhere = '01890000-0000-7000-8000-000000000000';
   const cases: [
@@ -207,6 +216,38 @@ describe('each route answers as the document says', () => {
       () => `/v1/webhooks/${webhookId}/replay`,
       400,
       json({}),
+    ],
+    ['a list put', 'PUT', LIST, () => '/v1/vocabulary/a', 200, json({ phrases: [{ text: 'A b' }] }, 'PUT')],
+    ['a list refused', 'PUT', LIST, () => '/v1/vocabulary/a', 400, json({ phrases: [{ text: '1' }] }, 'PUT')],
+    ['lists', 'GET', '/v1/vocabulary', () => '/v1/vocabulary', 200],
+    ['a list', 'GET', LIST, () => '/v1/vocabulary/a', 200],
+    ['a list deleted', 'DELETE', LIST, () => '/v1/vocabulary/a', 204, { method: 'DELETE' }],
+    ['no list to delete', 'DELETE', LIST, () => '/v1/vocabulary/a', 404, { method: 'DELETE' }],
+    [
+      'no finals of an ended call',
+      'POST',
+      `${CALL}/finalize`,
+      () => call('/finalize'),
+      409,
+      { method: 'POST' },
+    ],
+    ['finals', 'POST', `${CALL}/finalize`, () => `/v1/calls/${live}/finalize`, 202, { method: 'POST' }],
+    ['a retranscription', 'POST', `${CALL}/retranscribe`, () => call('/retranscribe'), 202, json({})],
+    [
+      'none of a live call',
+      'POST',
+      `${CALL}/retranscribe`,
+      () => `/v1/calls/${live}/retranscribe`,
+      409,
+      json({}),
+    ],
+    ['retranscriptions', 'GET', `${CALL}/retranscriptions`, () => call('/retranscriptions'), 200],
+    [
+      'how far one is',
+      'GET',
+      `${CALL}/retranscriptions/{retranscription}`,
+      () => call('/retranscriptions/rt_test'),
+      200,
     ],
     ['capacity', 'GET', '/v1/capacity', () => '/v1/capacity', 200],
     ['a link', 'POST', '/v1/signin-links', () => '/v1/signin-links', 201, { method: 'POST' }],

@@ -97,6 +97,30 @@ describe('recovery', () => {
     expect(await room.host.metric('earshot_asr_reopens_total', { reason: 'engine_link' })).toBe(1);
   });
 
+  it('tells each engine what the call asks of the recogniser, also after the worker was replaced', async () => {
+    const recognition = { vocabulary: ['sales', 'billing'], maxDelayMs: 1500 };
+    const call = newCall(1, { recognition });
+    const plain = newCall(1);
+    const [sender] = await room.open(call);
+    await room.open(plain);
+    for (let n = 0; n < 50; n++) await sender!.next();
+    const first = await room.ready(call.channels[0]!);
+    expect(first.config).toEqual({ ...recognition, priority: 'live' });
+    expect((await room.ready(plain.channels[0]!)).config).toEqual({ priority: 'live' });
+    await room.host.kill();
+    // The leg file alone has it: the gateway says nothing here.
+    await room.replaceWorker();
+    await until(() => room.engine.latest(call.channels[0]!)!.attempt > first.attempt, 'opened again');
+    expect(room.engine.latest(call.channels[0]!)!.config).toEqual({ ...recognition, priority: 'live' });
+    // Other settings of the gateway's count from the next opening on.
+    const leg = { ...call.leg, recognition: { maxDelayMs: 700 } };
+    await room.gateway.ask({ type: 'leg.sync', legs: [leg, plain.leg] });
+    const second = room.engine.latest(call.channels[0]!)!;
+    room.engine.giveBack(second);
+    await until(() => room.engine.latest(call.channels[0]!)!.attempt > second.attempt, 'and again');
+    expect(room.engine.latest(call.channels[0]!)!.config).toEqual({ maxDelayMs: 700, priority: 'live' });
+  });
+
   it('opens a channel again when its engine cannot keep it', async () => {
     const call = newCall(1);
     const [sender] = await room.open(call);
@@ -109,6 +133,29 @@ describe('recovery', () => {
     await until(() => again.at > first.at + 1600, 'life goes on');
     expect(room.engine.faults).toEqual([]);
     expect(await room.host.metric('earshot_asr_reopens_total', { reason: 'engine_lost' })).toBe(1);
+  });
+
+  it('goes over to the engine that stands beside its own while that is replaced', async () => {
+    const call = newCall(2);
+    const pair = await room.open(call);
+    for (const sender of pair) sender.start();
+    const firsts = await Promise.all(call.channels.map((channel) => room.ready(channel)));
+    for (const first of firsts) await until(() => audioTicks(first) > 1600, 'something heard');
+    // Host starts it in the place that is one beyond those configured.
+    const next = await FakeEngine.start(room.host.runDir, room.host.engines);
+    next.transcripts = room.transcripts;
+    await until(() => next.connected, 'the worker found it');
+    for (const first of firsts) room.engine.giveBack(first, 'ENGINE_DRAINING');
+    for (const [i, channel] of call.channels.entries()) {
+      await until(() => next.latest(channel) !== undefined, 'opened on the other engine');
+      const again = next.latest(channel)!;
+      expect(again.attempt).toBeGreaterThan(firsts[i]!.attempt);
+      expect(again.outputFromTick).toBeLessThanOrEqual(firsts[i]!.at);
+      await until(() => again.at > firsts[i]!.at + 1600, 'life goes on');
+      expect(room.engine.latest(channel)).toBe(firsts[i]);
+    }
+    expect([...room.engine.faults, ...next.faults]).toEqual([]);
+    await next.die();
   });
 
   it('asks a replaced transcripts where to go on, for every channel that is not finished', async () => {

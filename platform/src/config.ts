@@ -45,7 +45,11 @@ export const settings = {
   DRACHTIO_HOST: textSetting(null, 'Host of a drachtio-server. Unset: the embedded SIP endpoint.'),
   DRACHTIO_PORT: integerSetting(9022, 1, 65535, 'Port of drachtio-server for applications.'),
   DRACHTIO_SECRET: textSetting('cymru', 'Shared secret of drachtio-server.'),
-  ASR_MODEL: textSetting(null, 'Folder of the recognition model. Unset: the shipped one.'),
+  ASR_MODEL: textSetting(
+    null,
+    'Folder of the recognition model, or the URL of a speech server (docs/engines-by-network.md). Unset: the shipped model.',
+  ),
+  ASR_KEY: textSetting(null, 'Key for the speech server that ASR_MODEL names. It is never logged.'),
   MEDIA_WORKERS: integerSetting(null, 1, 64, 'Media workers. Default: one for each two cores.'),
   ASR_ENGINES: integerSetting(null, 1, 64, 'Recognition engines. Default: one for each two cores.'),
   MAX_CALLS: integerSetting(null, 1, 100000, 'Calls at once; more get 503. Default: no limit but RTP ports.'),
@@ -76,6 +80,7 @@ export interface Config {
   readonly redisUrl: string | null;
   readonly drachtio: { readonly host: string | null; readonly port: number; readonly secret: string };
   readonly asrModel: string | null;
+  readonly asrKey: string | null;
   readonly mediaWorkers: number;
   readonly asrEngines: number;
   readonly maxCalls: number | null;
@@ -126,6 +131,7 @@ export function readConfig(env: NodeJS.ProcessEnv): Config {
       secret: read('DRACHTIO_SECRET', s.DRACHTIO_SECRET) ?? 'cymru',
     },
     asrModel: read('ASR_MODEL', s.ASR_MODEL),
+    asrKey: read('ASR_KEY', s.ASR_KEY),
     mediaWorkers: read('MEDIA_WORKERS', s.MEDIA_WORKERS) ?? perCore,
     asrEngines: read('ASR_ENGINES', s.ASR_ENGINES) ?? perCore,
     maxCalls: read('MAX_CALLS', s.MAX_CALLS),

@@ -1,4 +1,5 @@
 export * from './child.ts';
+export * from './command-client.ts';
 export * from './config.ts';
 export * from './database.ts';
 export * from './event-row.ts';
@@ -6,3 +7,4 @@ export * from './ipc/index.ts';
 export * from './log.ts';
 export * from './metrics.ts';
 export { addressCheck } from './settings.ts';
+export * from './whole-file.ts';

@@ -5,6 +5,7 @@ export interface PostCallMetrics {
   readonly deliveries: Counter<'outcome'>;
   readonly deliverySeconds: Histogram;
   readonly recordings: Counter<'outcome'>;
+  readonly retranscriptions: Counter<'outcome'>;
   readonly outboxRows: Gauge;
 }
 
@@ -32,6 +33,12 @@ export function createMetrics(registry: Registry): PostCallMetrics {
     recordings: new Counter({
       name: 'earshot_recordings_total',
       help: 'Recordings: made, empty (no audio came), off or failed.',
+      labelNames: ['outcome'],
+      registers,
+    }),
+    retranscriptions: new Counter({
+      name: 'earshot_retranscriptions_total',
+      help: 'Runs of retranscriptions: done, retry (tried again) or failed.',
       labelNames: ['outcome'],
       registers,
     }),

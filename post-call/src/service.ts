@@ -1,16 +1,16 @@
 import { join } from 'node:path';
 import { QUEUES, sockets } from '@earshot/contracts';
-import type { Config, Log, Pool, Registry } from '@earshot/platform';
+import { CommandClient, type Config, type Log, type Pool, type Registry } from '@earshot/platform';
 import { createMetrics } from './metrics.ts';
 import { OutboxRelay } from './outbox/relay.ts';
-import { CommandClient } from './processors/commands.ts';
 import { recordCall } from './processors/recording.ts';
+import { retranscribe } from './processors/retranscription.ts';
 import {
   DELIVERIES,
   type DeliveryJob,
   type FanOutJob,
-  type JobSpec,
   type RecordingJob,
+  type RetranscriptionJob,
 } from './queues/jobs.ts';
 import { Jobs, type WorkerOptions } from './queues/queues.ts';
 import { deliver, RetryLater } from './webhooks/deliver.ts';
@@ -25,6 +25,8 @@ const DELIVERIES_AT_ONCE = 80;
 const FAN_OUTS_AT_ONCE = 4;
 /** Disk and CPU of one core; a live call comes first. */
 const RECORDINGS_AT_ONCE = 1;
+/** A core of its own each, at low priority. */
+const RETRANSCRIPTIONS_AT_ONCE = 1;
 /** The schedule of a delivery is its own; this only bounds tries that fail for reasons of ours (no database). */
 const MAX_TRIES = 1000;
 const FIRST_RETRY_MS = 1000;
@@ -32,7 +34,7 @@ const LAST_RETRY_MS = 60_000;
 const DRAIN_LIMIT_MS = 8000;
 
 export interface PostCallOptions {
-  readonly config: Pick<Config, 'redisUrl' | 'dataDir' | 'record' | 'httpBind'>;
+  readonly config: Pick<Config, 'redisUrl' | 'dataDir' | 'record' | 'httpBind' | 'asrModel'>;
   readonly databaseUrl: string;
   readonly pool: Pool;
   readonly log: Log;
@@ -55,7 +57,7 @@ const isLoopback = (address: string): boolean =>
 const retryPause = (attemptsMade: number): number =>
   Math.min(FIRST_RETRY_MS * 2 ** Math.min(attemptsMade - 1, 16), LAST_RETRY_MS);
 
-/** Puts the rooms together: outbox → jobs → recordings and webhooks. */
+/** Puts the rooms together: outbox → jobs → recordings, retranscriptions and webhooks. */
 export async function startPostCall(options: PostCallOptions): Promise<PostCall> {
   const { config, databaseUrl, pool, log, registry, runDir } = options;
   const metrics = createMetrics(registry);
@@ -66,6 +68,8 @@ export async function startPostCall(options: PostCallOptions): Promise<PostCall>
   const recordings = jobs.sender<RecordingJob>(QUEUES.recording, retried);
   const fanOuts = jobs.sender<FanOutJob>(QUEUES.webhooks, retried);
   const deliveries = jobs.sender<DeliveryJob>(DELIVERIES, retried);
+  const retranscriptions = jobs.sender<RetranscriptionJob>(QUEUES.retranscription, retried);
+  const stopping = new AbortController();
 
   const stalled = options.stalled ?? {};
   jobs.work<RecordingJob>(
@@ -73,6 +77,20 @@ export async function startPostCall(options: PostCallOptions): Promise<PostCall>
     { concurrency: RECORDINGS_AT_ONCE, backoffMs: retryPause, ...stalled },
     (job) =>
       recordCall({ pool, log, metrics, dataDir: config.dataDir, record: config.record, commands }, job.data),
+  );
+  const retranscribing = {
+    pool,
+    log,
+    metrics,
+    commands,
+    dataDir: config.dataDir,
+    asrModel: config.asrModel,
+    stopping: stopping.signal,
+  };
+  jobs.work<RetranscriptionJob>(
+    QUEUES.retranscription,
+    { concurrency: RETRANSCRIPTIONS_AT_ONCE, backoffMs: retryPause, ...stalled },
+    (job) => retranscribe(retranscribing, job.data, job.attemptsMade),
   );
   jobs.work<FanOutJob>(
     QUEUES.webhooks,
@@ -106,18 +124,17 @@ export async function startPostCall(options: PostCallOptions): Promise<PostCall>
     metrics,
     ...(options.pollMs === undefined ? {} : { pollMs: options.pollMs }),
     enqueue: async (specs) => {
-      await recordings.add(specs.flatMap((spec) => (isRecording(spec) ? [spec] : [])));
-      await fanOuts.add(specs.flatMap((spec) => (isRecording(spec) ? [] : [spec])));
+      await recordings.add(specs.filter((spec) => spec.queue === QUEUES.recording));
+      await fanOuts.add(specs.filter((spec) => spec.queue === QUEUES.webhooks));
+      await retranscriptions.add(specs.filter((spec) => spec.queue === QUEUES.retranscription));
     },
   });
   return {
     async drain() {
       await relay.close();
+      stopping.abort();
       await jobs.close(DRAIN_LIMIT_MS);
       commands.close();
     },
   };
 }
-
-const isRecording = (spec: JobSpec): spec is Extract<JobSpec, { queue: 'recording' }> =>
-  spec.queue === QUEUES.recording;

@@ -26,22 +26,9 @@ import {
 } from '@earshot/platform';
 import { type PostCallOptions, startPostCall } from '../src/service.ts';
 
-export const log = createLog('test', process.env['TEST_LOG'] ?? 'silent');
+export { until } from '../../platform/test/until.ts';
 
-/** Waits for a condition. @throws when it does not come true in time */
-export async function until<T>(
-  what: string,
-  probe: () => T | null | undefined | false | Promise<T | null | undefined | false>,
-  limitMs = 30_000,
-): Promise<T> {
-  const endMs = Date.now() + limitMs;
-  for (;;) {
-    const value = await probe();
-    if (value !== null && value !== undefined && value !== false) return value;
-    if (Date.now() > endMs) throw new Error(`not in ${limitMs} ms: ${what}`);
-    await new Promise((resolve) => setTimeout(resolve, 10));
-  }
-}
+export const log = createLog('test', process.env['TEST_LOG'] ?? 'silent');
 
 export const testCallId = (): CallId => newCallId(Date.now(), randomBytes(10));
 
@@ -95,6 +82,8 @@ export class Endpoint {
 export class CallLog {
   readonly commands: ToCommands[] = [];
   readonly pool: Pool;
+  /** What is answered to commands that are not of recordings. */
+  answer: (message: ToCommands) => FromCommands = ({ id }) => ({ type: 'done', id });
   #listener: Listener | null = null;
   #seq = 0;
 
@@ -106,6 +95,10 @@ export class CallLog {
     this.#listener = await listen<ToCommands, FromCommands>(join(runDir, sockets.commands), (connection) => ({
       message: (message) => {
         this.commands.push(message);
+        if (message.type !== 'recording.ready') {
+          connection.send(this.answer(message));
+          return;
+        }
         const { file, bytes, sha256, durationMs } = message;
         const recording = JSON.stringify({ file, bytes, sha256, durationMs });
         this.pool
@@ -193,7 +186,14 @@ export async function startService(
   const pool = createPool(url, log, 6);
   const registry = createRegistry('test');
   const postCall = await startPostCall({
-    config: { redisUrl: null, dataDir: folder, record: true, httpBind: '127.0.0.1', ...options.config },
+    config: {
+      redisUrl: null,
+      dataDir: folder,
+      record: true,
+      httpBind: '127.0.0.1',
+      asrModel: null,
+      ...options.config,
+    },
     databaseUrl: url,
     pool,
     log,

@@ -68,7 +68,7 @@ test('with RECORD off nothing is kept', async () => {
   await callLog.addCall(callId);
   await writeSpool(spool, 0, 'PCMU', [{ startTick: 0, codes: new Uint8Array(800) }]);
   await callLog.listenCommands(folder);
-  const config = { redisUrl: null, dataDir: folder, record: false, httpBind: '127.0.0.1' };
+  const config = { redisUrl: null, dataDir: folder, record: false, httpBind: '127.0.0.1', asrModel: null };
   const service = await startService(database.url, folder, { config });
   await callLog.addOutbox({ kind: 'recording', callId });
   await until('the spool is gone', async () => !(await exists(spool)));

@@ -3,7 +3,7 @@ import { appendFile, mkdir, readdir, readFile, stat, writeFile } from 'node:fs/p
 import { join } from 'node:path';
 import fc from 'fast-check';
 import { afterEach, beforeEach, expect, test } from 'vitest';
-import { BLOCK_TICKS, spoolFileName, TICKS_PER_FILE } from '@earshot/contracts';
+import { BLOCK_TICKS, parseSpeechMarks, spoolFileName, TICKS_PER_FILE } from '@earshot/contracts';
 import { assembleRecording } from '../src/processors/assemble.ts';
 import { blocksOf, spoolFilesOf } from '../src/processors/spool-reader.ts';
 import { wavHeader } from '../src/processors/wav.ts';
@@ -70,7 +70,11 @@ test('two channels with gaps, over a file boundary, equal the source sample for 
     sha256: createHash('sha256').update(bytes).digest('hex'),
     durationMs: ticks / 8,
   });
-  expect(await readdir(join(folder, 'recordings'))).toEqual(['call.wav']);
+  expect((await readdir(join(folder, 'recordings'))).sort()).toEqual(['call.speech.json', 'call.wav']);
+  const marks = parseSpeechMarks(await readFile(join(folder, 'recordings', 'call.speech.json'), 'utf8'));
+  expect(marks?.channels.map((blocks) => blocks.map(([startTick, length]) => [startTick, length]))).toEqual(
+    [agent, customer].map((parts) => parts.map(({ startTick, codes }) => [startTick, codes.length])),
+  );
 });
 
 test('any number of channels with any gaps equals its source', async () => {

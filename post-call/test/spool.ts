@@ -6,6 +6,8 @@ export interface Stretch {
   readonly startTick: number;
   /** G.711 codes, one a tick. */
   readonly codes: Uint8Array;
+  /** Bits of raw speech; none when left out. */
+  readonly vad?: number;
 }
 
 /** A block as a media worker writes it. */
@@ -22,7 +24,7 @@ export const blockOf = (channelIndex: number, encoding: CodecName, stretch: Stre
     packetsReceived: 1,
     packetsLost: 0,
     packetsLate: 0,
-    vad: 0,
+    vad: stretch.vad ?? 0,
     payload: stretch.codes,
   });
 

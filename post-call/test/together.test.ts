@@ -1,10 +1,17 @@
-import { spawn } from 'node:child_process';
+import { spawn, type ChildProcess } from 'node:child_process';
 import { readFile, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { createHash } from 'node:crypto';
 import { Webhook } from 'standardwebhooks';
 import { afterAll, expect, test } from 'vitest';
-import { channelIdOf, type EventView } from '@earshot/contracts';
+import {
+  BLOCK_TICKS,
+  channelIdOf,
+  type EventView,
+  linearToUlaw,
+  type RevisionView,
+} from '@earshot/contracts';
+import { canSpeak, speak } from '../../asr/test/support/speech.ts';
 import { stopServers, withPostgres } from '../../host/test/postgres.ts';
 import {
   makeCall,
@@ -18,6 +25,75 @@ import { readWav, samplesOf, writeSpool } from './spool.ts';
 
 afterAll(stopServers);
 
+const spawnPostCall = (url: string, folder: string): ChildProcess =>
+  spawn(process.execPath, [join(import.meta.dirname, '../main.ts')], {
+    env: { ...process.env, DATABASE_URL: url, DATA_DIR: folder, EARSHOT_RUN_DIR: folder, LOG_LEVEL: 'warn' },
+    stdio: process.env['TEST_LOG'] === undefined ? 'ignore' : 'inherit',
+  });
+
+test.skipIf(!canSpeak)(
+  'a recording that is recognised again revises the transcript, and the webhook has the differences (needs flite)',
+  async () => {
+    const database = await withPostgres();
+    const callLog = new CallLog(await migrated(database.url));
+    const around = await Surroundings.make();
+    const endpoint = await Endpoint.start();
+    const { secret } = await callLog.addWebhook(endpoint.url, ['transcript.revised']);
+    const transcripts = spawnTranscripts(database.url, around.runDir);
+    const postCall = spawnPostCall(database.url, around.runDir);
+    try {
+      await around.connected();
+      const call = makeCall(1);
+      const channel = channelIdOf(call.callId, 0);
+      const codes = Uint8Array.from(speak('slt', 'thank you for calling how can i help you'), linearToUlaw);
+      const blocks = Array.from({ length: Math.ceil(codes.length / BLOCK_TICKS) }, (_, i) => ({
+        startTick: i * BLOCK_TICKS,
+        codes: codes.subarray(i * BLOCK_TICKS, (i + 1) * BLOCK_TICKS),
+        vad: 2 ** 25 - 1,
+      }));
+      await writeSpool(join(around.runDir, 'spool', call.callId), 0, 'PCMU', blocks);
+      await around.acked(around.start(call));
+      const { attempt } = await around.open(channel, 1);
+      around.final(channel, attempt, 0, wordsFrom(0, 'tank', 'you'), codes.length);
+      await around.acked(around.end(call.callId, [totalsOf(channel, codes.length)]));
+      await until('the recording', async () => {
+        const { rows } = await callLog.pool.query('select 1 from calls where recording is not null');
+        return rows.length > 0;
+      });
+      await callLog.pool.query(
+        `insert into retranscriptions (id, call_id, model, vocabulary) values ('rt_1', $1, null, '["default"]')`,
+        [call.callId],
+      );
+      await callLog.addOutbox({ kind: 'retranscription', callId: call.callId, retranscription: 'rt_1' });
+      const { headers, body } = await until('the webhook', () => endpoint.received[0], 60_000);
+      const event = new Webhook(secret).verify(body, headers as Record<string, string>) as EventView;
+      expect(event.type).toBe('transcript.revised');
+      const data = event.data as unknown as RevisionView;
+      expect(data).toMatchObject({
+        callId: call.callId,
+        retranscription: 'rt_1',
+        externalIds: call.externalIds,
+      });
+      expect(data.revision).toBe(data.previousRevision + 1);
+      expect(data.differences.map(({ after }) => after).join(' ')).toContain('calling');
+      const { rows } = await callLog.pool.query<{ spoken: string }>('select spoken from segments');
+      expect(rows.map(({ spoken }) => spoken).join(' ')).toMatch(/thank you for calling/);
+      await until('the job is done', async () => {
+        const done = await callLog.pool.query(`select 1 from retranscriptions where state = 'done'`);
+        return done.rows.length > 0;
+      });
+    } finally {
+      transcripts.kill('SIGKILL');
+      postCall.kill('SIGKILL');
+      endpoint.stop();
+      await around.close();
+      await callLog.close();
+      await database.stop();
+    }
+  },
+  120_000,
+);
+
 test('from the words of a live call to its webhooks and its recording, with both real processes', async () => {
   const database = await withPostgres();
   const callLog = new CallLog(await migrated(database.url));
@@ -26,16 +102,7 @@ test('from the words of a live call to its webhooks and its recording, with both
   const types = ['call.started', 'segment.final', 'call.ended', 'transcript.completed', 'call.updated'];
   const { secret } = await callLog.addWebhook(endpoint.url, types);
   const transcripts = spawnTranscripts(database.url, around.runDir);
-  const postCall = spawn(process.execPath, [join(import.meta.dirname, '../main.ts')], {
-    env: {
-      ...process.env,
-      DATABASE_URL: database.url,
-      DATA_DIR: around.runDir,
-      EARSHOT_RUN_DIR: around.runDir,
-      LOG_LEVEL: 'warn',
-    },
-    stdio: 'ignore',
-  });
+  const postCall = spawnPostCall(database.url, around.runDir);
   try {
     await around.connected();
     const call = makeCall(2);

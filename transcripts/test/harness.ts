@@ -9,6 +9,7 @@ import {
   type ChannelId,
   type ChannelTotals,
   channelIdOf,
+  type Command,
   type FromCalls,
   type FromCommands,
   type FromCommit,
@@ -26,24 +27,12 @@ import {
 } from '@earshot/contracts';
 import { createLog, createPool, createRegistry, Dialer, listen, migrate } from '@earshot/platform';
 import type { Listener, Pool, Registry } from '@earshot/platform';
+import { until } from '../../platform/test/until.ts';
 import { type ServiceOptions, TranscriptsService } from '../src/server/service.ts';
 
-export const log = createLog('test', process.env['TEST_LOG'] ?? 'silent');
+export { until };
 
-/** Waits for a condition. @throws when it does not come true in time */
-export async function until<T>(
-  what: string,
-  probe: () => T | null | undefined | false | Promise<T | null | undefined | false>,
-  limitMs = 30_000,
-): Promise<T> {
-  const endMs = performance.now() + limitMs;
-  for (;;) {
-    const value = await probe();
-    if (value !== null && value !== undefined && value !== false) return value;
-    if (performance.now() > endMs) throw new Error(`not in ${limitMs} ms: ${what}`);
-    await new Promise((resolve) => setTimeout(resolve, 10));
-  }
-}
+export const log = createLog('test', process.env['TEST_LOG'] ?? 'silent');
 
 /** Everything around the process: an engine, a media worker, a gateway, a dashboard-api, a post-call. */
 export class Surroundings {
@@ -51,6 +40,8 @@ export class Surroundings {
   readonly fromCommit: FromCommit[] = [];
   readonly acks: number[] = [];
   readonly answers: FromCommands[] = [];
+  /** What the engine was told. */
+  readonly told: ToEngine[] = [];
   readonly live: ToLive[] = [];
   readonly engine: Dialer<ToEngine, FromEngine>;
   readonly worker: Dialer<FromCommit, ToCommit>;
@@ -71,7 +62,7 @@ export class Surroundings {
     const path = (name: string): string => join(runDir, name);
     this.engine = new Dialer(path(sockets.words), {
       open: () => this.onEngineOpen(),
-      message: nothing,
+      message: (message) => void this.told.push(message),
       lost: () => this.onEngineLost(),
     });
     this.worker = new Dialer(path(sockets.commit), {
@@ -164,6 +155,13 @@ export class Surroundings {
 
   settle(channel: ChannelId, attempt: number, settledTick: number): void {
     this.engine.send({ type: 'progress', channel, attempt, decidedTick: settledTick, settledTick });
+  }
+
+  /** Sends a command as post-call or dashboard-api does. @returns the answer */
+  async command(command: Command): Promise<FromCommands> {
+    const id = this.#nextId++;
+    this.postCall.send({ ...command, id });
+    return until(`answer to ${command.type}`, () => this.answers.find((answer) => answer.id === id));
   }
 
   committedTick(channel: ChannelId): number {

@@ -1,8 +1,7 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
-import { type CallId, channelIdOf, type SegmentId } from '@earshot/contracts';
+import { type CallId, channelIdOf, type SegmentId, type SegmentView } from '@earshot/contracts';
 import type { CallRecord } from '../src/assemble/call-view.ts';
-import { sentenceCase } from '../src/assemble/segment.ts';
 import type { LogItem } from '../src/log/items.ts';
 import { planBatch } from '../src/log/plan.ts';
 import { jsonParameter } from '../src/log/rows.ts';
@@ -12,17 +11,27 @@ import { makeCall, totalsOf, wordsFrom } from './harness.ts';
 class Log {
   readonly calls = new Map<CallId, CallRecord>();
   readonly segments = new Set<SegmentId>();
-  readonly events: { callId: CallId; callSeq: number; type: string }[] = [];
+  readonly events: { callId: CallId; callSeq: number; type: string; data: Record<string, unknown> }[] = [];
   readonly recordings: CallId[] = [];
+  readonly retranscriptions = new Set<string>();
+  #transcript: readonly SegmentView[] = [];
 
   write(items: readonly LogItem[]): ReturnType<typeof planBatch> {
     const plan = planBatch(items, {
       calls: this.calls,
       segments: this.segments,
       webhooksWantSegments: false,
+      // The story has one call.
+      transcripts: new Map([[callId, this.#transcript]]),
+      retranscriptions: this.retranscriptions,
     });
     for (const call of plan.calls) this.calls.set(call.id as CallId, call);
     for (const segment of plan.segments) this.segments.add(segment.view.id as SegmentId);
+    this.#transcript = [...this.#transcript, ...plan.segments.map((segment) => segment.view)];
+    for (const { facts, segments } of plan.revisions) {
+      this.retranscriptions.add(facts.retranscription);
+      this.#transcript = segments.map((segment) => segment.view);
+    }
     this.events.push(...plan.events);
     this.recordings.push(...plan.recordings.map((row) => row.callId));
     return plan;
@@ -32,6 +41,14 @@ class Log {
 const call = makeCall(1);
 const { callId } = call;
 const channel = channelIdOf(callId, 0);
+const revised = (retranscription: string, ...texts: string[]): LogItem => ({
+  kind: 'revised',
+  callId,
+  retranscription,
+  model: 'm',
+  vocabulary: [],
+  segments: [{ channel, fromTick: 0, toTick: 48_000, words: wordsFrom(0, ...texts) }],
+});
 const story: LogItem[] = [
   { kind: 'started', callId, call },
   ...Array.from({ length: 6 }, (_, i): LogItem => ({
@@ -53,6 +70,8 @@ const story: LogItem[] = [
   },
   { kind: 'complete', callId, proof: [{ index: 0, endTick: 48_000, settledTick: 48_000 }] },
   { kind: 'recording', callId, recording: { file: 'f', bytes: 1, sha256: 's', durationMs: 2 } },
+  revised('rt_1', 'a0', 'b0', 'x'),
+  revised('rt_2', 'a0', 'b0', 'y'),
 ];
 
 test('however the story is cut into batches and batches are repeated, each event is logged once and in order', () => {
@@ -74,12 +93,21 @@ test('however the story is cut into batches and batches are repeated, each event
         'call.ended',
         'transcript.completed',
         'call.updated',
+        'transcript.revised',
+        'transcript.revised',
+      ]);
+      // Ten words of twelve are gone or another, then one.
+      expect(
+        log.events.slice(-2).map(({ data }) => [data['wordsChanged'], data['previousRevision']]),
+      ).toEqual([
+        [10, 7],
+        [1, 8],
       ]);
       expect(log.events.map((event) => event.callSeq)).toEqual(log.events.map((_, i) => i + 1));
       expect(log.calls.get(callId)).toMatchObject({
-        segmentCount: 6,
-        wordCount: 12,
-        revision: 7,
+        segmentCount: 1,
+        wordCount: 3,
+        revision: 9,
         complete: true,
       });
       expect(log.recordings).toEqual([callId]);
@@ -110,18 +138,6 @@ test('an event carries the counts of its own moment, not those of the batch', ()
   const ended = plan.events.find((event) => event.type === 'call.ended')!;
   expect(started.data).toMatchObject({ segmentCount: 0, state: 'live' });
   expect(ended.data).toMatchObject({ segmentCount: 6, state: 'ended', durationMs: 6000 });
-});
-
-test('the first letter is made upper case, whatever the rest is', () => {
-  expect(sentenceCase('good morning')).toBe('Good morning');
-  expect(sentenceCase('élan')).toBe('Élan');
-  expect(sentenceCase('')).toBe('');
-  fc.assert(
-    fc.property(fc.string({ unit: 'grapheme' }), (text) => {
-      const [first = ''] = text;
-      expect(sentenceCase(text).endsWith(text.slice(first.length))).toBe(true);
-    }),
-  );
 });
 
 test('a parameter for jsonb never has NUL or half a surrogate pair, in values or keys, and else says the same', () => {

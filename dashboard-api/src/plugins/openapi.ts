@@ -19,6 +19,7 @@ export async function registerOpenapi(app: App): Promise<void> {
       security: [{ apiKey: [] }, { session: [] }],
       tags: [
         { name: 'calls', description: 'Calls, their transcripts and recordings.' },
+        { name: 'vocabulary', description: 'Phrases that recognition prefers.' },
         { name: 'events', description: 'What happened, in order, and what happens now.' },
         { name: 'webhooks', description: 'Events by POST to your address (Standard Webhooks 1.0.0).' },
         { name: 'server', description: 'The server itself.' },

@@ -12,6 +12,15 @@ import { securityHeaders } from './security-headers.ts';
 
 type FieldError = NonNullable<ProblemView['errors']>[number];
 
+/** What is wrong with a request beyond its schema, field by field. */
+export class RequestError extends EarshotError {
+  readonly fields: FieldError[];
+  constructor(message: string, fields: FieldError[]) {
+    super('REQUEST_INVALID', message);
+    this.fields = fields;
+  }
+}
+
 /** RFC 9457 problem details from the catalogue. */
 export function problemOf(
   code: ErrorCode,
@@ -76,6 +85,8 @@ export function refuseBrokenUrl(error: FastifyError, request: FastifyRequest, re
 }
 
 function problemFor(error: FastifyError, request: FastifyRequest): ProblemView {
+  if (error instanceof RequestError)
+    return problemOf(error.code, error.message, request.id, { errors: error.fields });
   if (isEarshotError(error)) return problemOf(error.code, error.message, request.id);
   if (error.validation !== undefined) {
     const errors = error.validation.map((fault) => fieldError(error.validationContext ?? 'request', fault));
@@ -104,5 +115,12 @@ function fieldError(context: string, fault: Fault): FieldError {
   return { path, message: fault.message ?? 'is not valid' };
 }
 
-export const notFound = (code: 'CALL_NOT_FOUND' | 'WEBHOOK_NOT_FOUND', id: string): EarshotError =>
+type NotFound =
+  | 'CALL_NOT_FOUND'
+  | 'RETRANSCRIPTION_NOT_FOUND'
+  | 'REVISION_NOT_FOUND'
+  | 'VOCABULARY_NOT_FOUND'
+  | 'WEBHOOK_NOT_FOUND';
+
+export const notFound = (code: NotFound, id: string): EarshotError =>
   new EarshotError(code, `There is nothing with the id ${id}.`);

@@ -36,6 +36,18 @@ export function decodeCursor(cursor: string): PageKey {
   return key;
 }
 
+/** A cursor of a list that is sorted by name alone. */
+export const encodeNameCursor = (name: string): string => Buffer.from(name).toString('base64url');
+
+/** @throws EarshotError REQUEST_INVALID on anything that encodeNameCursor did not make */
+export function decodeNameCursor(cursor: string): string {
+  const name = Buffer.from(cursor, 'base64url').toString('utf8');
+  if (!/^[\w.-]+$/.test(name) || encodeNameCursor(name) !== cursor) {
+    throw new EarshotError('REQUEST_INVALID', 'cursor is not one that a list gave out.');
+  }
+  return name;
+}
+
 /** @param rows up to limit + 1 rows: the one too many says that there is a next page */
 export function pageOf<Row extends { key_at: string; id: string }, Item>(
   rows: readonly Row[],

@@ -18,6 +18,7 @@ interface SegmentRow {
   readonly text: string;
   readonly spoken: string;
   readonly words: WordView[];
+  readonly endpoint: string | null;
 }
 
 /** The finals of a call in call order. One statement, so that the revision is that of these segments. */
@@ -25,7 +26,8 @@ export async function findTranscript(db: Database, callId: string): Promise<Tran
   const row = await db.first<TranscriptRow>(
     `select id, ended_at is not null as ended, revision, complete,
        coalesce((select jsonb_agg(jsonb_build_object('id', s.id, 'idx', s.idx, 'role', s.role,
-           'start_tick', s.start_tick, 'end_tick', s.end_tick, 'text', s.text, 'spoken', s.spoken, 'words', s.words)
+           'start_tick', s.start_tick, 'end_tick', s.end_tick, 'text', s.text, 'spoken', s.spoken, 'words', s.words,
+           'endpoint', s.endpoint)
            order by s.start_tick, s.idx, s.from_tick)
          from segments s where s.call_id = calls.id), '[]'::jsonb) as segments
      from calls where id = $1`,
@@ -41,6 +43,20 @@ export async function findTranscript(db: Database, callId: string): Promise<Tran
   };
 }
 
+/** A transcript that was replaced. Null when there is none of that revision. */
+export async function findReplacedTranscript(
+  db: Database,
+  callId: string,
+  revision: number,
+): Promise<TranscriptView | null> {
+  const row = await db.first<{ segments: SegmentView[] }>(
+    'select segments from revisions where call_id = $1 and revision = $2',
+    [callId, revision],
+  );
+  // Only what is complete is replaced.
+  return row === null ? null : { callId, state: 'ended', revision, complete: true, segments: row.segments };
+}
+
 const viewOf = (row: SegmentRow): SegmentView => ({
   id: row.id,
   channel: row.idx,
@@ -50,4 +66,5 @@ const viewOf = (row: SegmentRow): SegmentView => ({
   text: row.text,
   spoken: row.spoken,
   words: row.words,
+  ...(row.endpoint === null ? {} : { endpoint: row.endpoint }),
 });

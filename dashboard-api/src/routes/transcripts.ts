@@ -2,7 +2,7 @@ import { TranscriptView } from '@earshot/contracts';
 import { Type } from '@sinclair/typebox';
 import { CONTENT_TYPES, formatFor, toSrt, toText, toVtt } from '../formats/captions.ts';
 import { notFound } from '../plugins/problems.ts';
-import { findTranscript } from '../queries/transcripts.ts';
+import { findReplacedTranscript, findTranscript } from '../queries/transcripts.ts';
 import { file, guarded, idParams, ref } from '../schemas/common.ts';
 import type { App, Dependencies } from '../types.ts';
 
@@ -14,12 +14,25 @@ const DOWNLOADS = [
   ['srt', 'SubRip', 'application/x-subrip'],
 ] as const;
 
+const querystring = Type.Object({
+  revision: Type.Optional(
+    Type.Integer({
+      minimum: 0,
+      maximum: 2 ** 31 - 1,
+      description: 'An earlier transcript, that a retranscription replaced. Left out: the newest.',
+    }),
+  ),
+});
+
 /** The finals of a call, as JSON or as a text file, by extension or by the Accept header. */
 export function registerTranscripts(app: App, { db }: Dependencies): void {
-  const find = async (id: string): Promise<TranscriptView> => {
+  const find = async (id: string, revision: number | undefined): Promise<TranscriptView> => {
     const transcript = await findTranscript(db, id);
     if (transcript === null) throw notFound('CALL_NOT_FOUND', id);
-    return transcript;
+    if (revision === undefined || revision === transcript.revision) return transcript;
+    const replaced = await findReplacedTranscript(db, id, revision);
+    if (replaced === null) throw notFound('REVISION_NOT_FOUND', String(revision));
+    return replaced;
   };
 
   app.get(
@@ -31,6 +44,7 @@ export function registerTranscripts(app: App, { db }: Dependencies): void {
         operationId: 'getTranscript',
         description: 'The finals in call order. Text forms by the Accept header, or by .txt, .vtt and .srt.',
         params: idParams('The id of the call.'),
+        querystring,
         response: {
           200: {
             description: 'The transcript.',
@@ -46,7 +60,7 @@ export function registerTranscripts(app: App, { db }: Dependencies): void {
       },
     },
     async (request, reply) => {
-      const transcript = await find(request.params.id);
+      const transcript = await find(request.params.id, request.query.revision);
       const format = formatFor(request.headers.accept);
       void reply.header('vary', 'accept').type(CONTENT_TYPES[format]);
       return format === 'json' ? transcript : asFile[format](transcript.segments);
@@ -62,11 +76,12 @@ export function registerTranscripts(app: App, { db }: Dependencies): void {
           summary: `The transcript of a call as ${name}`,
           operationId: `getTranscript${name}`,
           params: idParams('The id of the call.'),
+          querystring,
           response: { 200: file(`${name}.`, type), ...guarded(400, 404) },
         },
       },
       async (request, reply) => {
-        const transcript = await find(request.params.id);
+        const transcript = await find(request.params.id, request.query.revision);
         void reply.type(CONTENT_TYPES[extension]);
         return asFile[extension](transcript.segments);
       },

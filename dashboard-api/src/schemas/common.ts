@@ -4,7 +4,10 @@ import {
   DeliveryView,
   EventView,
   ProblemView,
+  RetranscriptionView,
   TranscriptView,
+  VocabularySummaryView,
+  VocabularyView,
   WebhookView,
 } from '@earshot/contracts';
 
@@ -15,6 +18,9 @@ export const namedSchemas: readonly TSchema[] = [
   EventView,
   WebhookView,
   DeliveryView,
+  RetranscriptionView,
+  VocabularyView,
+  VocabularySummaryView,
   ProblemView,
 ];
 
@@ -52,6 +58,7 @@ const PROBLEMS: Readonly<Record<number, string>> = {
   401: 'No key and no session.',
   403: 'The request comes from another site.',
   404: 'Not found.',
+  409: 'Not in the state that it takes.',
   426: 'Upgrade to WebSocket is needed.',
   429: 'Too many requests.',
   500: 'Something went wrong on our side.',

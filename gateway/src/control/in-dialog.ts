@@ -180,13 +180,19 @@ export class InDialog {
     const { placement } = this.#tools;
     const { legs: changed, assignment } = renegotiate(record, offer);
     await this.#updateLegs(record, changed);
-    const { zero, rtpTimeoutS, record: keep } = record.legs[0]!;
+    const { zero, rtpTimeoutS, record: keep, recognition } = record.legs[0]!;
+    const settings = {
+      zero,
+      rtpTimeoutS,
+      record: keep,
+      ...(recognition === undefined ? {} : { recognition }),
+    };
     let media = assignment.media;
     let added: NextSession['added'] = [];
     const legs: Leg[] = [...changed];
     const ports: ChannelPorts[] = [...record.ports];
     if (assignment.added.length > 0) {
-      const leg = legForAdded(callId, legs.length, assignment.added, { zero, rtpTimeoutS, record: keep });
+      const leg = legForAdded(callId, legs.length, assignment.added, settings);
       try {
         ports.push(...(await placement.openOn(worker, leg)).ports);
         legs.push(leg);

@@ -2,7 +2,7 @@ import { randomInt } from 'node:crypto';
 import type { CallId, CallInfo, CallZero, ChannelPorts } from '@earshot/contracts';
 import type { Config } from '@earshot/platform';
 import { assignChannels, type Assignment } from '../call/session.ts';
-import { dialectOf } from '../dialects/index.ts';
+import { dialectOf, recognitionOf } from '../dialects/index.ts';
 import type { CallRecord } from '../journal/record.ts';
 import { buildOwnOffer } from '../sdp/answer.ts';
 import { requireAcceptable } from '../sdp/offer.ts';
@@ -46,10 +46,13 @@ export function startCall(
   const { sdp, offer, metadata } = description;
   if (offer !== null) requireAcceptable(offer);
   const { media, added } = offer === null ? delayedOffer : assignChannels([], 0, offer);
+  const { recognition, ignored } = recognitionOf(request);
+  for (const { header, fault } of ignored) tools.log.warn({ callId, header, fault }, 'header ignored');
   const leg = legForAdded(callId, 0, added, {
     zero,
     rtpTimeoutS: config.rtpTimeoutS,
     record: config.record,
+    ...(recognition === null ? {} : { recognition }),
   });
   const dialect = dialectOf(request, metadata !== null).name;
   const channels = describeChannels(callId, dialect, request, metadata, streamsOf(added), []);

@@ -8,6 +8,7 @@ import {
   type ChannelInfo,
   type ChannelPorts,
   type Leg,
+  type RecognitionConfig,
 } from '@earshot/contracts';
 import { assignChannels, legChannel, type Assignment, type MediaMap } from '../call/session.ts';
 import {
@@ -51,6 +52,7 @@ export interface LegSettings {
   readonly zero: CallZero;
   readonly rtpTimeoutS: number;
   readonly record: boolean;
+  readonly recognition?: RecognitionConfig;
 }
 
 /** A leg for the channels that an offer adds; `n` is how many legs the call has so far. */

@@ -15,3 +15,4 @@ export { readBody, type InviteBody } from './body.ts';
 export { externalIds } from './external-ids.ts';
 export type { ChannelIdentity, Dialect, InviteHeaders, StreamFacts } from './invite.ts';
 export { mergeMetadata, parseMetadata, type RecordingMetadata } from './metadata.ts';
+export { recognitionOf } from './recognition.ts';

@@ -1,4 +1,4 @@
-import type { CallZero, ChannelId, CodecName } from '@earshot/contracts';
+import type { CallZero, ChannelId, CodecName, RecognitionConfig } from '@earshot/contracts';
 import type { AudioSource, Tape } from '../spool/tape.ts';
 import { Patience } from './patience.ts';
 
@@ -26,6 +26,8 @@ export type AsrState = 'asking' | 'placing' | 'open' | 'settled';
 export class AsrChannel {
   readonly subject: Subject;
   readonly readWindow: ReadWindow;
+  /** What the call asks of the recogniser; each opening takes it along. */
+  readonly recognition: () => RecognitionConfig;
   readonly patience = new Patience();
   /** Which of the five 20 ms turns of 100 ms serves it. */
   readonly phase: number;
@@ -49,9 +51,16 @@ export class AsrChannel {
   window: AudioSource | null = null;
   loading = false;
 
-  constructor(subject: Subject, readWindow: ReadWindow, attempt: number, phase: number) {
+  constructor(
+    subject: Subject,
+    readWindow: ReadWindow,
+    recognition: () => RecognitionConfig,
+    attempt: number,
+    phase: number,
+  ) {
     this.subject = subject;
     this.readWindow = readWindow;
+    this.recognition = recognition;
     this.attempt = attempt;
     this.phase = phase;
   }

@@ -4,6 +4,7 @@ import {
   type FromAsr,
   linearTableOf,
   monoUsAt,
+  type RecognitionConfig,
   type ToAsr,
 } from '@earshot/contracts';
 import type { Connection, Log } from '@earshot/platform';
@@ -89,9 +90,17 @@ export class AsrLink {
     this.#engines.table(rows);
   }
 
-  /** @param attempt the first to ask for; higher than any that was used */
-  add(subject: Subject, readWindow: ReadWindow, attempt: number): void {
-    const channel = new AsrChannel(subject, readWindow, attempt, this.#added++ % PHASES);
+  /**
+   * @param attempt the first to ask for; higher than any that was used
+   * @param recognition what the call asks of the recogniser, asked for at each opening
+   */
+  add(
+    subject: Subject,
+    readWindow: ReadWindow,
+    attempt: number,
+    recognition: () => RecognitionConfig = () => ({}),
+  ): void {
+    const channel = new AsrChannel(subject, readWindow, recognition, attempt, this.#added++ % PHASES);
     this.#channels.set(subject.id, channel);
     this.#commit.attempt(subject.id, attempt);
   }
@@ -261,7 +270,7 @@ export class AsrLink {
       attempt: channel.attempt,
       fromTick,
       outputFromTick: channel.resumeTick,
-      config: { priority: 'live' },
+      config: { ...channel.recognition(), priority: 'live' },
     });
   }
 
@@ -280,7 +289,8 @@ export class AsrLink {
     }
     this.#log.warn({ channel: message.channel, engine, code: message.code }, 'engine gave a channel back');
     channel.avoid = engine;
-    channel.notBeforeUs = this.#nowUs() + LOST_PAUSE_US;
+    // One that is being replaced says so once, when its replacement is there.
+    channel.notBeforeUs = message.code === 'ENGINE_DRAINING' ? 0 : this.#nowUs() + LOST_PAUSE_US;
     this.#events.reopened('engine_lost');
     this.#reopen(channel);
   }

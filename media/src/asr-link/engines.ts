@@ -18,7 +18,9 @@ export class Engines {
   readonly #placed: number[];
   readonly #channels: number[];
 
-  constructor(runDir: string, count: number, events: EngineEvents) {
+  /** @param configured engines that serve; one more place is where a replacement begins beside the one it replaces */
+  constructor(runDir: string, configured: number, events: EngineEvents) {
+    const count = configured + 1;
     this.#placed = new Array<number>(count).fill(0);
     this.#channels = new Array<number>(count).fill(0);
     this.#dialers = Array.from(

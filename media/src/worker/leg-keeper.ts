@@ -341,7 +341,8 @@ export class LegKeeper {
 
   #recognise(leg: MediaLeg): void {
     for (const channel of leg.channels) {
-      this.#asr?.add(channel, this.#parts.spool.windowsFor(leg.leg, channel.index), leg.firstAttempt);
+      const windows = this.#parts.spool.windowsFor(leg.leg, channel.index);
+      this.#asr?.add(channel, windows, leg.firstAttempt, () => leg.leg.recognition ?? {});
     }
   }
 

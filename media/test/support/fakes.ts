@@ -1,5 +1,6 @@
 import { join } from 'node:path';
 import {
+  type AsrChannelConfig,
   type ChannelId,
   type FromAsr,
   type FromCommit,
@@ -26,6 +27,7 @@ export interface Opening {
   readonly attempt: number;
   readonly fromTick: number;
   readonly outputFromTick: number;
+  readonly config: AsrChannelConfig;
   readonly heard: Heard[];
   /** Where the last message ended. */
   at: number;
@@ -75,10 +77,9 @@ export class FakeEngine {
   }
 
   /** Says that it cannot keep the channel. */
-  giveBack(opening: Opening): void {
+  giveBack(opening: Opening, code = 'FULL'): void {
     const { channel, attempt } = opening;
-    for (const connection of this.#connections)
-      connection.send({ type: 'lost', channel, attempt, code: 'FULL' });
+    for (const connection of this.#connections) connection.send({ type: 'lost', channel, attempt, code });
   }
 
   /** As if the process had died. */
@@ -89,12 +90,13 @@ export class FakeEngine {
 
   #receive(connection: Connection<ToAsr, FromAsr>, message: ToAsr, body: Uint8Array): void {
     if (message.type === 'open') {
-      const { channel, attempt, fromTick, outputFromTick } = message;
+      const { channel, attempt, fromTick, outputFromTick, config } = message;
       const opening: Opening = {
         channel,
         attempt,
         fromTick,
         outputFromTick,
+        config,
         heard: [],
         at: fromTick,
         creditTick: fromTick,

@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
-import { mkdir, open, rename, rm } from 'node:fs/promises';
+import { mkdir, open, rename, rm, writeFile } from 'node:fs/promises';
 import { dirname } from 'node:path';
-import { TICKS_PER_MS, TICKS_PER_SECOND } from '@earshot/contracts';
+import { speechFileOf, type SpeechMarks, TICKS_PER_MS, TICKS_PER_SECOND } from '@earshot/contracts';
 import { ChannelTimeline } from './timeline.ts';
 import { type OnDamage, spoolFilesOf } from './spool-reader.ts';
 import { wavDataBytes, wavHeader } from './wav.ts';
@@ -18,7 +18,8 @@ export interface AssembledRecording {
 
 /**
  * Makes a call's recording from its spool: 16-bit PCM WAV at 8 kHz, a channel for each of the call's, tick 0 = call zero =
- * sample 0. Written under a temporary name, synced, renamed: a file with the final name is whole.
+ * sample 0. Written under a temporary name, synced, renamed: a file with the final name is whole. Beside it lies what of it was
+ * found to be speech (contracts/src/speech.ts), for a retranscription.
  *
  * @param channels of the call; a channel without audio is silence
  * @param endTick of the call's timeline: after the last audio comes silence up to there
@@ -71,6 +72,9 @@ export async function assembleRecording(
     for (const timeline of timelines) await timeline.close();
   }
   await handle.close();
+  const marks: SpeechMarks = { channels: timelines.map((timeline) => timeline.marks) };
+  await writeFile(`${speechFileOf(path)}.partial`, JSON.stringify(marks), { mode: 0o640 });
+  await rename(`${speechFileOf(path)}.partial`, speechFileOf(path));
   await rename(temporary, path);
   await syncFolder(dirname(path));
   return {

@@ -1,11 +1,10 @@
 import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { CALL_ID_PATTERN, type CallId } from '@earshot/contracts';
-import type { Log, Pool } from '@earshot/platform';
+import type { CommandClient, Log, Pool } from '@earshot/platform';
 import type { PostCallMetrics } from '../metrics.ts';
 import type { RecordingJob } from '../queues/jobs.ts';
 import { assembleRecording } from './assemble.ts';
-import type { CommandClient } from './commands.ts';
 
 export interface RecordingOptions {
   readonly pool: Pool;

@@ -1,8 +1,10 @@
-import { linearTableOf, type SpoolBlock } from '@earshot/contracts';
+import { linearTableOf, type SpeechMark, type SpoolBlock } from '@earshot/contracts';
 import { blocksOf, type OnDamage, type SpoolFile } from './spool-reader.ts';
 
 /** Samples of one channel, tick by tick from call zero; what no block covers is silence. */
 export class ChannelTimeline {
+  /** Of the blocks that were read, in order. */
+  readonly marks: SpeechMark[] = [];
   readonly #files: readonly SpoolFile[];
   readonly #blocks: AsyncGenerator<SpoolBlock>;
   #current: SpoolBlock | null = null;
@@ -57,6 +59,11 @@ export class ChannelTimeline {
   }
 
   async *#read(onDamage: OnDamage): AsyncGenerator<SpoolBlock> {
-    for (const file of this.#files) yield* blocksOf(file, onDamage);
+    for (const file of this.#files) {
+      for await (const block of blocksOf(file, onDamage)) {
+        this.marks.push([block.startTick, block.ticks, block.vad]);
+        yield block;
+      }
+    }
   }
 }

@@ -1,4 +1,4 @@
-import { type CallId, QUEUES, deliveryIdOf, recordingJobId } from '@earshot/contracts';
+import { type CallId, QUEUES, deliveryIdOf, recordingJobId, retranscriptionJobId } from '@earshot/contracts';
 
 /** Queue of the single deliveries, apart from the fan-out: a slow endpoint must not hold up the next event. */
 export const DELIVERIES = 'deliveries';
@@ -14,6 +14,11 @@ export interface FanOutJob {
   /** Sets repeated requests for one webhook apart; null for the fan-out of a new event. */
   readonly request: string | null;
 }
+export interface RetranscriptionJob {
+  readonly callId: CallId;
+  /** Id of the row of the table retranscriptions. */
+  readonly retranscription: string;
+}
 export interface DeliveryJob {
   readonly deliveryId: string;
   readonly webhookId: string;
@@ -27,6 +32,7 @@ export interface DeliveryJob {
 /** A job to enqueue: the id is the same each time the row is taken, so that a row taken twice makes one job. */
 export type JobSpec =
   | { readonly queue: typeof QUEUES.recording; readonly id: string; readonly data: RecordingJob }
+  | { readonly queue: typeof QUEUES.retranscription; readonly id: string; readonly data: RetranscriptionJob }
   | { readonly queue: typeof QUEUES.webhooks; readonly id: string; readonly data: FanOutJob };
 
 const isRecord = (value: unknown): value is Record<string, unknown> =>
@@ -35,11 +41,15 @@ const isRecord = (value: unknown): value is Record<string, unknown> =>
 /** The job of an outbox row, or null for a row that this version does not understand. */
 export function jobOf(rowId: number, payload: unknown): JobSpec | null {
   if (!isRecord(payload)) return null;
-  const { kind, callId, seq, event, webhookId } = payload;
+  const { kind, callId, seq, event, webhookId, retranscription } = payload;
   if (typeof callId !== 'string') return null;
   const call = callId as CallId;
   if (kind === 'recording')
     return { queue: QUEUES.recording, id: recordingJobId(call), data: { callId: call } };
+  if (kind === 'retranscription' && typeof retranscription === 'string') {
+    const data = { callId: call, retranscription };
+    return { queue: QUEUES.retranscription, id: retranscriptionJobId(retranscription), data };
+  }
   if (
     kind !== 'webhook' ||
     typeof event !== 'string' ||

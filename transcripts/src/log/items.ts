@@ -1,4 +1,13 @@
-import type { CallId, CallInfo, ChannelId, ChannelTotals, EndReason, Word } from '@earshot/contracts';
+import type {
+  CallId,
+  CallInfo,
+  ChannelId,
+  ChannelTotals,
+  Endpoint,
+  EndReason,
+  RevisedSegment,
+  Word,
+} from '@earshot/contracts';
 import type { RecordingFacts } from '../assemble/call-view.ts';
 import type { ChannelProof } from '../document/call.ts';
 
@@ -22,9 +31,19 @@ export type LogItem =
       readonly toTick: number;
       /** At least one. */
       readonly words: readonly Word[];
+      readonly endpoint?: Endpoint;
     }
   | { readonly kind: 'complete'; readonly callId: CallId; readonly proof: readonly ChannelProof[] }
-  | { readonly kind: 'recording'; readonly callId: CallId; readonly recording: RecordingFacts };
+  | { readonly kind: 'recording'; readonly callId: CallId; readonly recording: RecordingFacts }
+  /** The call's audio was recognised again. */
+  | {
+      readonly kind: 'revised';
+      readonly callId: CallId;
+      readonly retranscription: string;
+      readonly model: string;
+      readonly vocabulary: readonly string[];
+      readonly segments: readonly RevisedSegment[];
+    };
 
 /** The durable fence of a channel: a row of the table channels. */
 export interface ChannelRow {
@@ -38,6 +57,7 @@ export interface ChannelRow {
 
 /** What became of an item. A refusal carries a code of the error catalogue. */
 export type Outcome =
-  { readonly done: true } | { readonly done: false; readonly code: 'CALL_NOT_FOUND' | 'INTERNAL' };
+  | { readonly done: true }
+  | { readonly done: false; readonly code: 'CALL_NOT_FOUND' | 'CALL_NOT_COMPLETE' | 'INTERNAL' };
 
 export const DONE: Outcome = { done: true };

@@ -9,9 +9,9 @@ import {
   segmentIdOf,
 } from '@earshot/contracts';
 import { type CallRecord, callViewOf, recordOfCall } from '../assemble/call-view.ts';
-import { segmentViewOf } from '../assemble/segment.ts';
 import type { ChannelProof } from '../document/call.ts';
 import { DONE, type LogItem, type Outcome } from './items.ts';
+import { plannedSegment, type PlannedRevision, type PlannedSegment, planRevision } from './revise.ts';
 
 /** What the transaction found in the log under its lock. */
 export interface Found {
@@ -21,16 +21,10 @@ export interface Found {
   readonly segments: ReadonlySet<SegmentId>;
   /** Some active webhook asks for segment.final. */
   readonly webhooksWantSegments: boolean;
-}
-
-export interface PlannedSegment {
-  readonly callId: CallId;
-  readonly channel: string;
-  readonly fromTick: number;
-  readonly toTick: number;
-  readonly startTick: number;
-  readonly endTick: number;
-  readonly view: SegmentView;
+  /** The transcripts, in call order, of the calls that `revised` items name. */
+  readonly transcripts: ReadonlyMap<CallId, readonly SegmentView[]>;
+  /** Those of the items' retranscriptions that are in the log. */
+  readonly retranscriptions: ReadonlySet<string>;
 }
 
 /** An event without its seq, which is given under the lock. */
@@ -47,6 +41,8 @@ export interface Plan {
   /** Calls as they are after the batch. */
   readonly calls: readonly CallRecord[];
   readonly segments: readonly PlannedSegment[];
+  /** In order, after the segments. */
+  readonly revisions: readonly PlannedRevision[];
   readonly events: readonly PlannedEvent[];
   readonly recordings: readonly Extract<OutboxRow, { kind: 'recording' }>[];
   /** One for each item, in order. */
@@ -65,6 +61,7 @@ export function planBatch(items: readonly LogItem[], found: Found): Plan {
   return {
     calls: [...planner.changed].flatMap((id) => planner.calls.get(id) ?? []),
     segments: planner.segments,
+    revisions: planner.revisions,
     events: planner.events,
     recordings: planner.recordings,
     outcomes,
@@ -77,15 +74,20 @@ class Planner {
   readonly calls: Map<CallId, CallRecord>;
   readonly changed = new Set<CallId>();
   readonly segments: PlannedSegment[] = [];
+  readonly revisions: PlannedRevision[] = [];
   readonly events: PlannedEvent[] = [];
   readonly recordings: Extract<OutboxRow, { kind: 'recording' }>[] = [];
   readonly #knownSegments: Set<SegmentId>;
   readonly #webhooksWantSegments: boolean;
+  readonly #transcripts: Map<CallId, readonly SegmentView[]>;
+  readonly #retranscriptions: Set<string>;
 
   constructor(found: Found) {
     this.calls = new Map(found.calls);
     this.#knownSegments = new Set(found.segments);
     this.#webhooksWantSegments = found.webhooksWantSegments;
+    this.#transcripts = new Map(found.transcripts);
+    this.#retranscriptions = new Set(found.retranscriptions);
   }
 
   apply(item: LogItem): Outcome {
@@ -123,6 +125,8 @@ class Planner {
           this.#callEvent(item.callId, { ...call, recording: item.recording }, 'call.updated');
         }
         break;
+      case 'revised':
+        return this.#revised(call, item);
     }
     return DONE;
   }
@@ -131,17 +135,11 @@ class Planner {
     const id = segmentIdOf(item.channel, item.fromTick);
     if (this.#knownSegments.has(id)) return;
     this.#knownSegments.add(id);
-    const role = roleOf(call.channels, item.index);
-    const view = segmentViewOf(item.channel, role, item.fromTick, item.words);
-    this.segments.push({
-      callId: item.callId,
-      channel: item.channel,
-      fromTick: item.fromTick,
-      toTick: item.toTick,
-      startTick: item.words[0]?.startTick ?? item.fromTick,
-      endTick: item.words.at(-1)?.endTick ?? item.toTick,
-      view,
-    });
+    const segment = plannedSegment(item.callId, roleOf(call.channels, item.index), item);
+    const { view } = segment;
+    this.segments.push(segment);
+    const known = this.#transcripts.get(item.callId);
+    if (known !== undefined) this.#transcripts.set(item.callId, inCallOrder([...known, view]));
     const after = {
       ...call,
       revision: call.revision + 1,
@@ -158,6 +156,18 @@ class Planner {
     this.recordings.push({ kind: 'recording', callId: item.callId });
     const data = completedDataOf(after, item.proof);
     this.#event(item.callId, after, 'transcript.completed', data, true);
+  }
+
+  #revised(call: CallRecord, item: Extract<LogItem, { kind: 'revised' }>): Outcome {
+    if (this.#retranscriptions.has(item.retranscription)) return DONE;
+    // Words may still come: they would be mixed with these.
+    if (!call.complete) return { done: false, code: 'CALL_NOT_COMPLETE' };
+    this.#retranscriptions.add(item.retranscription);
+    const { after, revision } = planRevision(call, this.#transcripts.get(item.callId) ?? [], item);
+    this.revisions.push(revision);
+    this.#transcripts.set(item.callId, inCallOrder(revision.segments.map(({ view }) => view)));
+    this.#event(item.callId, after, 'transcript.revised', revision.facts, true);
+    return DONE;
   }
 
   #callEvent(callId: CallId, after: CallRecord, type: LoggedEventType): void {
@@ -196,6 +206,9 @@ function completedDataOf(call: CallRecord, proof: readonly ChannelProof[]): Reco
     }),
   };
 }
+
+const inCallOrder = (segments: readonly SegmentView[]): SegmentView[] =>
+  segments.toSorted((a, b) => a.startMs - b.startMs || a.channel - b.channel);
 
 const roleOf = (channels: readonly ChannelInfo[], index: number): string =>
   channels.find((channel) => channel.index === index)?.role ?? 'unknown';

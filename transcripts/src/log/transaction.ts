@@ -1,7 +1,8 @@
 import { type CallId, type OutboxRow, PG_CHANNELS, type SegmentId, segmentIdOf } from '@earshot/contracts';
 import type { Pool, PoolClient } from '@earshot/platform';
 import type { ChannelRow, LogItem } from './items.ts';
-import { type Found, type Plan, type PlannedEvent, type PlannedSegment, planBatch } from './plan.ts';
+import { type Found, type Plan, type PlannedEvent, planBatch } from './plan.ts';
+import { findTranscripts, writeRevisions, writeSegments } from './segments.ts';
 import { CALL_COLUMNS, type CallRow, jsonParameter, recordOfRow, rowOfRecord } from './rows.ts';
 
 /** Key of the advisory lock that makes commit order seq order (ARCHITECTURE.md, rule 5). */
@@ -43,6 +44,7 @@ export async function writeBatch(
     await writeCalls(client, plan);
     await writeChannels(client, channels);
     await writeSegments(client, plan.segments);
+    await writeRevisions(client, plan.revisions, now);
     const seq = await writeEvents(client, plan, now);
     await client.query('commit');
     return { ...plan, seq };
@@ -58,8 +60,16 @@ export async function writeBatch(
   }
 }
 
+const NOTHING: Found = {
+  calls: new Map(),
+  segments: new Set(),
+  webhooksWantSegments: false,
+  transcripts: new Map(),
+  retranscriptions: new Set(),
+};
+
 async function find(client: PoolClient, items: readonly LogItem[]): Promise<Found> {
-  if (items.length === 0) return { calls: new Map(), segments: new Set(), webhooksWantSegments: false };
+  if (items.length === 0) return NOTHING;
   const callIds = new Set<CallId>(items.map((item) => item.callId));
   const calls = await client.query<CallRow>(`select ${CALL_COLUMNS} from calls where id = any($1)`, [
     [...callIds],
@@ -67,8 +77,12 @@ async function find(client: PoolClient, items: readonly LogItem[]): Promise<Foun
   const segmentIds = items.flatMap((item) =>
     item.kind === 'segment' ? [segmentIdOf(item.channel, item.fromTick)] : [],
   );
-  const found = { calls: new Map(calls.rows.map((row) => [row.id, recordOfRow(row)])) };
-  if (segmentIds.length === 0) return { ...found, segments: new Set(), webhooksWantSegments: false };
+  const found = {
+    ...NOTHING,
+    calls: new Map(calls.rows.map((row) => [row.id, recordOfRow(row)])),
+    ...(await findTranscripts(client, items)),
+  };
+  if (segmentIds.length === 0) return found;
   const segments = await client.query<{ id: SegmentId }>('select id from segments where id = any($1)', [
     segmentIds,
   ]);
@@ -114,36 +128,6 @@ async function writeChannels(client: PoolClient, channels: readonly ChannelRow[]
        committed_tick = greatest(channels.committed_tick, excluded.committed_tick),
        end_tick = coalesce(excluded.end_tick, channels.end_tick)`,
     [jsonParameter(channels)],
-  );
-}
-
-async function writeSegments(client: PoolClient, segments: readonly PlannedSegment[]): Promise<void> {
-  if (segments.length === 0) return;
-  await client.query(
-    `insert into segments (id, call_id, channel, idx, from_tick, to_tick, start_tick, end_tick, role, text, spoken, words)
-     select id, call_id, channel, idx, from_tick, to_tick, start_tick, end_tick, role, text, spoken, words
-     from jsonb_to_recordset($1::jsonb) as r (
-       id text, call_id text, channel text, idx integer, from_tick bigint, to_tick bigint, start_tick bigint,
-       end_tick bigint, role text, text text, spoken text, words jsonb)
-     on conflict do nothing`,
-    [
-      jsonParameter(
-        segments.map(({ callId, channel, fromTick, toTick, startTick, endTick, view }) => ({
-          id: view.id,
-          call_id: callId,
-          channel,
-          idx: view.channel,
-          from_tick: fromTick,
-          to_tick: toTick,
-          start_tick: startTick,
-          end_tick: endTick,
-          role: view.role,
-          text: view.text,
-          spoken: view.spoken,
-          words: view.words,
-        })),
-      ),
-    ],
   );
 }
 

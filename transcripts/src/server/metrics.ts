@@ -7,6 +7,7 @@ export interface TranscriptsMetrics {
   readonly wordLatency: Histogram<'kind'>;
   readonly wordsDropped: Counter<'reason'>;
   readonly completed: Counter;
+  readonly revised: Counter;
 }
 
 export function createMetrics(registry: Registry, queueLength: () => number): TranscriptsMetrics {
@@ -44,6 +45,11 @@ export function createMetrics(registry: Registry, queueLength: () => number): Tr
     completed: new Counter({
       name: 'earshot_transcripts_completed_total',
       help: 'Transcripts found complete.',
+      registers,
+    }),
+    revised: new Counter({
+      name: 'earshot_transcripts_revised_total',
+      help: 'Transcripts that a retranscription replaced.',
       registers,
     }),
   };

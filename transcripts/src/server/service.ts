@@ -19,9 +19,12 @@ import type { LogItem, Outcome } from '../log/items.ts';
 import { LogWriter } from '../log/writer.ts';
 import { Attempts } from './attempts.ts';
 import { CallDirectory } from './directory.ts';
+import { Commands } from './commands.ts';
+import { Engines } from './engines.ts';
 import { Fences } from './fences.ts';
 import { LiveBus } from './live-bus.ts';
 import { createMetrics, type TranscriptsMetrics } from './metrics.ts';
+import { Vocabulary } from './vocabulary.ts';
 import { secondsSince, Words } from './words.ts';
 
 /** Queued changes at which engines are no longer read: they hold their finals, media workers their audio. */
@@ -62,6 +65,9 @@ export class TranscriptsService {
   readonly #bus: LiveBus;
   readonly #words: Words;
   readonly #attempts: Attempts;
+  readonly #engines = new Engines();
+  readonly #vocabulary: Vocabulary;
+  readonly #commands: Commands;
   readonly #ended = new Set<CallDocument>();
   #listeners: Listener[] = [];
   #wordsListener: Listener | null = null;
@@ -70,6 +76,7 @@ export class TranscriptsService {
 
   constructor(options: ServiceOptions) {
     const now = options.now ?? (() => performance.now());
+    const wallMs = options.wallMs ?? Date.now;
     this.#pool = options.pool;
     this.#log = options.log;
     this.#runDir = options.runDir;
@@ -80,13 +87,14 @@ export class TranscriptsService {
       pool: options.pool,
       log: options.log,
       now,
-      wallMs: options.wallMs ?? Date.now,
+      wallMs,
       channelsFor: (batch) => this.#fences.rowsFor(batch, now()),
       committed: (batch, channels, seconds) => {
         this.#metrics.commitSeconds.observe(seconds);
         this.#metrics.segments.inc(batch.segments.length);
         this.#metrics.words.inc(batch.words);
         this.#metrics.completed.inc(batch.completed);
+        this.#metrics.revised.inc(batch.revisions.length);
         this.#fences.written(channels, now(), (channel) => this.#attempts.committed(channel));
         if (batch.seq !== null) this.#bus.logged(batch.seq);
         this.#regulate();
@@ -127,16 +135,31 @@ export class TranscriptsService {
         this.#judge(call);
       },
     });
+    this.#vocabulary = new Vocabulary({
+      pool: options.pool,
+      log: options.log,
+      wallMs,
+      changed: (lists) => this.#engines.vocabulary(lists),
+    });
+    this.#commands = new Commands({
+      engines: this.#engines,
+      vocabulary: this.#vocabulary,
+      withCall,
+      add: (item, settled) => this.#writer.add(item, settled),
+    });
   }
 
-  /** Reads the unfinished calls from the log (waiting for the database), then listens. */
+  /** Reads the unfinished calls and the vocabulary (waiting for the database), then listens. */
   async start(): Promise<{ calls: number }> {
     const documents = await this.#load();
     this.#directory.adopt(documents);
     for (const call of documents) if (call.endedAtMs !== null) this.#ended.add(call);
     this.#wordsListener = await listen<FromEngine, ToEngine>(this.#path(sockets.words), (connection) => {
-      connection.send({ type: 'hello', pid: process.pid });
-      return { message: (message) => this.#words.receive(message), close: () => undefined };
+      this.#engines.connected(connection);
+      return {
+        message: (message) => this.#words.receive(message),
+        close: () => this.#engines.lost(connection),
+      };
     });
     this.#listeners = [
       this.#wordsListener,
@@ -149,7 +172,7 @@ export class TranscriptsService {
         close: () => undefined,
       })),
       await listen<ToCommands, FromCommands>(this.#path(sockets.commands), (connection) => ({
-        message: (message) => this.#command(message, (answer) => connection.send(answer)),
+        message: (message) => this.#commands.receive(message, (answer) => connection.send(answer)),
         close: () => undefined,
       })),
     ];
@@ -161,6 +184,7 @@ export class TranscriptsService {
   async drain(): Promise<void> {
     if (this.#sweeper !== null) clearInterval(this.#sweeper);
     await Promise.all(this.#listeners.map((listener) => listener.close()));
+    await this.#vocabulary.drain();
     const left = await this.#writer.close(DRAIN_LIMIT_MS);
     if (left > 0) this.#log.error({ left }, 'stopped with changes that are not in the call log');
     this.#bus.close();
@@ -173,6 +197,7 @@ export class TranscriptsService {
   async #load(): Promise<CallDocument[]> {
     for (let attempt = 1; ; attempt++) {
       try {
+        await this.#vocabulary.load();
         return await loadUnfinished(this.#pool, this.#now());
       } catch (error) {
         if (attempt === 1) this.#log.warn({ err: error }, 'call log not readable, waiting for it');
@@ -212,17 +237,6 @@ export class TranscriptsService {
     call.discarded = false;
     this.#log.warn({ callId: call.callId }, 'call started after all, its words are asked for again');
     this.#attempts.askAgain(call);
-  }
-
-  #command(message: ToCommands, answer: (message: FromCommands) => void): void {
-    const { id, callId, file, bytes, sha256, durationMs } = message;
-    this.#writer.add(
-      { kind: 'recording', callId, recording: { file, bytes, sha256, durationMs } },
-      (outcome) => {
-        if (outcome.done) answer({ type: 'done', id });
-        else answer({ type: 'refused', id, code: outcome.code, message: 'the call log did not take it' });
-      },
-    );
   }
 
   #addFinal(call: CallDocument, channel: ChannelDocument, item: LogItem, arrivalUs: number): void {

@@ -147,13 +147,13 @@ export class Words {
       callId: call.callId,
       attempt: message.attempt,
       rev: message.rev,
-      segment: segmentViewOf(channel.channel, role, message.fromTick, message.words),
+      segment: segmentViewOf(channel.channel, role, message.fromTick, message.words, { partial: true }),
       arrivalUs: message.arrivalUs,
     });
   }
 
   #final(call: CallDocument, channel: ChannelDocument, message: Final): void {
-    const { attempt, fromTick, toTick, words, arrivalUs } = message;
+    const { attempt, fromTick, toTick, words, arrivalUs, endpoint } = message;
     const refusal = channel.accept(attempt, fromTick, toTick, words.length > 0);
     if (refusal !== null) {
       this.#refused(refusal, message);
@@ -169,6 +169,7 @@ export class Words {
         fromTick,
         toTick,
         words,
+        ...(endpoint === undefined ? {} : { endpoint }),
       };
       if (call.known) this.#deps.add(call, channel, item, arrivalUs);
       else this.#park(call, channel, item, arrivalUs);
