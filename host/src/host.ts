@@ -12,7 +12,10 @@ import {
 import { type Config, type Log, migrate } from '@earshot/platform';
 import { claimDataDir, ensureApiKey } from './data-dir.ts';
 import { lendingSelfTest } from './lending-self-test.ts';
+import { EngineFleet, type Model } from './engine-fleet.ts';
 import { Lender } from './lender.ts';
+import { checkModel } from './model-check.ts';
+import { ModelKeeper } from './model-keeper.ts';
 import { type Postgres, startPostgres } from './postgres.ts';
 import { RtpPorts } from './rtp-ports.ts';
 import { SipSockets } from './sip-sockets.ts';
@@ -34,10 +37,12 @@ export class Host {
   readonly #config: Config;
   readonly #log: Log;
   readonly #step: (text: string) => void;
-  readonly #children = new Map<ServiceName, Supervised[]>();
+  readonly #children = new Map<ServiceName, readonly Supervised[]>();
   readonly #metrics = new Map<string, ProcessMetrics>();
   readonly #engines = new Map<number, EngineRow>();
   readonly #lender: Lender;
+  #keeper: ModelKeeper | null = null;
+  #fleet: EngineFleet | null = null;
   readonly #signInToken = randomBytes(24).toString('base64url');
   #postgres: Postgres | null = null;
   #sip: SipSockets | null = null;
@@ -63,12 +68,17 @@ export class Host {
     if (config.drachtio.host === null) this.#sip = await SipSockets.bind(config.sipBind, config.sipPort);
     const [databaseUrl] = await Promise.all([this.#database(), lendingSelfTest()]);
     const env = this.#childEnv(databaseUrl);
+    const keeper = this.#modelKeeper(env);
+    this.#keeper = keeper;
     for (const tier of TIERS) {
       if (this.#stopping) throw new EarshotError('NOT_READY', 'stopped while it was starting');
       const names = tier.filter((name) => name !== 'sip-endpoint' || this.#sip !== null);
       this.#step(`Starting ${names.join(', ')}`);
-      await this.#allReady(names.flatMap((name) => this.#startService(name, env)));
+      await this.#allReady(
+        names.flatMap((name) => (name === 'asr' ? keeper.start() : this.#startService(name, env))),
+      );
     }
+    keeper.watch();
     this.#engineTimer = setInterval(() => this.#tellEngines(), ENGINE_TABLE_EVERY_MS);
     return {
       url: config.publicUrl ?? String(this.#children.get('dashboard-api')?.[0]?.info['url'] ?? ''),
@@ -83,6 +93,9 @@ export class Host {
     if (this.#stopping) return;
     this.#stopping = true;
     if (this.#engineTimer !== null) clearInterval(this.#engineTimer);
+    // Before the engines are ended: a swap that is under way would start another.
+    this.#fleet?.close();
+    await this.#keeper?.stop();
     for (const name of STOP_ORDER) {
       await Promise.all((this.#children.get(name) ?? []).map((child) => child.stop(STOP_LIMIT_MS)));
     }
@@ -156,41 +169,65 @@ export class Host {
   }
 
   #startService(name: ServiceName, env: NodeJS.ProcessEnv): Promise<StartResult>[] {
-    const counts: Partial<Record<ServiceName, number>> = {
-      media: this.#config.mediaWorkers,
-      asr: this.#config.asrEngines,
-    };
-    const children = Array.from({ length: counts[name] ?? 1 }, (_, instance) => {
-      const sip = this.#sip;
-      const lent =
-        name === 'media'
-          ? () => this.#lender.loansOf(instance)
-          : name === 'sip-endpoint' && sip !== null
-            ? () => sip.loans()
-            : undefined;
-      const spec = specOf({
-        name,
-        instance,
-        env,
-        ...(name === 'dashboard-api'
-          ? { firstEnv: { EARSHOT_SIGNIN_TOKEN: this.#signInToken }, laterEnv: () => this.#sameHttpPort() }
-          : {}),
-        ...(lent === undefined ? {} : { lent }),
-      });
-      return new Supervised(spec, this.#log, {
-        message: (message, child) => this.#receive(name, instance, message, child),
-        ready: (child) => {
-          this.#log.info({ child: spec.label, pid: child.pid, ...child.info }, 'process ready');
-          if (name === 'media') this.#tellEngines();
-        },
-        exit: () => {
-          this.#metrics.delete(spec.label);
-          if (name === 'asr' && this.#engines.delete(instance)) this.#tellEngines();
-        },
-      });
-    });
+    const count = name === 'media' ? this.#config.mediaWorkers : 1;
+    const children = Array.from({ length: count }, (_, instance) => this.#supervised(name, instance, env));
     this.#children.set(name, children);
     return children.map((child) => child.start());
+  }
+
+  #supervised(name: ServiceName, instance: number, env: NodeJS.ProcessEnv): Supervised {
+    const sip = this.#sip;
+    const lent =
+      name === 'media'
+        ? () => this.#lender.loansOf(instance)
+        : name === 'sip-endpoint' && sip !== null
+          ? () => sip.loans()
+          : undefined;
+    const spec = specOf({
+      name,
+      instance,
+      env,
+      ...(name === 'dashboard-api'
+        ? { firstEnv: { EARSHOT_SIGNIN_TOKEN: this.#signInToken }, laterEnv: () => this.#sameHttpPort() }
+        : {}),
+      ...(lent === undefined ? {} : { lent }),
+    });
+    return new Supervised(spec, this.#log, {
+      message: (message, child) => this.#receive(name, instance, message, child),
+      ready: (child) => {
+        this.#log.info({ child: spec.label, pid: child.pid, ...child.info }, 'process ready');
+        if (name === 'media') this.#tellEngines();
+        if (name === 'asr') void this.#keeper?.changed();
+      },
+      exit: () => {
+        this.#metrics.delete(spec.label);
+        if (name === 'asr' && this.#engines.delete(instance)) this.#tellEngines();
+      },
+    });
+  }
+
+  #modelKeeper(env: NodeJS.ProcessEnv): ModelKeeper {
+    // An empty ASR_MODEL counts as unset: the shipped model.
+    const envOf = (model: Model): NodeJS.ProcessEnv => ({ ...env, ASR_MODEL: model ?? '' });
+    const fleet = new EngineFleet({
+      count: this.#config.asrEngines,
+      make: (instance, model) => this.#supervised('asr', instance, envOf(model)),
+      changed: () => {
+        this.#children.set('asr', fleet.children);
+        void this.#keeper?.changed();
+      },
+      log: this.#log,
+    });
+    this.#fleet = fleet;
+    return new ModelKeeper({
+      dataDir: resolve(this.#config.dataDir),
+      fixed: this.#config.asrModel,
+      fleet,
+      check: (model) => checkModel(model, envOf(null)),
+      makeShadow: (model) => this.#supervised('shadow', 0, envOf(model)),
+      shadowChanged: (children) => this.#children.set('shadow', children),
+      log: this.#log,
+    });
   }
 
   /** With HTTP_PORT=0 the first process took a free port, and links to it are out by now. */

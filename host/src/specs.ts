@@ -9,10 +9,12 @@ export const TIERS = [
   ['asr', 'media', 'dashboard-api', 'post-call', 'sip-endpoint'],
   ['gateway'],
 ] as const;
-export type ServiceName = (typeof TIERS)[number][number];
+/** `shadow` runs while a model is tried on live calls, and is started and ended by the model keeper. */
+export type ServiceName = (typeof TIERS)[number][number] | 'shadow';
 
 /** Calls stop coming first, the log of what was said stops last. */
 export const STOP_ORDER: readonly ServiceName[] = [
+  'shadow',
   'gateway',
   'sip-endpoint',
   'media',
@@ -22,6 +24,7 @@ export const STOP_ORDER: readonly ServiceName[] = [
   'dashboard-api',
 ];
 
+const ENTRIES: Partial<Record<ServiceName, string>> = { shadow: '../../asr/src/shadow/main.ts' };
 const MAX_OLD_SPACE_MB: Partial<Record<ServiceName, number>> = { media: 1024, transcripts: 1024 };
 /** A media worker holds live sockets whose kernel buffers last about 5 s at 50 packets a second. */
 const HUNG_AFTER_MS: Partial<Record<ServiceName, number>> = { media: 2500 };
@@ -41,7 +44,7 @@ export function specOf(options: SpecOptions): ProcessSpec {
   const { name, instance } = options;
   return {
     label: `${name}-${instance}`,
-    entry: fileURLToPath(new URL(`../../${name}/main.ts`, import.meta.url)),
+    entry: fileURLToPath(new URL(ENTRIES[name] ?? `../../${name}/main.ts`, import.meta.url)),
     env: (start) => ({
       ...options.env,
       EARSHOT_INSTANCE: String(instance),
