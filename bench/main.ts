@@ -1,9 +1,16 @@
 /** `npm run bench -- NAME`: runs a benchmark and prints one JSON object. */
-import { cpus } from 'node:os';
 import { asr } from './src/asr.ts';
 import { calls } from './src/calls.ts';
+import { latency } from './src/latency.ts';
+import { load, machine } from './src/machine.ts';
+import { wer } from './src/wer.ts';
 
-const benchmarks: Readonly<Record<string, (args: string[]) => Promise<object>>> = { calls, asr };
+const benchmarks: Readonly<Record<string, (args: string[]) => Promise<object>>> = {
+  calls,
+  asr,
+  wer,
+  latency,
+};
 
 const [name = '', ...args] = process.argv.slice(2);
 const benchmark = benchmarks[name];
@@ -13,8 +20,16 @@ if (benchmark === undefined) {
   );
   process.exit(2);
 }
-const machine = { cpu: cpus()[0]?.model ?? 'unknown', cores: cpus().length, node: process.version };
+const at = new Date().toISOString();
+const before = load();
+const startMs = performance.now();
 const result = await benchmark(args);
+const seconds = Math.round((performance.now() - startMs) / 1000);
+const loadAverage = {
+  note: 'of the whole machine, the benchmark included at its end',
+  before,
+  after: load(),
+};
 process.stdout.write(
-  `${JSON.stringify({ benchmark: name, at: new Date().toISOString(), machine, ...result }, null, 2)}\n`,
+  `${JSON.stringify({ benchmark: name, at, seconds, machine: machine(), loadAverage, ...result }, null, 2)}\n`,
 );

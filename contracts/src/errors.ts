@@ -44,12 +44,12 @@ export const catalogue = {
     status: 500,
     title: 'The recognition model is missing',
     action:
-      'Set ASR_MODEL to a folder with model.json, model.onnx and tokens.txt, or unset it to use the shipped model.',
+      'Name a model folder in ASR_MODEL or with `npm run model -- use`, or unset ASR_MODEL to use the shipped model (docs/models.md).',
   },
   MODEL_INVALID: {
     status: 500,
     title: 'The recognition model cannot be used',
-    action: 'Compare the folder with asr/README.md; the message names the tensor or file at fault.',
+    action: 'The message names the tensor, file or setting at fault; compare the folder with docs/models.md, or try `npm run model -- check FOLDER`.',
   },
   MODEL_UNKNOWN: {
     status: 404,
