@@ -1,6 +1,7 @@
 /** Earshot's engine without its sockets, in this process and its worker thread, under paced or unpaced load. */
 import { type CallId, type ChannelId, channelIdOf, monoUs } from '@earshot/contracts';
 import { CREDIT_WINDOW_TICKS } from '../src/engine/channel.ts';
+import { sizesInTime } from '../src/engine/batching.ts';
 import { Engine } from '../src/engine/engine.ts';
 import type { ChannelOwner, WordsSink } from '../src/engine/sink.ts';
 import { StepThread } from '../src/engine/step-thread.ts';
@@ -20,9 +21,10 @@ const MS = 1000;
 
 export async function startOurs(setup: Setup): Promise<Program> {
   const model = describeModel(setup.model);
-  const sizes = BATCH_SIZES.filter((size) => size <= setup.batch);
+  const tried = BATCH_SIZES.filter((size) => size <= setup.batch);
   const maxChannels = Math.min(setup.maxChannels, Math.floor(STATE_BYTES / model.stateBytesPerChannel));
-  const thread = await StepThread.start(model, maxChannels, sizes);
+  const thread = await StepThread.start(model, maxChannels, tried);
+  const sizes = sizesInTime(tried, thread.secondsBySize, model.timing.chunkSamples / 8000);
   const largest = sizes.at(-1) ?? 1;
   const chunkSeconds = model.timing.chunkSamples / 8000;
   const bench = new Bench(model, thread, sizes, maxChannels);

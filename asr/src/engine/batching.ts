@@ -45,8 +45,12 @@ export function planBatch(
 /** A step may last this share of a chunk: what comes while it runs then waits for less than a chunk. */
 const STEP_SHARE = 0.5;
 
+/** A larger batch that costs this much more a row than a smaller one is of no use. */
+const ROW_TOLERANCE = 1.05;
+
 /**
- * The batch sizes that a model is quick enough for: of a large one, 64 channels together take longer than their audio lasts.
+ * The batch sizes that a model gains from: of a large one, 64 channels together take longer than their audio lasts, and fall out
+ * of the cache (a Zipformer2 of 23M parameters carried 28 channels a core in batches of 8 and 11 in batches of 64).
  * @param secondsBySize of a full step of each size, as measured at start
  * @returns ascending; the smallest is always among them
  */
@@ -56,5 +60,9 @@ export function sizesInTime(
   chunkSeconds: number,
 ): readonly number[] {
   const limit = STEP_SHARE * chunkSeconds;
-  return sizes.filter((size, at) => at === 0 || (secondsBySize.get(size) ?? Infinity) <= limit);
+  const inTime = sizes.filter((size, at) => at === 0 || (secondsBySize.get(size) ?? Infinity) <= limit);
+  const perRow = (size: number): number => (secondsBySize.get(size) ?? Infinity) / size;
+  const best = Math.min(...inTime.map(perRow));
+  const last = inTime.findLastIndex((size) => perRow(size) <= best * ROW_TOLERANCE);
+  return inTime.slice(0, Math.max(0, last) + 1);
 }

@@ -84,6 +84,16 @@ describe('the sizes that a model is quick enough for', () => {
     expect(sizesInTime(sizes, seconds(0.005), 0.32)).toEqual([1, 4, 16]);
   });
 
+  test('end where a larger batch costs more a row than a smaller one', () => {
+    const seconds = new Map([
+      [1, 0.02],
+      [4, 0.06],
+      [16, 0.14],
+      [64, 0.15 * 64],
+    ]);
+    expect(sizesInTime(sizes, seconds, 20)).toEqual([1, 4, 16]);
+  });
+
   test('keep the smallest of a model that cannot keep up at all', () => {
     expect(sizesInTime(sizes, seconds(2), 0.3)).toEqual([1]);
   });
