@@ -14,6 +14,7 @@ import { OpenWords } from './open-words.ts';
 import { phraseTreeOf } from './phrases.ts';
 import { PrefixBeam } from './prefix-beam.ts';
 import {
+  BEAM_SETTLE_TICKS,
   ENDPOINT_TICKS,
   HOLD_TICKS,
   MAX_SEGMENT_TICKS,
@@ -102,7 +103,10 @@ export class ChannelDecoder {
     const wanted = options.phrases ?? [];
     const phrases = wanted.length === 0 ? null : phraseTreeOf(wanted, pieces);
     this.phraseCount = phrases?.count ?? 0;
-    this.#beam = this.phraseCount === 0 ? null : new PrefixBeam({ blank, pieces, phrases });
+    this.#beam =
+      this.phraseCount === 0
+        ? null
+        : new PrefixBeam({ blank, pieces, phrases, settleFrames: framesFor(BEAM_SETTLE_TICKS, timing) });
     this.#words = new OpenWords({
       fromTick,
       outputFromTick,
@@ -194,8 +198,8 @@ export class ChannelDecoder {
   }
 
   /**
-   * The open segment's words become final, with the endpoint `request`: whole words now, one that is still being spoken as
-   * soon as it is whole. The cut is on a frame's boundary like any other, so that a replay from it loses and doubles
+   * The words said so far become final together, with the endpoint `request`, as soon as the last of them is whole: when the next
+   * word begins, or after the silence that the model needs to end a word. The cut is on a frame's boundary like any other, so that a replay from it loses and doubles
    * nothing, though a replay from before it makes other segments.
    */
   finalise(): void {
@@ -279,14 +283,14 @@ export class ChannelDecoder {
       this.#requestedFrame = 0;
       return;
     }
-    const whole = asked < 0 ? list.length - 1 : asked;
-    for (let index = whole; index > 0; index--) {
+    if (asked < 0) return;
+    for (let index = asked; index > 0; index--) {
       const tick = this.#words.cutBefore(index, this.#settledTick);
       if (tick === null) continue;
       this.#finishFirst(index, tick, 'request');
       break;
     }
-    if (asked >= 0) this.#requestedFrame = 0;
+    this.#requestedFrame = 0;
   }
 
   /**

@@ -37,3 +37,5 @@ export const framesFor = (samples: number, timing: ModelTiming): number =>
 export const completeAfterFrames = (timing: ModelTiming): number =>
   framesFor(timing.flushSamples + timing.frameDelaySamples, timing) +
   framesFor(Math.max(0, timing.wordTailSamples ?? 0), timing);
+/** A beam's tokens older than this cannot change any more. */
+export const BEAM_SETTLE_TICKS = 12_000;

@@ -58,7 +58,7 @@ export class Engine implements ChannelHost {
     const { secondsBySize } = options.thread;
     const largest = options.sizes.at(-1) ?? 1;
     const rowSeconds = (secondsBySize.get(largest) ?? 0) / largest;
-    this.#load = new LoadMeter(rowSeconds, options.nowMs());
+    this.#load = new LoadMeter(rowSeconds, options.nowMs(), largest);
     this.#waiting = new Waiting({
       sizes: options.sizes,
       secondsBySize,

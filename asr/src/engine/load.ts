@@ -23,8 +23,14 @@ export class LoadMeter {
   #rowSeconds: number;
   #waitingRows = 0;
 
-  /** @param rowSeconds seconds of a row in a large batch, as measured at start */
-  constructor(rowSeconds: number, nowMs: number) {
+  readonly #fullLoadRows: number;
+
+  /**
+   * @param rowSeconds seconds of a row in a large batch, as measured at start, maybe beside other work
+   * @param largestBatch rows of the largest batch that is run
+   */
+  constructor(rowSeconds: number, nowMs: number, largestBatch: number) {
+    this.#fullLoadRows = Math.min(FULL_LOAD_ROWS, largestBatch);
     this.#rowSeconds = rowSeconds;
     this.#startMs = nowMs;
     this.#sliceIndex = Math.floor(nowMs / SLICE_MS);
@@ -38,7 +44,7 @@ export class LoadMeter {
     slice.busySeconds += seconds;
     slice.rows += rows;
     this.#waitingRows = waitingRows;
-    if (size >= FULL_LOAD_ROWS) this.#rowSeconds += (seconds / size - this.#rowSeconds) * SMOOTHING;
+    if (size >= this.#fullLoadRows) this.#rowSeconds += (seconds / size - this.#rowSeconds) * SMOOTHING;
   }
 
   /** Free share of the engine's capacity, 0..1. @param largestBatch rows of the largest batch */

@@ -5,6 +5,7 @@ import { FRAME_TICKS, FrontEnd, leadSamples } from '../features/front-end.ts';
 import type { EncoderLayout } from './chunk-encoder.ts';
 import type { NetworkFiles } from './folder-files.ts';
 import type { ModelDescription, Settings } from './model.ts';
+import { invalid } from './onnx.ts';
 import { choiceOr, confidenceMapping, integerOr, textOr } from './settings.ts';
 import { stateBytes, stateValues } from './state-arena.ts';
 import type { Vocabulary } from './vocabulary.ts';
@@ -29,6 +30,8 @@ export interface ChunkedModel {
   readonly frameDelaySamples: number;
 }
 
+const LONGEST_CHUNK_SAMPLES = 16_000;
+
 /**
  * What the families with features have in common: timing from the layout, settings from model.json.
  * @throws EarshotError MODEL_INVALID
@@ -36,6 +39,11 @@ export interface ChunkedModel {
 export function describeChunked(model: ChunkedModel): ModelDescription {
   const { folder, settings, layout, vocabulary, framesPerChunk } = model;
   const chunkSamples = layout.shiftFrames * FRAME_TICKS;
+  // An engine gives three seconds of credit: of a longer chunk it would never have the whole.
+  if (chunkSamples > LONGEST_CHUNK_SAMPLES) {
+    const seconds = chunkSamples / 1000 / SAMPLES_PER_MS;
+    throw invalid(model.format, `takes chunks of ${seconds} s; a live model's are 2 s at most`);
+  }
   const leadMs = leadSamples(layout.windowFrames, layout.shiftFrames) / SAMPLES_PER_MS;
   const timing: ModelTiming = {
     chunkSamples,

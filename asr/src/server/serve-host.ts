@@ -55,7 +55,8 @@ export async function serveHost(options: ServeHostOptions): Promise<ServedHost> 
     path: join(runDir, sockets.audio(instance)),
     host,
     hello: { type: 'hello', engine: instance, pid: process.pid, model, chunkMs },
-    wordsUp: () => words.up && !draining,
+    // Without the vocabulary lists a channel would be opened without phrases, maybe for its whole call.
+    wordsUp: () => words.up && vocabulary.known && !draining,
     phrasesOf: (names) => vocabulary.phrasesOf(names),
     log,
   });

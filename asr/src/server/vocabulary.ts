@@ -9,7 +9,15 @@ const MOST_PHRASES = 1000;
 export class Vocabulary {
   #lists: ReadonlyMap<string, VocabularyList> = new Map();
 
+  #known = false;
+
+  /** False until transcripts has told them once. */
+  get known(): boolean {
+    return this.#known;
+  }
+
   set(lists: readonly VocabularyList[]): void {
+    this.#known = true;
     this.#lists = new Map(lists.map((list) => [list.name, list]));
   }
 

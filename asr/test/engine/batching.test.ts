@@ -46,30 +46,37 @@ describe('a batch', () => {
 
 describe('headroom', () => {
   test('is what a row costs in a large batch against the rows that come', () => {
-    const load = new LoadMeter(0.001, 0);
+    const load = new LoadMeter(0.001, 0, 64);
     // 500 rows a second in batches of two that take 2 ms each: busy half the time, and half of the capacity.
     for (let ms = 0; ms < 10_000; ms += 4) load.step(ms, 0.003, 2, 2, 0);
     expect(load.headroom(10_000, 64)).toBeCloseTo(0.5, 1);
   });
 
   test('learns from large batches that rows have become dearer', () => {
-    const load = new LoadMeter(0.001, 0);
+    const load = new LoadMeter(0.001, 0, 64);
     for (let ms = 0; ms < 20_000; ms += 64) load.step(ms, 0.064 * 2, 32, 64, 0);
     expect(load.headroom(20_000, 64)).toBeLessThan(0.1);
   });
 
   test('is gone when more wait than a batch can take and the model is never idle', () => {
-    const load = new LoadMeter(0.0001, 0);
+    const load = new LoadMeter(0.0001, 0, 64);
     for (let ms = 0; ms < 10_000; ms += 10) load.step(ms, 0.01, 8, 8, 100);
     expect(load.headroom(10_000, 64)).toBeLessThan(0.05);
   });
 
   test('comes back when the channels are gone', () => {
-    const load = new LoadMeter(0.001, 0);
+    const load = new LoadMeter(0.001, 0, 64);
     for (let ms = 0; ms < 5000; ms += 8) load.step(ms, 0.008, 8, 8, 0);
     expect(load.headroom(5000, 64)).toBeLessThan(0.1);
     expect(load.headroom(11_000, 64)).toBe(1);
   });
+});
+
+test('a slow model, whose batches are small, follows what its rows cost too', () => {
+  const load = new LoadMeter(0.02, 0, 4);
+  // At start, beside another engine, a row seemed to take 20 ms; it takes 5.
+  for (let i = 1; i <= 200; i++) load.step(i * 100, 0.02, 4, 4, 0);
+  expect(load.headroom(20_000, 4)).toBeCloseTo(0.8, 1);
 });
 
 describe('the sizes that a model is quick enough for', () => {

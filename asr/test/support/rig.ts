@@ -51,6 +51,7 @@ export class WordsEnd {
       end.connections++;
       end.#peer = connection;
       connection.send({ type: 'hello', pid: process.pid });
+      connection.send({ type: 'vocabulary', lists: [] });
       return {
         message: (message) => {
           if (end.keep) end.messages.push(message);
