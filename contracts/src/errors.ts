@@ -49,7 +49,8 @@ export const catalogue = {
   MODEL_INVALID: {
     status: 500,
     title: 'The recognition model cannot be used',
-    action: 'The message names the tensor, file or setting at fault; compare the folder with docs/models.md, or try `npm run model -- check FOLDER`.',
+    action:
+      'The message names the tensor, file or setting at fault; compare the folder with docs/models.md, or try `npm run model -- check FOLDER`.',
   },
   MODEL_UNKNOWN: {
     status: 404,
@@ -172,6 +173,12 @@ export const catalogue = {
     status: 404,
     title: 'No such retranscription',
     action: 'List them with GET /v1/calls/:id/retranscriptions.',
+  },
+  RETRANSCRIPTION_IN_PROGRESS: {
+    status: 409,
+    title: 'The recording of the call is being recognised again already',
+    action:
+      'Wait until the retranscription that the message names is done or failed (GET /v1/calls/:id/retranscriptions), then ask again.',
   },
   MODEL_NOT_FOUND: {
     status: 404,

@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest';
 import type { CallId, ProblemView, RetranscriptionView, TranscriptView } from '@earshot/contracts';
 import { stopServers } from '../../host/test/postgres.ts';
-import { type Harness, type SeedCall, segmentOf, startHarness } from './harness.ts';
+import { type Harness, type SeedCall, segmentOf, startHarness, until } from './harness.ts';
 
 let h: Harness;
 beforeAll(async () => {
@@ -84,6 +84,7 @@ test('with no body the serving model and the default vocabulary are asked for, w
     model: null,
     vocabulary: ['default'],
   });
+  await h.pool.query(`update retranscriptions set state = 'done' where call_id = $1`, [callId]);
   expect(await (await post(`/v1/calls/${callId}/retranscribe`, { vocabulary: [] })).json()).toMatchObject({
     vocabulary: [],
   });
@@ -95,6 +96,52 @@ test('with no body the serving model and the default vocabulary are asked for, w
     `/v1/calls/${callId}/retranscriptions?cursor=${list.nextCursor}`,
   );
   expect(rest.items.map(({ vocabulary }) => vocabulary)).toEqual([['default']]);
+});
+
+test('while one of a call is queued or running another is refused, and told which it is', async () => {
+  const callId = await ended();
+  const path = `/v1/calls/${callId}/retranscribe`;
+  const { id } = (await (await post(path)).json()) as RetranscriptionView;
+  for (const state of ['queued', 'running']) {
+    await h.pool.query('update retranscriptions set state = $2 where id = $1', [id, state]);
+    const refused = await post(path, { model: 'another' });
+    expect(refused.status).toBe(409);
+    expect(await refused.json()).toMatchObject({
+      code: 'RETRANSCRIPTION_IN_PROGRESS',
+      detail: `The retranscription ${id} of this call is ${state}.`,
+    });
+  }
+  expect((await h.pool.query('select 1 from outbox')).rowCount).toBe(1);
+  expect((await post(`/v1/calls/${await ended()}/retranscribe`)).status).toBe(202);
+  for (const state of ['done', 'failed']) {
+    await h.pool.query('update retranscriptions set state = $2 where call_id = $1', [callId, state]);
+    expect((await post(path)).status).toBe(202);
+  }
+});
+
+test('of many that ask for the same call at once one gets it', async () => {
+  const callId = await ended();
+  // Nobody writes until several have got as far as they can.
+  const gate = await h.pool.connect();
+  await gate.query('begin; lock table retranscriptions in share mode');
+  const asked = Promise.all(Array.from({ length: 6 }, () => post(`/v1/calls/${callId}/retranscribe`)));
+  await until('several wait', async () => {
+    const { rows } = await h.pool.query<{ waiting: number }>(
+      `select count(*)::int as waiting from pg_stat_activity
+       where datname = current_database() and wait_event_type = 'Lock'`,
+    );
+    return rows[0]!.waiting >= 2;
+  }).finally(async () => {
+    await gate.query('commit');
+    gate.release();
+  });
+  expect((await asked).map(({ status }) => status).sort()).toEqual([202, 409, 409, 409, 409, 409]);
+  const { rows } = await h.pool.query<{ id: string }>('select id from retranscriptions where call_id = $1', [
+    callId,
+  ]);
+  const queued = await h.pool.query<{ id: string }>(`select payload->>'retranscription' as id from outbox`);
+  expect(rows).toHaveLength(1);
+  expect(queued.rows).toEqual(rows);
 });
 
 test('what cannot be recognised again is refused at once, with the reason', async () => {

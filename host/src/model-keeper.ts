@@ -39,7 +39,7 @@ export class ModelKeeper {
   #choice: ModelChoice | null = null;
   #state: ModelStatus['state'] = 'serving';
   #message: string | null = null;
-  #shadow: { readonly use: string; readonly child: Supervised } | null = null;
+  #shadow: { readonly use: string; readonly child: Supervised; refused: boolean } | null = null;
   #shadowStatus: ShadowStatus | null = null;
   #timer: NodeJS.Timeout | null = null;
   #looking: Promise<void> | null = null;
@@ -140,7 +140,9 @@ export class ModelKeeper {
     this.#message = null;
     this.#sayWhoChose();
     this.#expectShadow();
-    if (this.#options.fixed === null && wanted !== this.#serving) await this.#change(wanted);
+    // Engines differ after a swap that could neither be finished nor undone.
+    const differ = this.#options.fleet.engines.some(({ model }) => model !== wanted);
+    if (this.#options.fixed === null && (wanted !== this.#serving || differ)) await this.#change(wanted);
     else await this.changed();
     await this.#keepShadow();
   }
@@ -149,9 +151,14 @@ export class ModelKeeper {
     return this.#modelOf(this.#choice?.shadow ?? null);
   }
 
+  /** One that was refused may be asked for again: what was wrong with it may have been mended. */
+  get #shadowIsAsWanted(): boolean {
+    return this.#wantedShadow === (this.#shadow?.use ?? null) && this.#shadow?.refused !== true;
+  }
+
   #expectShadow(): void {
     const use = this.#wantedShadow;
-    if (use === (this.#shadow?.use ?? null)) return;
+    if (this.#shadowIsAsWanted) return;
     this.#shadowStatus = use === null ? null : { use, state: 'starting', model: null, message: null };
   }
 
@@ -174,27 +181,37 @@ export class ModelKeeper {
     }
     if (this.#stopped) return;
     log.error({ model: wanted }, 'an engine with the other model did not start');
+    const refused = `${swapped.message} ${swapped.action}`;
     // Those that were replaced already go back, so that all calls hear the same model.
-    await fleet.swap(this.#serving);
-    await this.#say('refused', `${swapped.message} ${swapped.action}`);
+    const back = wanted === this.#serving ? swapped : await fleet.swap(this.#serving);
+    if (back.kind === 'swapped') return this.#say('refused', refused);
+    if (this.#stopped) return;
+    log.error({ model: this.#serving }, 'an engine could not go back: engines run different models');
+    const why = back === swapped ? '' : ` and could not all go back (${back.message})`;
+    await this.#say('refused', `${refused} Engines run different models${why}: choose one again.`);
   }
 
   async #keepShadow(): Promise<void> {
     const wanted = this.#wantedShadow;
-    if (wanted === (this.#shadow?.use ?? null) || this.#stopped) return;
+    if (this.#shadowIsAsWanted || this.#stopped) return;
     await this.#shadow?.child.stop(SHADOW_END_LIMIT_MS);
+    if (this.#stopped) return;
     this.#shadow = null;
     this.#options.shadowChanged([]);
     this.#expectShadow();
     if (wanted === null) return this.changed();
     const child = this.#options.makeShadow(wanted);
-    this.#shadow = { use: wanted, child };
+    const shadow = { use: wanted, child, refused: false };
+    this.#shadow = shadow;
     this.#options.shadowChanged([child]);
     await this.changed();
+    // It was stopped before there was a process to stop.
+    if (this.#stopped) return;
     const result = await child.start();
     if (result.kind === 'ready') {
       this.#shadowStatus = { use: wanted, state: 'running', model: nameOf(child), message: null };
     } else {
+      shadow.refused = true;
       const message = `${result.message} ${result.action}`;
       this.#shadowStatus = { use: wanted, state: 'refused', model: null, message };
     }

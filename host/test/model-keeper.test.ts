@@ -20,11 +20,13 @@ let shadows: readonly Supervised[] = [];
 let checked: Model[] = [];
 let check: (model: Model) => CheckResult;
 let choices = 0;
+let onShadow: () => void;
 
 beforeEach(async () => {
   dataDir = await mkdtemp(join(tmpdir(), 'es-keeper-'));
   checked = [];
   shadows = [];
+  onShadow = () => undefined;
   check = (model) => ({ kind: 'good', name: String(model) });
 });
 afterEach(async () => {
@@ -72,7 +74,10 @@ function keep(count: number, fixed: string | null = null): void {
       return check(model);
     },
     makeShadow: (model) => childOf('shadow', 0, model),
-    shadowChanged: (children) => (shadows = children),
+    shadowChanged: (children) => {
+      shadows = children;
+      if (children.length > 0) onShadow();
+    },
     log,
   });
 }
@@ -133,6 +138,26 @@ test('when an engine does not start with the chosen model all engines go back to
   await handled({ state: 'refused', use: '/models/good', message: 'model.onnx: no Do.' });
   expect(models()).toEqual(['/models/good', '/models/good']);
   expect(fleet.children.every((child) => child.ready)).toBe(true);
+});
+
+test('engines that could not go back either are said to differ, and choosing the one before mends it', async () => {
+  const old = '/models/old-starts-2';
+  const next = '/models/new-starts-1';
+  await choose({ use: old });
+  keep(2);
+  await keeper.start();
+  keeper.watch();
+  await choose({ use: next });
+  await handled({ state: 'refused', use: old });
+  expect(models().toSorted()).toEqual([next, old]);
+  const { message } = await status();
+  expect(message).toContain('model.onnx: no');
+  expect(message).toContain('different models');
+  // Both can start again.
+  await rm(join(dataDir, 'notes'));
+  await choose({ use: old });
+  await handled({ state: 'serving', use: old, message: null });
+  expect(models()).toEqual([old, old]);
 });
 
 test('a choice below DATA_DIR is relative to it, and is taken at the next start', async () => {
@@ -196,6 +221,33 @@ test('the shadow comes and goes with the choice, and a broken one harms nothing'
   await handled({ shadow: null });
   expect(shadows).toEqual([]);
   expect(models()).toEqual([null]);
+});
+
+test('a shadow that was refused can be asked for again by the same name', async () => {
+  const model = '/models/mended-starts-1';
+  await choose({ use: model });
+  keep(1);
+  await keeper.start();
+  keeper.watch();
+  await choose({ use: model, shadow: model });
+  await expect.poll(status, LIMIT).toMatchObject({ shadow: { state: 'refused' } });
+  await rm(join(dataDir, 'notes'));
+  await choose({ use: model, shadow: model });
+  await handled({ shadow: { use: model, state: 'running', model: `name of ${model}`, message: null } });
+  expect(shadows).toHaveLength(1);
+});
+
+test('a shadow that is about to start when Earshot stops is not started', async () => {
+  keep(1);
+  await keeper.start();
+  const stopping: Promise<void>[] = [];
+  onShadow = () => void stopping.push(keeper.stop());
+  keeper.watch();
+  await choose({ shadow: '/models/new' });
+  await expect.poll(() => stopping, LIMIT).toHaveLength(1);
+  await stopping[0];
+  await handled({ state: 'stopped' });
+  expect(shadows.map(({ pid }) => pid)).toEqual([null]);
 });
 
 test('a choice that is no choice is said to be damaged, and the model stays', async () => {

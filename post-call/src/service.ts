@@ -4,7 +4,7 @@ import { CommandClient, type Config, type Log, type Pool, type Registry } from '
 import { createMetrics } from './metrics.ts';
 import { OutboxRelay } from './outbox/relay.ts';
 import { recordCall } from './processors/recording.ts';
-import { retranscribe } from './processors/retranscription.ts';
+import { requeueRetranscriptions, retranscribe } from './processors/retranscription.ts';
 import {
   DELIVERIES,
   type DeliveryJob,
@@ -117,6 +117,9 @@ export async function startPostCall(options: PostCallOptions): Promise<PostCall>
       ...stalled,
     },
     (job) => lanes.run(job.data.webhookId, () => deliver(deliverOptions, job.data)),
+  );
+  await requeueRetranscriptions(pool).catch((error: Error) =>
+    log.warn({ err: error }, 'retranscriptions without a job are not looked for'),
   );
   const relay = new OutboxRelay({
     pool,

@@ -1,4 +1,5 @@
 import { randomBytes } from 'node:crypto';
+import { rmSync } from 'node:fs';
 import { mkdir, readdir, readFile, symlink, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterAll, afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
@@ -193,6 +194,46 @@ test('silence is recognised as no words, which is a transcript too', async () =>
   expect(revisions()).toMatchObject([{ segments: [], part: 0, parts: 1 }]);
 });
 
+test('while transcripts is not ready the parts are sent again, and nothing is recognised again', async () => {
+  let refusals = 0;
+  const callId = await recordedCall(wavOf(silence(500)));
+  const path = join(folder, 'recordings', `${callId}.wav`);
+  callLog.answer = ({ id }) => {
+    // Whoever recognises it again finds nothing.
+    rmSync(path, { force: true });
+    return refusals++ < 2
+      ? { type: 'refused', id, code: 'NOT_READY', message: 'parts are missing' }
+      : { type: 'done', id };
+  };
+  const id = await ask(callId);
+  service = await startService(database.url, folder);
+  expect(await ended(id)).toMatchObject({ state: 'done', error: null });
+  expect(revisions().map(({ part, parts, retranscription }) => [part, parts, retranscription])).toEqual(
+    Array.from({ length: 3 }, () => [0, 1, id]),
+  );
+});
+
+test('a process that ends while transcripts is not ready leaves the job to the next one', async () => {
+  callLog.answer = ({ id }) => ({ type: 'refused', id, code: 'NOT_READY', message: 'parts are missing' });
+  const id = await ask(await recordedCall(wavOf(silence(500))));
+  service = await startService(database.url, folder);
+  await until('they are sent again', () => revisions().length > 1, 60_000);
+  await service.stop();
+  service = null;
+  expect(await rowOf(id)).toMatchObject({ state: 'running', error: null });
+  callLog.answer = ({ id }) => ({ type: 'done', id });
+  service = await startService(database.url, folder);
+  expect(await ended(id)).toMatchObject({ state: 'done' });
+});
+
+test('one whose job was lost is taken up by the next process', async () => {
+  const id = await ask(await recordedCall(wavOf(silence(500))));
+  await callLog.pool.query('delete from outbox');
+  service = await startService(database.url, folder);
+  expect(await ended(id)).toMatchObject({ state: 'done' });
+  expect(revisions()).toHaveLength(1);
+});
+
 test('what transcripts refuses for good is not tried again, what it refuses for now is', async () => {
   let refusals = 0;
   callLog.answer = ({ id, type }) =>
@@ -235,5 +276,18 @@ describe('the model', () => {
     expect(await folderOf(name)).toMatch(/asr\/model\/?$/);
     expect(await folderOf('unheard-of')).toMatch(/^none: /);
     expect(await folderOf('../added')).toMatch(/^none: /);
+  });
+
+  test('without a model.json, as models are published, is called as its folder is', async () => {
+    await mkdir(join(folder, 'models', 'published'), { recursive: true });
+    await mkdir(join(folder, 'models', 'half-told'));
+    await writeFile(join(folder, 'models', 'half-told', 'model.json'), '{"stateAtGap": "keep"}');
+    await mkdir(join(folder, 'serving-one'));
+    expect(await folderOf('published')).toBe(join(folder, 'models', 'published'));
+    expect(await folderOf('half-told')).toBe(join(folder, 'models', 'half-told'));
+    expect(await folderOf('serving-one', `${join(folder, 'serving-one')}/`)).toMatch(/serving-one\/$/);
+    expect(await folderOf('serving-one')).toMatch(/^none: /);
+    await writeFile(join(folder, 'models', 'a-file'), '');
+    expect(await folderOf('a-file')).toMatch(/^none: /);
   });
 });

@@ -1,5 +1,5 @@
 import { setTimeout as pause } from 'node:timers/promises';
-import { EarshotError, type ModelStatus } from '@earshot/contracts';
+import { EarshotError, type ModelChoice, type ModelStatus } from '@earshot/contracts';
 import { shadowSummary } from '../shadow/report.ts';
 import { parseRemoteAddress } from '../network/address.ts';
 import { addModel } from './add.ts';
@@ -109,7 +109,14 @@ const use: Command = async (room, args, { wait }) => {
     terminal.result({ ok: true, use: chosen, state: 'environment' });
     return;
   }
-  const status = wait ? await followed(room, changedAt, (state) => state.state === 'serving') : null;
+  const status = wait
+    ? await followed(
+        room,
+        changedAt,
+        (now) => now.use === chosen,
+        (said) => said.state === 'serving',
+      )
+    : null;
   if (status?.state === 'refused')
     throw new EarshotError('MODEL_INVALID', status.message ?? 'it was refused');
   if (status === null) {
@@ -133,7 +140,7 @@ const shadow: Command = async (room, args, { wait }) => {
   const { changedAt } = await choice.change({ shadow: folder }, new Date());
   const settled = (status: ModelStatus): boolean =>
     folder === null ? status.shadow === null : status.shadow !== null && status.shadow.state !== 'starting';
-  const status = wait ? await followed(room, changedAt, settled) : null;
+  const status = wait ? await followed(room, changedAt, (now) => now.shadow === folder, settled) : null;
   if (status?.shadow?.state === 'refused')
     throw new EarshotError('MODEL_INVALID', status.shadow.message ?? 'the shadow was refused');
   terminal.say(
@@ -198,22 +205,36 @@ async function resolved(room: Room, text: string): Promise<string | null> {
 }
 
 /**
- * Waits for what host makes of a choice, and shows it.
+ * Waits for what host makes of a choice, and shows it. Host takes the newest choice only: when there is another meanwhile that
+ * still has ours in it, that one is waited for.
  * @returns its last word, or null when no Earshot runs here
+ * @throws EarshotError MODEL_IN_USE when somebody chose otherwise before host acted on ours; NOT_READY
  */
 async function followed(
   { choice, terminal }: Room,
   changedAt: string,
+  isOurs: (choice: ModelChoice) => boolean,
   done: (status: ModelStatus) => boolean,
 ): Promise<ModelStatus | null> {
   const deadline = performance.now() + SWAP_LIMIT_MS;
   let shown = '';
+  let awaited = changedAt;
   while (await choice.running()) {
     const status = await choice.status();
-    if (status !== null && status.choice === changedAt) {
+    const ofOurs = status !== null && status.choice === awaited;
+    if (ofOurs) {
       if (status.state !== shown && status.state !== 'serving') terminal.say(`Earshot: ${status.state}`);
       shown = status.state;
       if (status.state === 'refused' || done(status)) return status;
+    } else {
+      const now = await choice.read();
+      if (!isOurs(now)) {
+        throw new EarshotError(
+          'MODEL_IN_USE',
+          'another choice was made meanwhile and took the place of this one: npm run model -- status shows what serves',
+        );
+      }
+      awaited = now.changedAt;
     }
     if (performance.now() > deadline) {
       throw new EarshotError(

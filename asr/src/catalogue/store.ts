@@ -31,12 +31,21 @@ export interface InstalledModel {
 
 const NAME = /^[a-z0-9][a-z0-9._-]{0,99}$/i;
 
-/** @throws EarshotError MODEL_UNKNOWN when it cannot be a model's name */
+/** Their records would be other files of the store: what was measured of the shipped model, the pins. */
+const RESERVED: readonly string[] = [SHIPPED, 'pins'];
+
+/**
+ * Compared in lower case: some file systems do not tell the cases apart.
+ * @throws EarshotError MODEL_UNKNOWN when it cannot be a model's name, or would collide with the store's own files
+ */
 export function checkName(name: string): string {
-  if (NAME.test(name) && name !== SHIPPED && !name.endsWith('.json')) return name;
+  const lower = name.toLowerCase();
+  // NAME.json is a record, NAME.new what is being unpacked or written.
+  if (NAME.test(name) && !RESERVED.includes(lower) && !/\.(json|new)$/.test(lower)) return name;
   throw new EarshotError(
     'MODEL_UNKNOWN',
-    `${JSON.stringify(name)} cannot be a model's name: letters, digits, . _ - and not "${SHIPPED}"`,
+    `${JSON.stringify(name)} cannot be a model's name: letters, digits, . _ -, not "${RESERVED.join('" or "')}", ` +
+      'and not with .json or .new at its end',
   );
 }
 

@@ -15,6 +15,7 @@ const MAX_AUDIO_TICKS = 8000;
 export class BlockFeed {
   readonly #gate = new Gate();
   readonly #blocks: SpoolBlock[] = [];
+  #keptTicks = 0;
   #cursor = 0;
   #heardTick = 0;
   #endTick: number | null = null;
@@ -26,6 +27,11 @@ export class BlockFeed {
   /** Everything before it was handed out. */
   get cursor(): number {
     return this.#cursor;
+  }
+  /** Audio that it keeps and has not handed out. Holes take no memory and count for nothing. */
+  get waitingTicks(): number {
+    const first = this.#blocks[0];
+    return this.#keptTicks - (first === undefined ? 0 : Math.max(0, this.#cursor - first.startTick));
   }
   get done(): boolean {
     return this.#endTick !== null && this.#cursor >= this.#endTick;
@@ -41,6 +47,7 @@ export class BlockFeed {
     }
     this.#heardTick = block.startTick + block.ticks;
     this.#blocks.push(block);
+    this.#keptTicks += block.ticks;
   }
 
   /** The timeline ends there, and no block follows. */
@@ -95,6 +102,7 @@ export class BlockFeed {
     for (const block of this.#blocks) {
       if (block.startTick + block.ticks > tick) break;
       count++;
+      this.#keptTicks -= block.ticks;
     }
     this.#blocks.splice(0, count);
   }

@@ -4,13 +4,22 @@ import { BlockFeed } from './block-feed.ts';
 import type { ShadowRecogniser } from './recogniser.ts';
 import { SpoolTail, spoolNameOf } from './spool-tail.ts';
 
+/** Audio of a channel that is kept in memory, at most; what follows waits in its files. */
+const MOST_WAITING_TICKS = 120 * TICKS_PER_SECOND;
+/** A call whose recognition is further behind is given up. */
+const MOST_LAG_SECONDS = 300;
+
+export type CallRecogniser = Pick<ShadowRecogniser, 'open' | 'send' | 'end' | 'close'>;
+
 interface FollowedChannel {
   readonly tail: SpoolTail;
   readonly feed: BlockFeed;
   readonly words: string[];
   creditTick: number;
   decidedTick: number;
-  /** The last blocks were read. */
+  /** Audio left in the files because too much waits already, nearly. */
+  unreadTicks: number;
+  /** Known once the last blocks were read. */
   endTick: number | null;
   endSent: boolean;
   ended: boolean;
@@ -29,12 +38,14 @@ export class FollowedCall {
   failure: string | null = null;
   maxLagSeconds = 0;
   readonly #folder: string;
-  readonly #recogniser: ShadowRecogniser;
+  readonly #recogniser: CallRecogniser;
   readonly #takeChannel: () => boolean;
   readonly #channels = new Map<number, FollowedChannel>();
+  /** Of a complete call, by channel index. */
+  #ends: ReadonlyMap<number, number> = new Map();
 
   /** @param takeChannel asked for each channel that appears: whether there is room for it */
-  constructor(callId: CallId, folder: string, recogniser: ShadowRecogniser, takeChannel: () => boolean) {
+  constructor(callId: CallId, folder: string, recogniser: CallRecogniser, takeChannel: () => boolean) {
     this.callId = callId;
     this.#folder = folder;
     this.#recogniser = recogniser;
@@ -56,11 +67,19 @@ export class FollowedCall {
     return ticks / TICKS_PER_SECOND;
   }
 
-  /** Seconds of audio in the spool that are not recognised, on the channel that is furthest behind. */
+  /** How far into the call it has read. */
+  get heardSeconds(): number {
+    return Math.max(0, ...[...this.#channels.values()].map(({ feed }) => feed.heardTick)) / TICKS_PER_SECOND;
+  }
+
+  /**
+   * Seconds of audio in the spool that are not recognised, on the channel that is furthest behind. A hole in the audio (a
+   * hold) is no work, and does not count while it waits.
+   */
   get lagSeconds(): number {
     let ticks = 0;
-    for (const { feed, decidedTick, ended } of this.#channels.values()) {
-      if (!ended) ticks = Math.max(ticks, feed.heardTick - decidedTick);
+    for (const { feed, decidedTick, unreadTicks, ended } of this.#channels.values()) {
+      if (!ended) ticks = Math.max(ticks, feed.cursor - decidedTick + feed.waitingTicks + unreadTicks);
     }
     return ticks / TICKS_PER_SECOND;
   }
@@ -70,7 +89,7 @@ export class FollowedCall {
     return new Map([...this.#channels].map(([index, { words }]) => [index, words]));
   }
 
-  /** Reads what was written since and hands it on. @throws system errors */
+  /** Reads what was written since, as far as there is room, and hands it on. @throws system errors */
   async read(): Promise<void> {
     for (const name of await this.#names()) {
       const found = spoolNameOf(name);
@@ -79,26 +98,16 @@ export class FollowedCall {
       await channel?.tail.found(name, found.number);
     }
     for (const [index, channel] of this.#channels) {
-      for (const block of await channel.tail.read()) channel.feed.push(block);
+      await this.#fill(index, channel);
       this.#pump(index, channel);
     }
     this.maxLagSeconds = Math.max(this.maxLagSeconds, this.lagSeconds);
+    if (this.lagSeconds > MOST_LAG_SECONDS) this.failure ??= 'slower than the calls';
   }
 
-  /** The call is complete, so all of it is in the files: reads them to the end. @throws system errors */
-  async finish(ends: readonly ChannelEnd[]): Promise<void> {
-    for (const { index, endTick } of ends) {
-      const channel = this.#channels.get(index);
-      if (channel === undefined || channel.endTick !== null) continue;
-      for (;;) {
-        const blocks = await channel.tail.read();
-        if (blocks.length === 0) break;
-        for (const block of blocks) channel.feed.push(block);
-      }
-      channel.endTick = endTick;
-      channel.feed.end(endTick);
-      this.#pump(index, channel);
-    }
+  /** The call is complete, so all of it is in the files: each read() from now on goes on to their ends. */
+  finish(ends: readonly ChannelEnd[]): void {
+    this.#ends = new Map(ends.map(({ index, endTick }) => [index, endTick]));
   }
 
   async close(): Promise<void> {
@@ -106,6 +115,22 @@ export class FollowedCall {
       if (!channel.ended) this.#recogniser.close(channelIdOf(this.callId, index));
       await channel.tail.close();
     }
+  }
+
+  async #fill(index: number, channel: FollowedChannel): Promise<void> {
+    const { feed, tail } = channel;
+    if (channel.endTick !== null) return;
+    while (feed.waitingTicks < MOST_WAITING_TICKS) {
+      const blocks = await tail.read();
+      for (const block of blocks) feed.push(block);
+      if (blocks.length > 0) continue;
+      channel.unreadTicks = 0;
+      channel.endTick = this.#ends.get(index) ?? null;
+      if (channel.endTick !== null) feed.end(channel.endTick);
+      return;
+    }
+    // A tick is a byte of audio; the blocks' headers are a fiftieth.
+    channel.unreadTicks = await tail.unreadBytes();
   }
 
   async #names(): Promise<string[]> {
@@ -130,6 +155,7 @@ export class FollowedCall {
       words: [],
       creditTick: 0,
       decidedTick: 0,
+      unreadTicks: 0,
       endTick: null,
       endSent: false,
       ended: false,

@@ -111,19 +111,30 @@ export class Shadow {
 
   async #turn(): Promise<void> {
     await this.#findCalls();
-    for (const call of this.#live.values()) await this.#read(call);
+    for (const call of this.#live.values()) await this.#follow(call);
     const now = performance.now();
     if (now - this.#askedMs >= ASK_EVERY_MS) {
       this.#askedMs = now;
       for (const served of await completeCalls(this.#options.pool, [...this.#live.keys()])) {
         const call = this.#live.get(served.callId);
         if (call === undefined) continue;
-        await call.finish(served.ends);
+        call.finish(served.ends);
         this.#live.delete(served.callId);
         this.#finishing.set(served.callId, { call, served, sinceMs: now });
       }
     }
-    for (const finishing of [...this.#finishing.values()]) await this.#finishIfDone(finishing, now);
+    for (const finishing of [...this.#finishing.values()]) {
+      await this.#read(finishing.call);
+      await this.#finishIfDone(finishing, now);
+    }
+  }
+
+  async #follow(call: FollowedCall): Promise<void> {
+    await this.#read(call);
+    if (call.heardSeconds > MOST_AUDIO_SECONDS) call.failure ??= 'longer than a shadow listens';
+    if (call.failure === null) return;
+    this.#live.delete(call.callId);
+    await this.#failed(call, call.failure);
   }
 
   async #read(call: FollowedCall): Promise<void> {
@@ -133,12 +144,6 @@ export class Shadow {
       this.#options.log.warn({ err: error, callId: call.callId }, 'a spool cannot be read');
       call.failure = 'its spool cannot be read';
     }
-    if (call.audioSeconds > MOST_AUDIO_SECONDS * Math.max(1, call.channelCount)) {
-      call.failure = 'longer than a shadow listens';
-    }
-    if (call.failure === null) return;
-    this.#live.delete(call.callId);
-    await this.#failed(call, call.failure);
   }
 
   /** Calls that began since the last look. */

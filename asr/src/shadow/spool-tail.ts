@@ -58,6 +58,13 @@ export class SpoolTail {
     return blocks;
   }
 
+  /** What the files have beyond what was read. */
+  async unreadBytes(): Promise<number> {
+    let bytes = -this.#offset;
+    for (const { handle } of this.#files) bytes += (await handle.stat()).size;
+    return Math.max(0, bytes);
+  }
+
   async close(): Promise<void> {
     for (const { handle } of this.#files.splice(0)) await handle.close();
   }

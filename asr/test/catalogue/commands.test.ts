@@ -5,6 +5,7 @@ import { Writable } from 'node:stream';
 import { buffer } from 'node:stream/consumers';
 import { gzipSync } from 'node:zlib';
 import { type ModelStatus, parseModelChoice } from '@earshot/contracts';
+import { writeWhole } from '@earshot/platform';
 import { pack } from 'tar-stream';
 import { afterEach, beforeAll, beforeEach, expect, test } from 'vitest';
 import { addModel } from '../../src/catalogue/add.ts';
@@ -180,32 +181,69 @@ test('a speech server is chosen by its address, and cannot be a shadow', async (
   });
 });
 
-test('"use" follows what the running Earshot makes of it, to the end', async () => {
-  await run('add', [SHIPPED_FOLDER], { as: 'mine' });
+/** As a host of this DATA_DIR would. */
+async function hostSays(change: Partial<ModelStatus>): Promise<void> {
   await mkdir(room.dataDir, { recursive: true });
   await writeFile(join(room.dataDir, 'host.pid'), String(process.pid));
-  const say = (change: Partial<ModelStatus>): Promise<void> =>
-    writeFile(
-      join(room.dataDir, 'model-status.json'),
-      JSON.stringify({
-        state: 'serving',
-        use: null,
-        chosenBy: 'default',
-        choice: null,
-        engines: [],
-        shadow: null,
-        message: null,
-        at: '',
-        ...change,
-      }),
-    );
-  await say({});
+  const nothing: ModelStatus = {
+    state: 'serving',
+    use: null,
+    chosenBy: 'default',
+    choice: null,
+    engines: [],
+    shadow: null,
+    message: null,
+    at: '',
+  };
+  await writeWhole(join(room.dataDir, 'model-status.json'), JSON.stringify({ ...nothing, ...change }));
+}
+
+/** When the choice that is there now was made, once it is another than the one before. */
+async function chosenAfter(before: string): Promise<string> {
+  const changedAt = async (): Promise<string> => (await room.choice.read()).changedAt;
+  await expect.poll(changedAt, { timeout: 20_000 }).not.toBe(before);
+  return changedAt();
+}
+
+test('"use" follows what the running Earshot makes of it, to the end', async () => {
+  await run('add', [SHIPPED_FOLDER], { as: 'mine' });
+  await hostSays({});
   const using = run('use', ['mine']);
-  const chosen = async (): Promise<string> => (await room.choice.read()).changedAt;
-  await expect.poll(chosen, { timeout: 20_000 }).not.toBe('');
-  await say({ choice: await chosen(), state: 'refused', message: 'joiner.onnx: wrong shape' });
+  await hostSays({ choice: await chosenAfter(''), state: 'refused', message: 'joiner.onnx: wrong shape' });
   await expect(using).rejects.toMatchObject({ code: 'MODEL_INVALID', message: 'joiner.onnx: wrong shape' });
   expect(printed).toBe('');
+});
+
+test('"use" ends when another model is chosen before Earshot came to it', async () => {
+  await run('add', [SHIPPED_FOLDER], { as: 'mine' });
+  await hostSays({ state: 'swapping', choice: 'one before' });
+  const using = run('use', ['mine']).catch((error: unknown) => error);
+  const first = await chosenAfter('');
+  await room.choice.change({ use: null }, new Date(Date.parse(first) + 1000));
+  expect(await using).toMatchObject({
+    code: 'MODEL_IN_USE',
+    message: expect.stringContaining('another choice') as string,
+  });
+});
+
+test('"use" goes on with a later choice that only has a shadow besides', async () => {
+  await run('add', [SHIPPED_FOLDER], { as: 'mine' });
+  await hostSays({ state: 'swapping', choice: 'one before' });
+  const using = run('use', ['mine']);
+  const first = await chosenAfter('');
+  const later = await room.choice.change({ shadow: '/models/other' }, new Date(Date.parse(first) + 1000));
+  await hostSays({ choice: later.changedAt, use: 'models/mine' });
+  expect(await using).toMatchObject({ ok: true, state: 'serving' });
+});
+
+test('a model cannot have a name that files of the store have', async () => {
+  web.serve(archive, '"v1"');
+  await run('add', [web.url('m.tar.gz')]);
+  const pins = await readFile(room.store.pinsPath, 'utf8');
+  for (const name of ['pins', 'PINS', 'shipped', 'Shipped', 'm.json', 'm.1234.new']) {
+    await expect(run('add', [SHIPPED_FOLDER], { as: name })).rejects.toMatchObject({ code: 'MODEL_UNKNOWN' });
+  }
+  expect(await readFile(room.store.pinsPath, 'utf8')).toBe(pins);
 });
 
 test('measuring prints channels per core by batch size, and the list keeps the best', async () => {

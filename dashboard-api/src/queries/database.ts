@@ -1,5 +1,5 @@
 import { EarshotError } from '@earshot/contracts';
-import type { Pool } from '@earshot/platform';
+import { inTransaction, type Pool, type PoolClient } from '@earshot/platform';
 import pg from 'pg';
 
 /** SQLSTATE classes in which the server is there but cannot serve: connection, resources, shutdown. */
@@ -15,19 +15,28 @@ export class Database {
 
   /** @throws EarshotError DATABASE_UNREACHABLE; pg.DatabaseError when the statement itself is refused */
   async rows<Row extends object>(sql: string, params: readonly unknown[] = []): Promise<Row[]> {
-    try {
-      const result = await this.#pool.query<Row>(sql, [...params]);
-      return result.rows;
-    } catch (error) {
-      const refused =
-        error instanceof pg.DatabaseError && !UNAVAILABLE_CLASSES.has((error.code ?? '').slice(0, 2));
-      if (refused) throw error;
-      throw new EarshotError('DATABASE_UNREACHABLE', 'The database did not answer.', { cause: error });
-    }
+    const result = await answered(this.#pool.query<Row>(sql, [...params]));
+    return result.rows;
   }
 
   async first<Row extends object>(sql: string, params: readonly unknown[] = []): Promise<Row | null> {
     return (await this.rows<Row>(sql, params))[0] ?? null;
+  }
+
+  /** Several statements, all or none of them. @throws as rows does */
+  async transaction<T>(body: (client: PoolClient) => Promise<T>): Promise<T> {
+    return answered(inTransaction(this.#pool, body));
+  }
+}
+
+async function answered<T>(asked: Promise<T>): Promise<T> {
+  try {
+    return await asked;
+  } catch (error) {
+    const refused =
+      error instanceof pg.DatabaseError && !UNAVAILABLE_CLASSES.has((error.code ?? '').slice(0, 2));
+    if (refused) throw error;
+    throw new EarshotError('DATABASE_UNREACHABLE', 'The database did not answer.', { cause: error });
   }
 }
 

@@ -20,6 +20,11 @@ interface Row {
   readonly word_error_rate: number | null;
 }
 
+interface Open {
+  readonly id: string;
+  readonly state: 'queued' | 'running';
+}
+
 const SELECT = `select r.id, ${keyTime('r.created_at')} as key_at, r.call_id, r.model, r.vocabulary, r.state, r.error,
     r.created_at, r.started_at, r.finished_at, v.model as used_model, v.revision as previous_revision,
     v.next_revision as revision, v.words_changed, v.word_error_rate
@@ -36,18 +41,36 @@ export async function findForRetranscription(
   );
 }
 
-/** The row and the outbox row that makes the job of it, in one statement. */
+/** First half of the advisory lock's key: the second is of the call. */
+const CREATING = 7316003;
+
+/**
+ * The row and the outbox row that makes the job of it, unless one of the same call is queued or running: a call's recording is
+ * recognised once at a time. Whoever asks for the same call meanwhile waits, so that of two at once one is refused.
+ * @returns null when it was made; else the one that is in the way
+ */
 export async function createRetranscription(
   db: Database,
   asked: { id: string; callId: string; model: string | null; vocabulary: readonly string[] },
-): Promise<void> {
-  await db.rows(
-    `with made as (insert into retranscriptions (id, call_id, model, vocabulary) values ($1, $2, $3, $4::jsonb) returning id, call_id),
+): Promise<Open | null> {
+  return db.transaction(async (client) => {
+    await client.query('select pg_advisory_xact_lock($1, hashtext($2))', [CREATING, asked.callId]);
+    // A statement of its own: it sees what was committed while the lock was waited for.
+    const { rows } = await client.query<Open>(
+      `select id, state from retranscriptions where call_id = $1 and state in ('queued', 'running')
+       order by created_at limit 1`,
+      [asked.callId],
+    );
+    if (rows[0] !== undefined) return rows[0];
+    await client.query(
+      `with made as (insert into retranscriptions (id, call_id, model, vocabulary) values ($1, $2, $3, $4::jsonb) returning id, call_id),
      queued as (insert into outbox (payload)
        select jsonb_build_object('kind', 'retranscription', 'callId', call_id, 'retranscription', id) from made)
      select pg_notify('${PG_CHANNELS.outbox}', '')`,
-    [asked.id, asked.callId, asked.model, JSON.stringify(asked.vocabulary)],
-  );
+      [asked.id, asked.callId, asked.model, JSON.stringify(asked.vocabulary)],
+    );
+    return null;
+  });
 }
 
 export async function findRetranscription(

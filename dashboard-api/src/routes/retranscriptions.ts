@@ -88,7 +88,7 @@ export function registerRetranscriptions(app: App, { db, commands }: Dependencie
         summary: 'Recognise the recording of a call again',
         operationId: 'retranscribeCall',
         description:
-          'With another model or vocabulary. When it is done the transcript has a new revision, and transcript.revised is sent with what changed; the one before stays under its number.',
+          'With another model or vocabulary. When it is done the transcript has a new revision, and transcript.revised is sent with what changed; the one before stays under its number. A call has one at a time: 409 while another is queued or running.',
         params,
         body: Asked,
         response: { 202: ref(RetranscriptionView), ...guarded(400, 404, 409) },
@@ -104,12 +104,18 @@ export function registerRetranscriptions(app: App, { db, commands }: Dependencie
       const [missing] = await missingVocabulary(db, vocabulary ?? []);
       if (missing !== undefined) throw notFound('VOCABULARY_NOT_FOUND', missing);
       const id = `rt_${randomBytes(12).toString('hex')}`;
-      await createRetranscription(db, {
+      const other = await createRetranscription(db, {
         id,
         callId,
         model: model ?? null,
         vocabulary: vocabulary ?? [DEFAULT_VOCABULARY],
       });
+      if (other !== null) {
+        throw new EarshotError(
+          'RETRANSCRIPTION_IN_PROGRESS',
+          `The retranscription ${other.id} of this call is ${other.state}.`,
+        );
+      }
       return reply
         .code(202)
         .header('location', `/v1/calls/${callId}/retranscriptions/${id}`)

@@ -1,5 +1,5 @@
-import { readFile } from 'node:fs/promises';
-import { isAbsolute, join } from 'node:path';
+import { readFile, stat } from 'node:fs/promises';
+import { basename, isAbsolute, join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { modelFiles, parseModelStatus } from '@earshot/contracts';
 
@@ -28,9 +28,11 @@ export async function modelFolderOf(places: ModelPlaces, asked: string | null): 
   }
   if (!NAME.test(asked)) return none('that is not the name of a model');
   const added = join(places.dataDir, modelFiles.models, asked);
-  if ((await nameOf(added)) !== null) return { kind: 'folder', folder: added };
+  // Published models have no model.json. Whether it is a model at all the recogniser says.
+  if (await isFolder(added)) return { kind: 'folder', folder: added };
   for (const folder of [serving, SHIPPED]) {
-    if (!isUrl(folder) && (await nameOf(folder)) === asked) return { kind: 'folder', folder };
+    if (!isUrl(folder) && ((await nameOf(folder)) ?? basename(resolve(folder))) === asked)
+      return { kind: 'folder', folder };
   }
   return none(`no model of the name ${asked} is installed`);
 }
@@ -46,7 +48,15 @@ async function servingModel({ dataDir, asrModel }: ModelPlaces): Promise<string>
 const none = (detail: string): ModelFolder => ({ kind: 'none', detail });
 const isUrl = (text: string): boolean => /^[a-z][a-z0-9+.-]*:\/\//i.test(text);
 
-/** What model.json calls the model; null when there is none. */
+async function isFolder(path: string): Promise<boolean> {
+  try {
+    return (await stat(path)).isDirectory();
+  } catch (_notThere) {
+    return false;
+  }
+}
+
+/** What model.json calls the model; null when it does not say: then the model is called as its folder is. */
 async function nameOf(folder: string): Promise<string | null> {
   try {
     const { name } = JSON.parse(await textOf(join(folder, 'model.json'))) as { name?: unknown };

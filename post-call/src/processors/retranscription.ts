@@ -1,4 +1,5 @@
 import { join } from 'node:path';
+import { setTimeout as delay } from 'node:timers/promises';
 import {
   CALL_ID_PATTERN,
   type CallId,
@@ -29,6 +30,9 @@ const MAX_CRASHES = 3;
 const MOST_PHRASES = 1000;
 /** A fraction of the longest frame between our processes. */
 const PART_BYTES = 2 * 1024 * 1024;
+/** Pauses before the parts are sent again, doubled each time. */
+const FIRST_PAUSE_MS = 1000;
+const LAST_PAUSE_MS = 60_000;
 const LEAST_LIMIT_MS = 30 * 60_000;
 /** At low priority beside live calls it may run slowly, but not slower than this. */
 const SLOWEST_OF_REAL_TIME = 4;
@@ -85,6 +89,18 @@ export async function retranscribe(
   }
 }
 
+/**
+ * Makes outbox rows of those that are not at their end. Most have a job, and the job ids see to it that none gets two; one whose
+ * job was lost (an emptied Redis, a job given up) would otherwise keep its call from ever being recognised again.
+ */
+export async function requeueRetranscriptions(pool: Pool): Promise<void> {
+  await pool.query(
+    `insert into outbox (payload)
+     select jsonb_build_object('kind', 'retranscription', 'callId', call_id, 'retranscription', id)
+     from retranscriptions where state in ('queued', 'running') order by created_at`,
+  );
+}
+
 async function begin(pool: Pool, { retranscription, callId }: RetranscriptionJob): Promise<Asked | null> {
   if (!CALL_ID.test(callId)) throw new Error('not a call id');
   const { rows } = await pool.query<Asked>(
@@ -112,7 +128,7 @@ async function run(
   { callId, retranscription }: RetranscriptionJob,
   asked: Asked,
 ): Promise<void> {
-  const { pool, dataDir, commands, stopping } = options;
+  const { pool, dataDir, stopping } = options;
   if (!asked.complete) throw new Failed('CALL_NOT_COMPLETE', 'the transcript is not complete yet');
   if (asked.recording === null) throw new Failed('RECORDING_MISSING', 'the call has no recording');
   const model = await modelFolderOf(options, asked.model);
@@ -127,18 +143,37 @@ async function run(
     signal: stopping,
   });
   const parts = partsOf(callId, recognised);
-  for (const [part, segments] of parts.entries()) {
-    const command: Command = {
-      type: 'transcript.revise',
-      callId,
-      retranscription,
-      model: recognised.model,
-      vocabulary: asked.vocabulary,
-      part,
-      parts: parts.length,
-      segments,
-    };
-    await commands.send(command);
+  const revision = parts.map((segments, part): Command => ({
+    type: 'transcript.revise',
+    callId,
+    retranscription,
+    model: recognised.model,
+    vocabulary: asked.vocabulary,
+    part,
+    parts: parts.length,
+    segments,
+  }));
+  await tell(options, revision);
+}
+
+/**
+ * Sends all parts, from the first again while transcripts is away or was replaced in between (NOT_READY): what was recognised,
+ * in minutes or hours, is not thrown away for that. Sent twice they count once.
+ * @throws CommandError any other refusal, and NOT_READY when this process ends
+ */
+async function tell(
+  { commands, log, stopping }: RetranscriptionOptions,
+  revision: readonly Command[],
+): Promise<void> {
+  for (let pauseMs = FIRST_PAUSE_MS; ; pauseMs = Math.min(2 * pauseMs, LAST_PAUSE_MS)) {
+    try {
+      for (const part of revision) await commands.send(part);
+      return;
+    } catch (error) {
+      if (!(error instanceof CommandError) || error.code !== 'NOT_READY' || stopping.aborted) throw error;
+      log.warn({ err: error, pauseMs }, 'transcripts did not take a retranscription, will be sent again');
+    }
+    await delay(pauseMs, undefined, { signal: stopping });
   }
 }
 
