@@ -274,6 +274,8 @@ describe('the model', () => {
     expect(await folderOf('fixed-name', join(folder, 'fixed'))).toBe(join(folder, 'fixed'));
     const { name } = JSON.parse(await readFile(join(SHIPPED, 'model.json'), 'utf8')) as { name: string };
     expect(await folderOf(name)).toMatch(/asr\/model\/?$/);
+    // The name by which `npm run model -- list` has it, whatever serves.
+    expect(await folderOf('shipped', join(folder, 'fixed'))).toMatch(/asr\/model\/?$/);
     expect(await folderOf('unheard-of')).toMatch(/^none: /);
     expect(await folderOf('../added')).toMatch(/^none: /);
   });

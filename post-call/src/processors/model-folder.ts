@@ -4,6 +4,8 @@ import { fileURLToPath } from 'node:url';
 import { modelFiles, parseModelStatus } from '@earshot/contracts';
 
 const SHIPPED = fileURLToPath(new URL('../../../asr/model', import.meta.url));
+/** As `npm run model -- list` calls it. */
+const SHIPPED_NAME = 'shipped';
 const NAME = /^[A-Za-z0-9][A-Za-z0-9._-]{0,99}$/;
 
 export type ModelFolder =
@@ -30,6 +32,7 @@ export async function modelFolderOf(places: ModelPlaces, asked: string | null): 
   const added = join(places.dataDir, modelFiles.models, asked);
   // Published models have no model.json. Whether it is a model at all the recogniser says.
   if (await isFolder(added)) return { kind: 'folder', folder: added };
+  if (asked === SHIPPED_NAME) return { kind: 'folder', folder: SHIPPED };
   for (const folder of [serving, SHIPPED]) {
     if (!isUrl(folder) && ((await nameOf(folder)) ?? basename(resolve(folder))) === asked)
       return { kind: 'folder', folder };
