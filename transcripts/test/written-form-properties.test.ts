@@ -199,6 +199,18 @@ describe('digits', () => {
     );
   });
 
+  test('of two round numbers in a row are those of the two, never of a third', () => {
+    const scale = fc.constantFrom('hundred', 'thousand', 'million');
+    const digit = fc.integer({ min: 1, max: 9 });
+    fc.assert(
+      fc.property(digit, digit, scale, fc.constantFrom(' ', ' and '), (one, other, size, joint) => {
+        const { text } = write(`there were ${names[one]!} ${size}${joint}${names[other]!} ${size} of them`);
+        const zeros = { hundred: '00', thousand: '000', million: '' }[size];
+        expect(text.replace(/\D/gu, '')).toBe(`${one}${zeros}${other}${zeros}`);
+      }),
+    );
+  });
+
   const TENS = 'twenty thirty forty fifty sixty seventy eighty ninety'.split(' ');
   const SMALL = [
     ...names,

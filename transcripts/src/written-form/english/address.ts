@@ -1,4 +1,4 @@
-import { cardinal, ordinal, ordinalText } from './cardinals.ts';
+import { type Parsed, cardinal, ordinal, ordinalText } from './cardinals.ts';
 import { AMBIGUOUS_MONTHS, DIGITS, MONTHS, TEENS, TENS, WEEKDAYS, isLetter, setOf } from './lexicon.ts';
 import { scanRun, textOf } from './runs.ts';
 import type { Matcher, Tokens } from './tokens.ts';
@@ -21,6 +21,8 @@ const titled = (key: string): string => key.charAt(0).toUpperCase() + key.slice(
 
 /** "four twenty two oak street" → 422 Oak Street. */
 export const matchAddress: Matcher = (tokens, from) => {
+  const street = ordinal(tokens, from);
+  if (street !== null && street.to > from + 1) return numberedStreet(tokens, from, street);
   const house = houseNumber(tokens, from);
   if (house === null) return null;
   const name: string[] = [];
@@ -41,6 +43,13 @@ export const matchAddress: Matcher = (tokens, from) => {
   }
   return null;
 };
+
+/** "forty second street" → 42nd Street, not number 40. */
+function numberedStreet(tokens: Tokens, from: number, { value, to }: Parsed): ReturnType<Matcher> {
+  const kind = tokens.at(to);
+  if (!STREETS.has(kind)) return null;
+  return { from, to: to + 1, text: `${ordinalText(value)} ${titled(kind)}`, kind: 'address' };
+}
 
 const isNameWord = (key: string): boolean =>
   key.length > 1 &&

@@ -20,46 +20,60 @@ export function below100(tokens: Tokens, from: number): Parsed | null {
 }
 
 /** "two hundred and five", "twelve hundred", "a hundred". */
-function below1000(tokens: Tokens, from: number): Parsed | null {
+function below1000(tokens: Tokens, from: number, and: boolean): Parsed | null {
   const a = tokens.at(from) === 'a';
   const head = a ? { value: 1, to: from + 1 } : below100(tokens, from);
   if (head === null) return null;
   if (head.value === 0 || tokens.at(head.to) !== 'hundred') return a ? null : head;
   const value = head.value * 100;
-  const rest = afterAnd(tokens, head.to + 1, below100);
-  return rest === null ? { value, to: head.to + 1 } : { value: value + rest.value, to: rest.to };
+  const rest = afterAnd(tokens, head.to + 1, and, below100);
+  // "five hundred six hundred": the six begins another number.
+  return rest === null || tokens.at(rest.to) === 'hundred'
+    ? { value, to: head.to + 1 }
+    : { value: value + rest.value, to: rest.to };
 }
 
 function afterAnd(
   tokens: Tokens,
   from: number,
-  parse: (tokens: Tokens, from: number) => Parsed | null,
+  and: boolean,
+  parse: (tokens: Tokens, from: number, and: boolean) => Parsed | null,
 ): Parsed | null {
-  const at = tokens.at(from) === 'and' ? from + 1 : from;
+  const at = and && tokens.at(from) === 'and' ? from + 1 : from;
   if (tokens.at(at) === 'a') return null;
-  const rest = parse(tokens, at);
+  const rest = parse(tokens, at, and);
   return rest === null || rest.value === 0 ? null : rest;
 }
 
 /** A cardinal up to the billions: "one million two hundred thousand and five", "a thousand". */
 export function cardinal(tokens: Tokens, from: number): Parsed | null {
+  const said = cardinalWith(tokens, from, true);
+  // "between one hundred and two thousand": two numbers, unless another "and" divides them.
+  const isTwo = said !== null && tokens.at(from - 1) === 'between' && tokens.at(said.to) !== 'and';
+  return isTwo ? cardinalWith(tokens, from, false) : said;
+}
+
+function cardinalWith(tokens: Tokens, from: number, and: boolean): Parsed | null {
   const a = tokens.at(from) === 'a' && SCALES.has(tokens.at(from + 1));
-  const head = a ? { value: 1, to: from + 1 } : below1000(tokens, from);
+  const head = a ? { value: 1, to: from + 1 } : below1000(tokens, from, and);
   if (head === null) return null;
   let total = 0;
   let part = head;
-  let limit = Infinity;
+  /** What is whole after each scale: another number may begin there. */
+  const wholes: (Parsed & { readonly scale: number })[] = [];
   for (;;) {
     const scale = SCALES.get(tokens.at(part.to));
-    // Scales only fall: after the thousands no millions.
-    if (scale === undefined || scale >= limit || part.value === 0)
-      return { value: total + part.value, to: part.to };
+    if (scale === undefined) return { value: total + part.value, to: part.to };
+    // Scales only fall: in "five thousand five thousand" the second five begins another number.
+    const whole = wholes.find((one) => one.scale <= scale);
+    if (whole !== undefined) return { value: whole.value, to: whole.to };
+    if (part.value === 0) return { value: total, to: part.to };
     total += part.value * scale;
-    limit = scale;
     const to = part.to + 1;
-    const rest = afterAnd(tokens, to, below1000);
-    if (rest === null || rest.value >= limit) return { value: total, to };
-    part = rest;
+    wholes.push({ value: total, to, scale });
+    const rest = afterAnd(tokens, to, and, below1000);
+    // Of no value when a greater scale follows at once: "one million two thousand million".
+    part = rest === null || rest.value >= scale ? { value: 0, to } : rest;
   }
 }
 

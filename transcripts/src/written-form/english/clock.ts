@@ -1,5 +1,5 @@
 import { type Parsed, below100 } from './cardinals.ts';
-import { DIGITS, TEENS, TENS, WEEKDAYS, isOh, setOf } from './lexicon.ts';
+import { DIGITS, SCALES, TEENS, TENS, WEEKDAYS, isOh, setOf } from './lexicon.ts';
 import { type Match, type Matcher, type Tokens, asSaid } from './tokens.ts';
 
 const BEFORE_TIME = setOf('at by until till between before after since from');
@@ -93,8 +93,18 @@ function pastTheHour(tokens: Tokens, from: number): Match | null {
   if (minutes?.value === undefined || ![5, 10, 20, 25].includes(minutes.value)) return null;
   const link = tokens.at(minutes.to);
   const hour = hourOf(tokens, minutes.to + 1);
-  if (link !== 'past' || hour === null || hour.value > 12) return null;
-  return asSaid(from, hour.to);
+  if (hour === null || hour.value > 12) return null;
+  if (link === 'past') return asSaid(from, hour.to);
+  // "ten to five" falls, so it is no range of numbers; "five to ten" may be one.
+  const isTime = link === 'to' && hour.value < minutes.value && !goesOnAfter(tokens, hour.to);
+  return isTime ? asSaid(from, hour.to) : null;
+}
+
+/** What stands at the index belongs to the number before it. */
+function goesOnAfter(tokens: Tokens, at: number): boolean {
+  const key = tokens.at(at);
+  const isMore = key === 'hundred' || key === 'point' || SCALES.has(key) || isOh(key);
+  return isMore || below100(tokens, at) !== null || amPm(tokens, at) !== null || oClock(tokens, at) !== null;
 }
 
 /** Without "a m" or "o clock" two numbers are a time only where the words around them say so. */

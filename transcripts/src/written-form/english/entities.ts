@@ -2,6 +2,7 @@ import { matchAddress, matchFlat } from './address.ts';
 import { matchDayOfMonth, matchMonth, matchYear } from './calendar.ts';
 import { matchClock } from './clock.ts';
 import { matchDigits, matchInternational } from './digits.ts';
+import { matchDoubtful } from './doubtful.ts';
 import {
   DIGITS,
   LATER_ORDINALS,
@@ -14,7 +15,8 @@ import {
   isLetter,
 } from './lexicon.ts';
 import { findLinks } from './links.ts';
-import { matchMoney, matchOrdinal, matchPercent, matchPrice, matchQuantity } from './quantities.ts';
+import { matchPrice } from './prices.ts';
+import { matchMoney, matchOrdinal, matchPercent, matchQuantity } from './quantities.ts';
 import { matchSpelled } from './spelled.ts';
 import type { Match, Matcher, Tokens } from './tokens.ts';
 
@@ -22,15 +24,16 @@ import type { Match, Matcher, Tokens } from './tokens.ts';
 const ON_NUMBER: readonly Matcher[] = [
   matchAddress,
   matchFlat,
+  matchDoubtful,
   matchMoney,
   matchPercent,
   matchClock,
   matchDayOfMonth,
+  matchIdiom,
+  matchPrice,
   matchYear,
   matchOrdinal,
-  matchPrice,
   matchSpelled,
-  matchWayOfLife,
   matchDigits,
   matchQuantity,
 ];
@@ -38,7 +41,7 @@ const ON_ORDINAL: readonly Matcher[] = [matchDayOfMonth, matchOrdinal];
 const ON_MONTH: readonly Matcher[] = [matchMonth];
 const ON_LETTER: readonly Matcher[] = [matchSpelled];
 /** "a hundred", "a b one two". */
-const ON_A: readonly Matcher[] = [matchMoney, matchPercent, matchSpelled, matchQuantity];
+const ON_A: readonly Matcher[] = [matchDoubtful, matchMoney, matchPercent, matchSpelled, matchQuantity];
 /** "oh two oh seven": zero, where enough digits follow; "o b r i e n". */
 const ON_OH: readonly Matcher[] = [matchSpelled, matchDigits];
 const ON_MULTIPLIER: readonly Matcher[] = [matchDigits];
@@ -65,8 +68,10 @@ const NONE: readonly Matcher[] = [];
 const matchersOf = (key: string): readonly Matcher[] =>
   BY_WORD.get(key) ?? (isLetter(key) ? ON_LETTER : NONE);
 
-/** "twenty four seven". */
-function matchWayOfLife(tokens: Tokens, from: number): Match | null {
+/** "twenty four seven", "twenty twenty vision". */
+function matchIdiom(tokens: Tokens, from: number): Match | null {
+  if (tokens.has(from, 'twenty', 'twenty', 'vision'))
+    return { from, to: from + 2, text: '20/20', kind: 'number' };
   if (!tokens.has(from, 'twenty', 'four', 'seven')) return null;
   const next = tokens.at(from + 3);
   if (DIGITS.has(next) || TEENS.has(next) || TENS.has(next) || SCALES.has(next) || next === 'hundred')

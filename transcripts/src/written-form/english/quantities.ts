@@ -1,5 +1,5 @@
 import { type Quantity, below100, cardinal, grouped, ordinal, ordinalText, quantity } from './cardinals.ts';
-import { contextOf, loneDigitIsNumber } from './context.ts';
+import { loneDigitIsNumber } from './context.ts';
 import { LATER_ORDINALS, SCALES, TENS, UNIT_ORDINALS, setOf } from './lexicon.ts';
 import { scanRun, textOf } from './runs.ts';
 import { type Matcher, type Tokens, asSaid } from './tokens.ts';
@@ -107,20 +107,6 @@ function amountAt(tokens: Tokens, from: number): Quantity | null {
     : said;
 }
 
-const CENTS_OF_PRICES: ReadonlySet<number> = new Set([49, 95, 98, 99]);
-const BEFORE_PRICE = setOf("for is was costs cost pay paid charged me that's only just");
-const PER = setOf('a per each every plus');
-
-/** "thirty nine ninety nine a month" → 39.99: a price without its currency, told by how prices end. */
-export const matchPrice: Matcher = (tokens, from) => {
-  const whole = below100(tokens, from);
-  const cents = whole === null || whole.value === 0 ? null : below100(tokens, whole.to);
-  if (whole === null || cents === null || !CENTS_OF_PRICES.has(cents.value)) return null;
-  if (below100(tokens, cents.to) !== null || contextOf(tokens, from) !== null) return null;
-  if (!BEFORE_PRICE.has(tokens.at(from - 1)) && !PER.has(tokens.at(cents.to))) return null;
-  return { from, to: cents.to, text: `${whole.value}.${cents.value}`, kind: 'money' };
-};
-
 /** "five percent" → 5%, "five to ten percent" → 5% to 10%. */
 export const matchPercent: Matcher = (tokens, from) => {
   const first = quantity(tokens, from);
@@ -135,7 +121,7 @@ export const matchPercent: Matcher = (tokens, from) => {
 };
 
 /** "five to ten", "between five and ten". */
-const linksRange = (tokens: Tokens, from: number, link: string): boolean =>
+export const linksRange = (tokens: Tokens, from: number, link: string): boolean =>
   link === 'to' || link === 'or' || (link === 'and' && tokens.at(from - 1) === 'between');
 
 function percentAt(tokens: Tokens, at: number): number | null {
@@ -171,7 +157,7 @@ export const matchOrdinal: Matcher = (tokens, from) => {
 const ARTICLES = setOf('a another every each one');
 const AFTER_DAY = setOf('monday tuesday wednesday thursday friday saturday sunday');
 /** Units that are written with digits however few: "5 gigabytes". */
-const MEASURES = setOf(
+export const MEASURES: ReadonlySet<string> = setOf(
   'gigabyte gigabytes megabyte megabytes gigs megs megabits kilobytes milligrams kilograms kilos degrees volts ' +
     'watts amps inches millimeters centimeters kilometers gb mb mg kg',
 );

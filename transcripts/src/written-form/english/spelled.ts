@@ -1,5 +1,6 @@
 import { contextOf, isNamed } from './context.ts';
-import { NATO, isLetter, setOf } from './lexicon.ts';
+import { NATO, TENS, isLetter, setOf } from './lexicon.ts';
+import { CURRENCY_WORDS, MEASURES } from './quantities.ts';
 import { type Atom, scanRun, textOf } from './runs.ts';
 import { type Match, type Matcher, type Tokens, asSaid } from './tokens.ts';
 
@@ -7,7 +8,7 @@ import { type Match, type Matcher, type Tokens, asSaid } from './tokens.ts';
 const ACRONYMS: ReadonlyMap<string, string> = new Map([
   ...(
     'usb atm pin sms tv pc id vpn pdf url ssn dob cvv cvc ceo faq hd uk us usa eu ibm hr it ' +
-    'dvd gps lcd led nhs hmrc irs dmv vat isp dsl lte ssid pr vip asap eta faqs bbc bt upc imei po apr ip dns usd gbp'
+    'dvd gps lcd led nhs hmrc irs dmv vat isp dsl lte ssid pr vip asap eta faqs bbc bt upc imei po apr ip dns usd gbp iou'
   )
     .split(' ')
     .map((word): [string, string] => [word, word.toUpperCase()]),
@@ -23,7 +24,7 @@ export const matchSpelled: Matcher = (tokens, from) => {
   if (joined !== null) return joined;
   const said = letterAsIn(tokens, from);
   if (said !== null) return said;
-  const atoms = withoutNames(tokens, from, scanRun(tokens, from, true));
+  const atoms = withoutAmount(tokens, from, withoutNames(tokens, from, scanRun(tokens, from, true)));
   const last = atoms.at(-1);
   if (last === undefined || !atoms.some((atom) => atom.kind === 'letter')) return null;
   return atoms.every((atom) => atom.kind === 'letter')
@@ -62,12 +63,39 @@ function withoutNames(tokens: Tokens, from: number, atoms: readonly Atom[]): rea
   return cut;
 }
 
+/** Before them stands an amount, whatever was said before it. */
+const UNITS: ReadonlySet<string> = new Set([...CURRENCY_WORDS, 'percent', 'per']);
+const COUNTED = setOf('day days week weeks month months hour hours minute minutes year years times people');
+/** Acronyms that name the number behind them. */
+const NAMES_OF_NUMBERS = setOf('pin cvv cvc ssn id dob');
+
+/**
+ * Letters without the number behind them where that is no part of a code: "f forty dollars", "c v v one two three".
+ * In misheard speech single letters are frequent.
+ */
+function withoutAmount(tokens: Tokens, from: number, atoms: readonly Atom[]): readonly Atom[] {
+  const cut = atoms.slice(0, atoms.findLastIndex((atom) => atom.kind === 'letter') + 1);
+  const first = atoms[cut.length];
+  const last = atoms.at(-1);
+  if (cut.length === 0 || first === undefined || last === undefined) return atoms;
+  const unit = tokens.at(last.to);
+  if (UNITS.has(unit)) return cut;
+  const letters = cut.every((atom) => atom.kind === 'letter') ? textOf(cut) : '';
+  const isLong = last.to - first.from >= 2;
+  if (isLong && NAMES_OF_NUMBERS.has(letters)) return cut;
+  if (contextOf(tokens, from) !== null || isNamed(tokens, from)) return atoms;
+  const isAmount = COUNTED.has(unit) || MEASURES.has(unit) || TENS.has(tokens.at(first.from));
+  return isAmount || (isLong && ACRONYMS.has(letters)) ? cut : atoms;
+}
+
 const AFTER_WOULD = setOf('like love rather prefer be have need want appreciate');
 
 function lettersOnly(tokens: Tokens, from: number, atoms: readonly Atom[]): Match | null {
   const to = atoms.at(-1)?.to ?? from;
   const letters = textOf(atoms);
   const whole = ACRONYMS.get(letters);
+  // "i a m not sure": a model's way to write "i am".
+  if (letters === 'iam') return asSaid(from, to);
   // "i d like" lacks its apostrophe.
   if (whole === 'ID' && AFTER_WOULD.has(tokens.at(to))) return asSaid(from, to);
   if (whole !== undefined) return { from, to, text: whole, kind: 'acronym' };
