@@ -47,7 +47,7 @@ test.skipIf(!canSpeak)(
   async () => {
     const words = await WordsEnd.listen(runDir);
     const child = new Child({ EARSHOT_RUN_DIR: runDir });
-    expect((await child.said('ready')).info).toMatchObject({ model: 'earshot-bootstrap-en' });
+    expect((await child.said('ready')).info).toMatchObject({ model: 'earshot-en-8k' });
     const media = new MediaEnd(runDir, 3);
     await until('the links', () => media.up && words.messages.length > 0);
     const channel = channelNamed('process');
@@ -76,7 +76,7 @@ test.skipIf(!canSpeak)(
       type: 'hello',
       engine: 3,
       pid: child.process.pid,
-      model: 'earshot-bootstrap-en',
+      model: 'earshot-en-8k',
     });
     const exited = once(child.process, 'exit');
     child.send({ type: 'drain' });

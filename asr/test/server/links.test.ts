@@ -24,7 +24,7 @@ describe('the audio link', () => {
       type: 'hello',
       engine: 0,
       pid: process.pid,
-      model: 'earshot-bootstrap-en',
+      model: 'earshot-en-8k',
       chunkMs: 300,
     });
   });
