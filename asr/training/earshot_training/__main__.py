@@ -25,7 +25,7 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--minutes", type=float, default=600, help="time to train for; the learning rate is planned over it (600)")
     parser.add_argument("--device", default="cpu", help="cpu or cuda (cpu)")
     parser.add_argument("--processes", type=int, default=max(1, os.cpu_count() or 1), help="processes for corpus and training (all cores)")
-    parser.add_argument("--init", type=Path, help="a model folder of this pipeline in fp32 to begin with, instead of chance")
+    parser.add_argument("--init", type=Path, help="a model folder of this pipeline to begin with, instead of chance: asr/model goes on from the shipped one")
     parser.add_argument("--clips", type=Path, help="recordings of people with SOURCES.txt, to judge by")
     parser.add_argument("--test-lines", type=int, default=60, help="sentences that each test voice says (60)")
     parser.add_argument("--stage", choices=STAGES, action="append", help="only this stage (may be given more than once)")

@@ -6,19 +6,23 @@ import onnx
 import torch
 from onnx import numpy_helper
 
-from .network import Recogniser, Shape
+from .network import FFT, Recogniser, Shape
 
 
 def from_onnx(path: Path, shape: Shape) -> dict[str, torch.Tensor]:
     """
-    A state dict for Recogniser(shape). Linear layers are found by the order of the matrix products, norms and memories by theirs.
+    A state dict for Recogniser(shape), from fp32 or from int8 as export.py makes it. Linear layers are found by the order of the matrix products, norms and memories by theirs.
     @raises ValueError when the file is of another shape
     """
     graph = onnx.load(str(path)).graph
     values = {item.name: torch.from_numpy(numpy_helper.to_array(item).copy()) for item in graph.initializer}
+    # An int8 file holds rounded weights and their scales, a scale a column: good to begin with as well.
+    for node in graph.node:
+        if node.op_type == "DequantizeLinear" and node.input[0] in values:
+            values[node.output[0]] = values[node.input[0]].float() * values[node.input[1]]
     products = [values[n.input[1]] for n in graph.node if n.op_type == "MatMul" and n.input[1] in values]
     kernels = [n for n in graph.node if n.op_type == "Conv" and len(n.input) == 3]
-    products = products[1:]  # the first is the mel filters
+    products = [product for product in products if product.shape[0] != FFT // 2 + 1]  # without the mel filters
     expected = 2 + 2 * shape.layers
     if len(products) != expected or len(kernels) != shape.layers:
         raise ValueError(f"{path}: {len(products)} products and {len(kernels)} memories, not {expected} and {shape.layers}")
