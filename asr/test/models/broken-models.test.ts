@@ -69,7 +69,9 @@ describe('a model folder', () => {
 
   test('whose network gives other frames than model.json says is refused', async () => {
     setting('frameMs', 30);
-    expect(await refusal()).toMatch(/^MODEL_INVALID model\.onnx: output 0 "logprobs" .* has 5 on axis 1, not 10/);
+    expect(await refusal()).toMatch(
+      /^MODEL_INVALID model\.onnx: output 0 "logprobs" .* has 5 on axis 1, not 10/,
+    );
   });
 
   test('with broken JSON, broken tokens or a broken network is refused by the name of the file', async () => {
