@@ -8,14 +8,19 @@ import torch
 from .augment import CONDITIONS
 from .batches import Batcher, PhoneSet
 from .clips import read_clips
-from .corpus import HELD_OUT, Item, read_corpus, read_shard
-from .judge import Verdict, judge
+from .corpus import HELD_OUT, TEMPLATE_LINES, Item, held_out_lines, read_corpus, read_shard
+from .judge import Verdict, distance, judge
 from .network import Recogniser, parameters_of
 from .pieces import Pieces
 
 
 def percent(value: float) -> str:
     return f"{100 * value:.1f} %"
+
+
+def rate_of(verdict: Verdict, wanted) -> float:
+    pairs = [(reference.split(), said.split()) for reference, said in verdict.examples if wanted(reference)]
+    return sum(distance(*pair) for pair in pairs) / max(1, sum(len(reference) for reference, _ in pairs))
 
 
 def test_items(work: Path) -> list[Item]:
@@ -63,6 +68,11 @@ def write_card(folder: Path, work: Path, models: dict[str, Recogniser], pieces: 
     for (precision, condition), (of_known, of_new) in verdicts.items():
         name = condition if precision == shipped else f"{condition}, {precision} instead of {shipped}"
         lines.append(f"| {name} | {percent(of_known.whole.wer)} | {percent(of_new.whole.wer)} |")
+    free = set(held_out_lines()[:-TEMPLATE_LINES])
+    of_known = verdicts[shipped, "G.711"][0]
+    lines += ["", "The free sentences are the harder ones. Through G.711, in known voices: "
+              f"{percent(rate_of(of_known, lambda text: text in free))} of their words are wrong, and "
+              f"{percent(rate_of(of_known, lambda text: text not in free))} of the templates'."]
     lines += ["", "By voice, through G.711:", "", "| voice | word error rate | words |", "|---|---|---|"]
     for verdict in verdicts[shipped, "G.711"]:
         lines += [f"| {voice} | {percent(tally.wer)} | {tally.words} |" for voice, tally in sorted(verdict.by_voice.items())]

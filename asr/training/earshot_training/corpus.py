@@ -20,6 +20,8 @@ LINES_AT_ONCE = 100
 SHORTEST_S, LONGEST_S = 0.35, 15.0
 #: Seed of the held-out lines; shards have the small numbers.
 TEST_SEED = 900_001
+#: Held-out lines of the templates; the free ones are in held_out.txt.
+TEMPLATE_LINES = 250
 
 
 @dataclass
@@ -38,10 +40,10 @@ class Item:
 
 
 def held_out_lines() -> list[str]:
-    """Every sentence that a model is tested with: the written ones, and 250 of the templates' under a seed of their own."""
+    """Every sentence that a model is tested with: the written ones, and TEMPLATE_LINES of the templates' under a seed of their own."""
     written = [line for line in (HERE / "held_out.txt").read_text().splitlines() if line and not line.startswith("#")]
     source = TextSource(TEST_SEED)
-    return written + [source.call_line() for _ in range(250)]
+    return written + [source.call_line() for _ in range(TEMPLATE_LINES)]
 
 
 def write_shard(folder: Path, name: str, said: list[Utterance]) -> float:
@@ -110,7 +112,7 @@ def make_test_set(folder: Path, lines_a_voice: int = 60) -> None:
     target = folder / "test"
     target.mkdir(parents=True, exist_ok=True)
     lines = held_out_lines()
-    written = len(lines) - 250
+    written = len(lines) - TEMPLATE_LINES
     choir = Choir(TEST_SEED)
     for i, voice in enumerate(TEST_VOICES):
         name = voice.replace(":", "-").replace("+", "-")
@@ -118,6 +120,6 @@ def make_test_set(folder: Path, lines_a_voice: int = 60) -> None:
             continue
         free = lines_a_voice // 3
         mine = [lines[(i * 17 + k) % written] for k in range(free)]
-        mine += [lines[written + (i * 40 + k) % 250] for k in range(lines_a_voice - free)]
+        mine += [lines[written + (i * 40 + k) % TEMPLATE_LINES] for k in range(lines_a_voice - free)]
         hours = write_shard(target, name, choir.say_as(voice, mine))
         print(f"corpus: test voice {voice}, {hours * 3600:.0f} s", flush=True)
