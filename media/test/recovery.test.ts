@@ -83,7 +83,7 @@ describe('recovery', () => {
     const opening = await room.ready(channel);
     expect(opening.attempt).toBeGreaterThan(first.attempt);
     expect(opening.outputFromTick).toBe(committed);
-    expect(opening.fromTick).toBe(Math.max(0, committed - 8000));
+    expect(opening.fromTick).toBe(Math.max(0, committed - 32_000));
     await until(() => opening.at > first.at + 8000, 'life goes on');
     sender!.stop();
     const [totals] = await room.close(call);

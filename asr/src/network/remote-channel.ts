@@ -318,7 +318,7 @@ export class RemoteChannel {
 
   /**
    * In a gap nothing is in the server's hands. A channel that has none for long is given back, in a quiet moment if there is
-   * one: it is opened again a second earlier, where an end of the stream would cut a word in two.
+   * one: it is opened again four seconds earlier, where an end of the stream would cut a word in two.
    */
   #rotate(): void {
     if (this.#session === null || this.#session.finishing) return;

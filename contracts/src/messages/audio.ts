@@ -18,7 +18,7 @@ export type ToAsr =
       readonly type: 'open';
       readonly channel: ChannelId;
       readonly attempt: number;
-      /** First tick that will be sent. At most 1 s before outputFromTick, to warm the model up. */
+      /** First tick that will be sent. At most 4 s before outputFromTick, to warm the model up. */
       readonly fromTick: number;
       /** Words whose middle lies before this tick are suppressed: they are committed already. */
       readonly outputFromTick: number;

@@ -15,8 +15,8 @@ import { AsrChannel, type ReadWindow, type Subject } from './asr-channel.ts';
 import { Engines } from './engines.ts';
 import { nextStep, pcmOf, type Step } from './step.ts';
 
-/** A channel reopens 1 s before its committed tick, to warm the model up (ARCHITECTURE.md, rule 3). */
-const WARM_UP_TICKS = 8000;
+/** A channel reopens so long before its committed tick: what the shipped model remembers (3.6 s) is in it (docs/adr/0010). */
+const WARM_UP_TICKS = 4 * 8000;
 /** One second of audio in a message at most. */
 const MAX_AUDIO_TICKS = 8000;
 /** While nothing is heard, a gap is told four times a second, not ten. */
