@@ -46,12 +46,13 @@ class Shape:
         return asdict(self)
 
 
-def as_kept(x: torch.Tensor) -> torch.Tensor:
+def as_kept(x: torch.Tensor, training: bool) -> torch.Tensor:
     """
     Rounded as the state keeps it between chunks (float16), within a chunk too: then what comes out does not depend on where
     the chunks begin, and a replay from the middle of a call hears what the first run heard.
+    @param training not rounded: a small gradient would not get through a float16
     """
-    return x.half().float()
+    return x if training else x.half().float()
 
 
 def mel_filters(mels: int, low_hz: float = 100.0, high_hz: float = 3900.0) -> np.ndarray:
@@ -78,7 +79,7 @@ class FrontEnd(nn.Module):
 
     def forward(self, pcm: torch.Tensor, tail: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
         """@param pcm [B, N] -1..1, N a multiple of frame_samples @param tail [B, OVERLAP] @returns [B, T, stack * mels], tail"""
-        sound = torch.cat([tail, as_kept(pcm)], 1)
+        sound = torch.cat([tail, as_kept(pcm, self.training)], 1)
         spectrum = F.conv1d(sound[:, None], self.basis, stride=HOP).transpose(1, 2)
         power = spectrum * spectrum
         power = power[:, :, : FFT // 2 + 1] + power[:, :, FFT // 2 + 1 :]
@@ -97,7 +98,7 @@ class Memory(nn.Module):
 
     def forward(self, x: torch.Tensor, past: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
         """@param x [B, T, C] @param past [B, length - 1, C]"""
-        seen = torch.cat([past, as_kept(x)], 1)
+        seen = torch.cat([past, as_kept(x, self.training)], 1)
         kernel = self.weight.t()[:, None, :, None]
         y = F.conv2d(seen.transpose(1, 2).unsqueeze(-1), kernel, self.bias, groups=kernel.shape[0])
         return y.squeeze(-1).transpose(1, 2), seen[:, -(self.length - 1) :]
