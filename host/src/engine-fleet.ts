@@ -11,8 +11,15 @@ interface Engine {
 }
 
 export interface FleetOptions {
-  /** Engines that serve. Instance numbers go one beyond: the place where a replacement begins beside the old one. */
+  /** Engines that serve. */
   readonly count: number;
+  /**
+   * Engines beyond them that stand by with a model, for one that dies. Instance numbers go one beyond all: the place where a
+   * replacement begins beside the old one.
+   */
+  readonly standby?: (model: Model) => number;
+  /** Channels that an engine has, as far as is known. */
+  readonly channelsOf?: (instance: number) => number;
   readonly make: (instance: number, model: Model) => Supervised;
   /** The children, or what is known of them, changed. */
   readonly changed: () => void;
@@ -28,17 +35,21 @@ export type SwapResult =
  * the channels of the one that ends find it at once.
  */
 const DIALLED_AFTER_MS = 1000;
-const END_LIMIT_MS = 10_000;
+/** An engine gives its channels back over up to 20 s, so that they find the next one with time for each. */
+const END_LIMIT_MS = 30_000;
 
 /**
- * The recognition engines. To change the model they are replaced one by one: a new process beside an old one, in the place that
- * is free; when it is ready the old one gives its channels back and ends, and its place is free for the next. So there is
- * at most one engine more than configured.
+ * The recognition engines: those that serve and those that stand by, which differ in nothing; media workers leave as many empty
+ * as there are to stand by. To change the model they are replaced one by one: a new process beside an old one, in the place
+ * that is free; when it is ready the old one gives its channels back and ends, and its place is free for the next. So
+ * there is at most one engine more than configured.
  */
 export class EngineFleet {
   readonly #options: FleetOptions;
   readonly #engines: Engine[] = [];
   #stopped = false;
+  /** The engines that stand by are started, or were not. */
+  #standbyStarted: Promise<void> = Promise.resolve();
 
   constructor(options: FleetOptions) {
     this.#options = options;
@@ -52,24 +63,39 @@ export class EngineFleet {
     return this.#engines;
   }
 
-  /** The first start: all at once. A failure ends those that were started. */
+  /**
+   * The first start of those that serve, all at once; a failure ends those that were started. Those that stand by are started
+   * afterwards, and not waited for.
+   */
   async start(model: Model): Promise<StartResult> {
     const started = Array.from({ length: this.#options.count }, (_, instance) => this.#add(instance, model));
     this.#options.changed();
     const results = await Promise.all(started.map(({ child }) => child.start()));
     const failed = results.find((result) => result.kind === 'failed');
-    if (failed === undefined) return { kind: 'ready' };
+    if (failed === undefined) {
+      this.#standBy(model);
+      return { kind: 'ready' };
+    }
     await Promise.all(started.map((engine) => this.#end(engine)));
     return failed;
   }
 
   /** Replaces every engine that runs another model. One swap at a time. */
   async swap(model: Model): Promise<SwapResult> {
-    const places = Array.from({ length: this.#options.count + 1 }, (_, instance) => instance);
-    for (const old of this.#engines.filter((engine) => engine.model !== model)) {
-      const free = places.find((instance) => this.#engines.every((engine) => engine.instance !== instance));
-      if (free === undefined || this.#stopped) return failedBecause('Earshot is stopping.');
-      const next = this.#add(free, model);
+    await this.#standbyStarted;
+    const wanted = this.#wanted(model);
+    // Those that stand by come first: the channels of the others then find the new model wherever they go.
+    const channelsOf = this.#options.channelsOf ?? (() => 0);
+    const others = this.#engines
+      .filter((engine) => engine.model !== model)
+      .sort((a, b) => channelsOf(a.instance) - channelsOf(b.instance) || a.instance - b.instance);
+    for (const old of others) {
+      if (this.#engines.length > wanted) {
+        await this.#end(old);
+        continue;
+      }
+      if (this.#stopped) return failedBecause('Earshot is stopping.');
+      const next = this.#add(this.#freePlace(), model);
       this.#options.changed();
       const result = await next.child.start();
       if (result.kind === 'failed' || this.#stopped) {
@@ -81,12 +107,39 @@ export class EngineFleet {
       this.#options.log.info({ from: old.child.spec.label, to: next.child.spec.label }, 'engine replaced');
       await this.#end(old);
     }
+    this.#standBy(model);
     return { kind: 'swapped' };
   }
 
   /** No other engine is started from now on. Their owner stops those there are. */
   close(): void {
     this.#stopped = true;
+  }
+
+  #wanted(model: Model): number {
+    return this.#options.count + (this.#options.standby?.(model) ?? 0);
+  }
+
+  #freePlace(): number {
+    const taken = new Set(this.#engines.map(({ instance }) => instance));
+    let place = 0;
+    while (taken.has(place)) place++;
+    return place;
+  }
+
+  /** Starts those that are lacking. That one cannot be started is no reason not to serve. */
+  #standBy(model: Model): void {
+    const lacking = this.#wanted(model) - this.#engines.length;
+    const started = Array.from({ length: Math.max(0, lacking) }, async () => {
+      const engine = this.#add(this.#freePlace(), model);
+      const result = await engine.child.start();
+      if (result.kind === 'ready' || this.#stopped) return;
+      this.#options.log.error({ engine: engine.child.spec.label, code: result.code }, 'no engine stands by');
+      await this.#end(engine);
+    });
+    if (started.length === 0) return;
+    this.#options.changed();
+    this.#standbyStarted = Promise.all(started).then(() => this.#options.changed());
   }
 
   #add(instance: number, model: Model): Engine {

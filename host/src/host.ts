@@ -19,7 +19,8 @@ import { ModelKeeper } from './model-keeper.ts';
 import { type Postgres, startPostgres } from './postgres.ts';
 import { RtpPorts } from './rtp-ports.ts';
 import { SipSockets } from './sip-sockets.ts';
-import { type ServiceName, specOf, STOP_ORDER, TIERS } from './specs.ts';
+import { type ServiceName, specOf, standbyOf, STOP_ORDER, TIERS } from './specs.ts';
+import type { Standby } from './standby.ts';
 import { type StartResult, Supervised } from './supervised.ts';
 
 const ENGINE_TABLE_EVERY_MS = 1000;
@@ -48,6 +49,7 @@ export class Host {
   #sip: SipSockets | null = null;
   #releaseDataDir: (() => Promise<void>) | null = null;
   #runDir = '';
+  #mediaStandby: Standby | null = null;
   #engineTimer: NodeJS.Timeout | null = null;
   #stopping = false;
 
@@ -79,6 +81,7 @@ export class Host {
       );
     }
     keeper.watch();
+    this.#mediaStandby?.renew();
     this.#engineTimer = setInterval(() => this.#tellEngines(), ENGINE_TABLE_EVERY_MS);
     return {
       url: config.publicUrl ?? String(this.#children.get('dashboard-api')?.[0]?.info['url'] ?? ''),
@@ -95,6 +98,7 @@ export class Host {
     if (this.#engineTimer !== null) clearInterval(this.#engineTimer);
     // Before the engines are ended: a swap that is under way would start another.
     this.#fleet?.close();
+    this.#mediaStandby?.stop();
     await this.#keeper?.stop();
     for (const name of STOP_ORDER) {
       await Promise.all((this.#children.get(name) ?? []).map((child) => child.stop(STOP_LIMIT_MS)));
@@ -107,6 +111,7 @@ export class Host {
 
   /** The second Ctrl-C: everything ends now. The database recovers by its log at the next start. */
   killAll(): void {
+    this.#mediaStandby?.stop();
     for (const children of this.#children.values()) for (const child of children) child.kill();
     if (this.#postgres !== null) process.kill(this.#postgres.pid, 'SIGQUIT');
   }
@@ -158,6 +163,7 @@ export class Host {
       DATA_DIR: resolve(this.#config.dataDir),
       MEDIA_WORKERS: String(this.#config.mediaWorkers),
       ASR_ENGINES: String(this.#config.asrEngines),
+      ASR_STANDBY: String(this.#config.asrStandby),
     };
     if (this.#sip !== null) {
       env['DRACHTIO_HOST'] = '127.0.0.1';
@@ -170,6 +176,8 @@ export class Host {
 
   #startService(name: ServiceName, env: NodeJS.ProcessEnv): Promise<StartResult>[] {
     const count = name === 'media' ? this.#config.mediaWorkers : 1;
+    // It is started when the others are: those have the processor for themselves first.
+    if (name === 'media') this.#mediaStandby = standbyOf('media', env, this.#log);
     const children = Array.from({ length: count }, (_, instance) => this.#supervised(name, instance, env));
     this.#children.set(name, children);
     return children.map((child) => child.start());
@@ -191,6 +199,7 @@ export class Host {
         ? { firstEnv: { EARSHOT_SIGNIN_TOKEN: this.#signInToken }, laterEnv: () => this.#sameHttpPort() }
         : {}),
       ...(lent === undefined ? {} : { lent }),
+      ...(name === 'media' && this.#mediaStandby !== null ? { standby: this.#mediaStandby } : {}),
     });
     return new Supervised(spec, this.#log, {
       message: (message, child) => this.#receive(name, instance, message, child),
@@ -211,6 +220,9 @@ export class Host {
     const envOf = (model: Model): NodeJS.ProcessEnv => ({ ...env, ASR_MODEL: model ?? '' });
     const fleet = new EngineFleet({
       count: this.#config.asrEngines,
+      // The connections to a speech server are shared out to the engines that serve.
+      standby: (model) => (model?.includes('://') === true ? 0 : this.#config.asrStandby),
+      channelsOf: (instance) => this.#engines.get(instance)?.channels ?? 0,
       make: (instance, model) => this.#supervised('asr', instance, envOf(model)),
       changed: () => {
         this.#children.set('asr', fleet.children);

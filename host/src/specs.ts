@@ -1,6 +1,8 @@
 import { fileURLToPath } from 'node:url';
 import type { ToChild } from '@earshot/contracts';
-import type { ProcessSpec } from './supervised.ts';
+import type { Log } from '@earshot/platform';
+import { Standby } from './standby.ts';
+import { forkOf, type ProcessSpec } from './supervised.ts';
 import type { RawHandle } from './raw-sockets.ts';
 
 /** Which process needs which other first: each tier starts when the one before is ready. */
@@ -37,20 +39,37 @@ export interface SpecOptions {
   readonly firstEnv?: NodeJS.ProcessEnv;
   /** Only its replacements get these. */
   readonly laterEnv?: () => NodeJS.ProcessEnv;
+  readonly standby?: Standby;
   readonly lent?: () => readonly { readonly message: ToChild; readonly handle: RawHandle }[];
 }
+
+const entryOf = (name: ServiceName): string =>
+  fileURLToPath(new URL(ENTRIES[name] ?? `../../${name}/main.ts`, import.meta.url));
+
+const oldSpaceOf = (name: ServiceName): number => MAX_OLD_SPACE_MB[name] ?? 512;
+
+/** One process of a service that stands by for any of its instances. */
+export const standbyOf = (name: ServiceName, env: NodeJS.ProcessEnv, log: Log): Standby =>
+  new Standby(
+    () =>
+      forkOf({ entry: entryOf(name), maxOldSpaceMb: oldSpaceOf(name) }, { ...env, EARSHOT_STANDBY: '1' }),
+    log,
+  );
 
 export function specOf(options: SpecOptions): ProcessSpec {
   const { name, instance } = options;
   return {
     label: `${name}-${instance}`,
-    entry: fileURLToPath(new URL(ENTRIES[name] ?? `../../${name}/main.ts`, import.meta.url)),
+    entry: entryOf(name),
+    instance,
+    ...(options.standby === undefined ? {} : { standby: options.standby }),
     env: (start) => ({
       ...options.env,
       EARSHOT_INSTANCE: String(instance),
+      EARSHOT_STANDBY: '0',
       ...(start === 0 ? options.firstEnv : options.laterEnv?.()),
     }),
-    maxOldSpaceMb: MAX_OLD_SPACE_MB[name] ?? 512,
+    maxOldSpaceMb: oldSpaceOf(name),
     hungAfterMs: HUNG_AFTER_MS[name] ?? 15_000,
     readyWithinMs: 60_000,
     lent: options.lent ?? (() => []),

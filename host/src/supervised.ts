@@ -2,6 +2,8 @@ import { type ChildProcess, fork } from 'node:child_process';
 import type { FromChild, ToChild } from '@earshot/contracts';
 import type { Log } from '@earshot/platform';
 import type { RawHandle } from './raw-sockets.ts';
+import type { Standby } from './standby.ts';
+import { isStopped } from './process-state.ts';
 
 /** How one child process is run. */
 export interface ProcessSpec {
@@ -15,6 +17,9 @@ export interface ProcessSpec {
   readonly hungAfterMs: number;
   /** Not ready for so long after its start: likewise. */
   readonly readyWithinMs: number;
+  /** Where a process may stand by to take this one's place. */
+  readonly standby?: Standby;
+  readonly instance: number;
   /** Sent to each new process before `lent.all`. */
   lent(): readonly { readonly message: ToChild; readonly handle: RawHandle }[];
 }
@@ -26,6 +31,8 @@ export interface SupervisedEvents {
 }
 
 const PING_EVERY_MS = 500;
+/** A process that a signal stopped (SIGSTOP) does not come back by itself. */
+const STOPPED_AFTER_MS = 900;
 const STEADY_AFTER_MS = 10_000;
 const MAX_BACKOFF_MS = 10_000;
 
@@ -105,15 +112,8 @@ export class Supervised {
   }
 
   #fork(): void {
-    const child = fork(this.spec.entry, [], {
-      env: this.spec.env(this.#starts++),
-      execArgv: [
-        '--disable-warning=ExperimentalWarning',
-        '--disable-warning=DEP0112',
-        `--max-old-space-size=${this.spec.maxOldSpaceMb}`,
-      ],
-      stdio: ['ignore', 'inherit', 'inherit', 'ipc'],
-    });
+    const child = this.#take() ?? forkOf(this.spec, this.spec.env(this.#starts));
+    this.#starts++;
     this.#child = child;
     this.ready = false;
     this.#startedAtMs = performance.now();
@@ -126,6 +126,13 @@ export class Supervised {
     child.once('exit', (code, signal) => this.#exited(child, code, signal));
     for (const { message, handle } of this.spec.lent()) this.send(message, handle);
     this.send({ type: 'lent.all' });
+  }
+
+  /** A process that stood by, told what it is now. */
+  #take(): ChildProcess | null {
+    const child = this.spec.standby?.take() ?? null;
+    child?.send({ type: 'become', instance: this.spec.instance } satisfies ToChild);
+    return child;
   }
 
   #receive(child: ChildProcess, message: FromChild): void {
@@ -167,6 +174,9 @@ export class Supervised {
       this.#settleStart?.(failed('INTERNAL', text));
       this.#log.error({ child: this.spec.label }, 'child does not become ready: killed');
       child.kill('SIGKILL');
+    } else if (this.ready && now - this.#lastPongMs > STOPPED_AFTER_MS && isStopped(child.pid)) {
+      this.#log.error({ child: this.spec.label }, 'child was stopped by a signal: killed');
+      child.kill('SIGKILL');
     } else if (this.ready && now - this.#lastPongMs > this.spec.hungAfterMs) {
       this.#log.error({ child: this.spec.label }, 'child does not answer: killed');
       child.kill('SIGKILL');
@@ -188,9 +198,25 @@ export class Supervised {
       lastedMs > STEADY_AFTER_MS ? 0 : Math.min(Math.max(100, this.#backoffMs * 2), MAX_BACKOFF_MS);
     const pauseMs = lastedMs > STEADY_AFTER_MS || this.#starts === 1 ? 0 : this.#backoffMs;
     this.#log.warn({ child: this.spec.label, code, signal, pauseMs }, 'child ended: starting another');
-    this.#timer = setTimeout(() => this.#fork(), pauseMs);
+    if (pauseMs === 0) this.#fork();
+    else this.#timer = setTimeout(() => this.#fork(), pauseMs);
   }
 }
+
+/** Starts a process of a service. */
+export const forkOf = (
+  { entry, maxOldSpaceMb }: Pick<ProcessSpec, 'entry' | 'maxOldSpaceMb'>,
+  env: NodeJS.ProcessEnv,
+): ChildProcess =>
+  fork(entry, [], {
+    env,
+    execArgv: [
+      '--disable-warning=ExperimentalWarning',
+      '--disable-warning=DEP0112',
+      `--max-old-space-size=${maxOldSpaceMb}`,
+    ],
+    stdio: ['ignore', 'inherit', 'inherit', 'ipc'],
+  });
 
 const failed = (code: string, message: string): StartResult => ({
   kind: 'failed',

@@ -47,6 +47,7 @@ function childOf(label: string, instance: number, model: Model): Supervised {
       NOTES_FILE: join(dataDir, 'notes'),
     }),
     maxOldSpaceMb: 128,
+    instance,
     hungAfterMs: 30_000,
     readyWithinMs: 30_000,
     lent: () => [],

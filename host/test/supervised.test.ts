@@ -6,21 +6,31 @@ import { fileURLToPath } from 'node:url';
 import { createLog } from '@earshot/platform';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import { bindUdp, portOf, type RawHandle } from '../src/raw-sockets.ts';
-import { Supervised } from '../src/supervised.ts';
+import { isStopped } from '../src/process-state.ts';
+import { Standby } from '../src/standby.ts';
+import { forkOf, Supervised } from '../src/supervised.ts';
 
 const log = createLog('test', 'silent');
+const ENTRY = fileURLToPath(new URL('./fixtures/counting-child.ts', import.meta.url));
 const LIMIT = { timeout: 15_000, interval: 20 };
 let folder = '';
 let handle: RawHandle;
 let child: Supervised;
 let starts = 0;
 
-function supervise(hungAfterMs: number, readyWithinMs = 30_000, env: NodeJS.ProcessEnv = {}): Supervised {
+function supervise(
+  hungAfterMs: number,
+  readyWithinMs = 30_000,
+  env: NodeJS.ProcessEnv = {},
+  standby?: Standby,
+): Supervised {
   starts = 0;
   return new Supervised(
     {
       label: 'counting-0',
-      entry: fileURLToPath(new URL('./fixtures/counting-child.ts', import.meta.url)),
+      entry: ENTRY,
+      instance: 3,
+      ...(standby === undefined ? {} : { standby }),
       env: (start) => ({
         ...process.env,
         SEEN_FILE: join(folder, 'seen'),
@@ -64,11 +74,35 @@ test('a child killed with SIGKILL is replaced, and its replacement reads what ar
   sender.close();
 });
 
-test('a stopped child is noticed by its silence, killed and replaced', async () => {
-  child = supervise(1500);
+test('a process that stands by takes the place of one that died, and another stands by after it', async () => {
+  const env = { ...process.env, SEEN_FILE: join(folder, 'seen'), EARSHOT_STANDBY: '1' };
+  const standby = new Standby(() => forkOf({ entry: ENTRY, maxOldSpaceMb: 128 }, env), log);
+  child = supervise(5000, 30_000, {}, standby);
+  await child.start();
+  standby.renew();
+  await expect.poll(() => standby.ready, LIMIT).toBe(true);
+  const waiting = standby.pid;
+  process.kill(child.pid ?? 0, 'SIGKILL');
+  await expect.poll(() => starts, LIMIT).toBe(2);
+  expect(child.pid).toBe(waiting);
+  expect(child.info['instance']).toBe('standby as 3');
+  await expect.poll(() => standby.ready, LIMIT).toBe(true);
+  expect(standby.pid).not.toBe(waiting);
+  // One that dies while it stands by is no loss but of time.
+  process.kill(standby.pid ?? 0, 'SIGKILL');
+  await expect.poll(() => standby.ready, LIMIT).toBe(false);
+  process.kill(child.pid ?? 0, 'SIGKILL');
+  await expect.poll(() => starts, LIMIT).toBe(3);
+  standby.stop();
+});
+
+test('a child that a signal stopped is noticed by its state, killed and replaced', async () => {
+  child = supervise(30_000);
   await child.start();
   const first = child.pid ?? 0;
+  expect(isStopped(first)).toBe(false);
   process.kill(first, 'SIGSTOP');
+  await expect.poll(() => isStopped(first), LIMIT).toBe(true);
   await expect.poll(() => starts, LIMIT).toBe(2);
   expect(child.pid).not.toBe(first);
 });

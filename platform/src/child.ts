@@ -62,11 +62,14 @@ export async function runChild(
   name: string,
   start: (context: ChildContext) => Promise<Service>,
 ): Promise<void> {
-  const instance = Number(process.env['EARSHOT_INSTANCE'] ?? '0');
-  const label = process.env['EARSHOT_INSTANCE'] === undefined ? name : `${name}-${instance}`;
+  const messages = new HostMessages();
+  const given =
+    process.env['EARSHOT_STANDBY'] === '1' ? await standBy(messages) : process.env['EARSHOT_INSTANCE'];
+  const instance = Number(given ?? '0');
+  const label = given === undefined ? name : `${name}-${instance}`;
   const log = createLog(label, process.env['LOG_LEVEL'] ?? 'info');
   const registry = createRegistry(label);
-  const channel = new HostChannel(log, registry);
+  const channel = new HostChannel(messages, log, registry);
   process.on('uncaughtException', (error) => {
     log.fatal({ err: error }, 'uncaught exception');
     process.exit(70);
@@ -118,6 +121,50 @@ export async function runChild(
   }
 }
 
+/**
+ * Stands by until host says which instance this process is to be. Nothing else is sent before; a process whose host is gone
+ * ends.
+ */
+function standBy(messages: HostMessages): Promise<string> {
+  for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, () => undefined);
+  return new Promise((resolve) => {
+    const gone = (): void => process.exit(1);
+    process.on('disconnect', gone);
+    messages.next = (message) => {
+      process.off('disconnect', gone);
+      if (message.type !== 'become') process.exit(message.type === 'drain' ? 0 : 70);
+      resolve(String(message.instance));
+    };
+    process.send?.({ type: 'standing-by' } satisfies FromChild);
+  });
+}
+
+/** What host sends, in order, to whoever listens; what comes while nobody does is kept. */
+class HostMessages {
+  readonly #kept: [ToChild, unknown][] = [];
+  #next: ((message: ToChild, handle: unknown) => void) | null = null;
+  #listener: ((message: ToChild, handle: unknown) => void) | null = null;
+
+  constructor() {
+    process.on('message', (message: ToChild, handle: unknown) => {
+      const to = this.#next ?? this.#listener;
+      this.#next = null;
+      if (to === null) this.#kept.push([message, handle]);
+      else to(message, handle);
+    });
+  }
+
+  /** For the next message only. */
+  set next(listener: (message: ToChild, handle: unknown) => void) {
+    this.#next = listener;
+  }
+
+  listen(listener: (message: ToChild, handle: unknown) => void): void {
+    this.#listener = listener;
+    for (const [message, handle] of this.#kept.splice(0)) listener(message, handle);
+  }
+}
+
 class HostChannel implements HostLink {
   readonly underHost = process.send !== undefined;
   readonly lentAtStart: LentSocket[] = [];
@@ -133,11 +180,11 @@ class HostChannel implements HostLink {
   #engines: readonly EngineRow[] = [];
   #nextId = 1;
 
-  constructor(log: Log, registry: Registry) {
+  constructor(messages: HostMessages, log: Log, registry: Registry) {
     this.#log = log;
     this.#registry = registry;
     this.#allLent = new Promise((resolve) => (this.#sayAllLent = resolve));
-    process.on('message', (message: ToChild, handle: unknown) => this.#receive(message, handle));
+    messages.listen((message, handle) => this.#receive(message, handle));
     process.on('disconnect', () => {
       log.error('host is gone');
       process.exit(1);

@@ -8,7 +8,7 @@ import {
   textSetting,
   urlSetting,
 } from './settings.ts';
-import { availableParallelism } from 'node:os';
+import { availableParallelism, totalmem } from 'node:os';
 import { isIP } from 'node:net';
 
 /** Every setting: the environment variable, its meaning and its default. docs/configuration.md is made from this. */
@@ -52,6 +52,12 @@ export const settings = {
   ASR_KEY: textSetting(null, 'Key for the speech server that ASR_MODEL names. It is never logged.'),
   MEDIA_WORKERS: integerSetting(null, 1, 64, 'Media workers. Default: one for each two cores.'),
   ASR_ENGINES: integerSetting(null, 1, 64, 'Recognition engines. Default: one for each two cores.'),
+  ASR_STANDBY: integerSetting(
+    null,
+    0,
+    16,
+    'Recognition engines beyond ASR_ENGINES that stand by for one that dies or is overloaded; each takes memory, but no processor time. Default: 1, and 0 with a speech server or less than 4 GiB of memory.',
+  ),
   MAX_CALLS: integerSetting(null, 1, 100000, 'Calls at once; more get 503. Default: no limit but RTP ports.'),
   RECORD: choiceSetting('on', ['on', 'off'], 'off: transcribe without keeping audio after the call.'),
   SIP_ALLOW: cidrSetting(['127.0.0.0/8', '::1/128'], 'Networks (CIDR, comma-separated) that may send SIP.'),
@@ -83,6 +89,7 @@ export interface Config {
   readonly asrKey: string | null;
   readonly mediaWorkers: number;
   readonly asrEngines: number;
+  readonly asrStandby: number;
   readonly maxCalls: number | null;
   readonly record: boolean;
   readonly sipAllow: readonly string[];
@@ -91,12 +98,19 @@ export interface Config {
   readonly logLevel: string;
 }
 
+/** A speech server's connections are its own; a small machine has no memory for a model twice. */
+const standbyFor = (model: string | undefined): number =>
+  (model ?? '').includes('://') || totalmem() < STANDBY_FROM_BYTES ? 0 : 1;
+
 /** Agreed names whose parts are not built yet. Whoever sets one relies on it: better refused than ignored. */
 const NOT_YET: Readonly<Record<string, string>> = {
   SIPS_PORT: 'SIP over TLS',
   S3_URL: 'recordings on S3',
   RETENTION_DAYS: 'deleting old calls by itself',
 };
+
+/** Machines sold as 4 GiB show somewhat less. */
+const STANDBY_FROM_BYTES = 3.5 * 2 ** 30;
 
 const isLoopback = (address: string): boolean =>
   address === 'localhost' || address === '::1' || address.startsWith('127.');
@@ -132,6 +146,7 @@ export function readConfig(env: NodeJS.ProcessEnv): Config {
     },
     asrModel: read('ASR_MODEL', s.ASR_MODEL),
     asrKey: read('ASR_KEY', s.ASR_KEY),
+    asrStandby: read('ASR_STANDBY', s.ASR_STANDBY) ?? standbyFor(env['ASR_MODEL']),
     mediaWorkers: read('MEDIA_WORKERS', s.MEDIA_WORKERS) ?? perCore,
     asrEngines: read('ASR_ENGINES', s.ASR_ENGINES) ?? perCore,
     maxCalls: read('MAX_CALLS', s.MAX_CALLS),

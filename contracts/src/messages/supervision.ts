@@ -9,6 +9,8 @@ export interface EngineRow {
   /** Share of its capacity that is free, 0..1, from step time over chunk time. */
   readonly headroom: number;
   readonly channels: number;
+  /** Channels of unbroken speech that it carries in real time, as measured at its start; left out where nobody knows. */
+  readonly capacity?: number;
 }
 
 export type LentKind = 'rtp' | 'rtcp' | 'sip-udp' | 'sip-tcp' | 'drachtio-tcp';
@@ -25,6 +27,8 @@ export type ToChild =
       readonly channel: ChannelId | null;
       readonly id: number | null;
     }
+  /** To a process that stands by: be this instance of your service. */
+  | { readonly type: 'become'; readonly instance: number }
   /** All sockets lent to the predecessor have been sent. Always sent once, before anything is asked for. */
   | { readonly type: 'lent.all' }
   | { readonly type: 'lend.failed'; readonly id: number; readonly code: string; readonly message: string }
@@ -39,6 +43,8 @@ export interface ProcessMetrics {
 }
 
 export type FromChild =
+  /** The program is loaded and waits to be told which instance it is. */
+  | { readonly type: 'standing-by' }
   | { readonly type: 'ready'; readonly info: Readonly<Record<string, string | number | boolean>> }
   | {
       readonly type: 'pong';

@@ -14,6 +14,7 @@ export interface ConnectionHandlers<In> {
 export class Connection<In, Out> {
   readonly #socket: net.Socket;
   #closed = false;
+  #corked = false;
 
   constructor(socket: net.Socket, handlers: ConnectionHandlers<In>) {
     this.#socket = socket;
@@ -42,12 +43,20 @@ export class Connection<In, Out> {
   send(message: Out, body?: Uint8Array): boolean {
     if (this.#closed) return false;
     const head = encodeFrameHead(message, body?.length ?? 0);
-    if (body === undefined || body.length === 0) return this.#socket.write(head);
+    this.#cork();
+    const more = this.#socket.write(head);
+    return body === undefined || body.length === 0 ? more : this.#socket.write(body);
+  }
+
+  /** What is sent in one turn of the loop is one system call, not one a message. */
+  #cork(): void {
+    if (this.#corked) return;
+    this.#corked = true;
     this.#socket.cork();
-    this.#socket.write(head);
-    const more = this.#socket.write(body);
-    process.nextTick(() => this.#socket.uncork());
-    return more;
+    process.nextTick(() => {
+      this.#corked = false;
+      this.#socket.uncork();
+    });
   }
 
   get bufferedBytes(): number {
