@@ -2,7 +2,8 @@ import type { CallId, ChannelId } from './ids.ts';
 
 /** What the gateway knows of a call; the one description that every later room receives. */
 export type Role = 'agent' | 'customer' | 'other' | 'mixed' | 'unknown';
-export type CodecName = 'PCMU' | 'PCMA';
+/** Payload formats that we take, by their names in SDP (RFC 3551, RFC 7587; telephone-event RFC 4733, CN RFC 3389). */
+export type CodecName = 'PCMU' | 'PCMA' | 'G722' | 'opus' | 'L16' | 'telephone-event' | 'CN';
 export type CallState = 'live' | 'ended';
 export type EndReason =
   | 'bye' // the caller's BYE

@@ -3,7 +3,7 @@
  * the segment. In contracts because three rooms that may not import each other speak it: media, post-call
  * (recordings), and the tests.
  */
-import type { CodecName } from './call.ts';
+export type Law = 'PCMU' | 'PCMA';
 
 function decodeUlawByte(byte: number): number {
   const inverted = ~byte & 0xff;
@@ -42,9 +42,7 @@ export function linearToAlaw(sample: number): number {
   return (sign | (exponent << 4) | mantissa) ^ 0x55;
 }
 
-export const linearTableOf = (codec: CodecName): Int16Array =>
+export const linearTableOf = (codec: Law): Int16Array =>
   codec === 'PCMU' ? ULAW_TO_LINEAR : ALAW_TO_LINEAR;
-export const encoderOf = (codec: CodecName): ((sample: number) => number) =>
+export const encoderOf = (codec: Law): ((sample: number) => number) =>
   codec === 'PCMU' ? linearToUlaw : linearToAlaw;
-/** The code of digital silence. */
-export const silenceCodeOf = (codec: CodecName): number => (codec === 'PCMU' ? 0xff : 0xd5);

@@ -4,9 +4,9 @@
  * per 10 minutes of ticks (file number = floor(startTick / TICKS_PER_FILE)), blocks in tick order, never
  * overlapping. Ticks that no block covers are gaps.
  *
- * Little-endian, 64 bytes, then the payload (one byte a tick for G.711):
+ * Little-endian, 64 bytes, then the payload (one byte a tick for G.711, two for L16):
  *
- *  0 u32 magic 'ESB1'         4 u8 encoding (0 PCMU, 1 PCMA)   5 u8 flags    6 u16 channel index
+ *  0 u32 magic 'ESB1'         4 u8 encoding (0 PCMU, 1 PCMA, 2 L16)  5 u8 flags    6 u16 channel index
  *  8 u64 startTick           16 u32 payload ticks             20 u32 payload bytes
  * 24 u32 ssrc                28 u32 extended sequence of the last packet in it (or before it)
  * 32 u32 RTP timestamp at the end of the block               36 u32 SRTP roll-over counter
@@ -15,17 +15,16 @@
  * 56 u32 reserved            60 u32 crc32c of bytes 0..59 and the payload
  */
 import { crc32c } from './crc32c.ts';
-import type { CodecName } from './call.ts';
+import { ENCODINGS, type Encoding } from './encoding.ts';
 
 export const BLOCK_HEADER_BYTES = 64;
 export const BLOCK_TICKS = 4000;
 export const VAD_FRAME_TICKS = 160;
 export const TICKS_PER_FILE = 600 * 8000;
 const MAGIC = 0x31425345;
-const ENCODINGS: readonly CodecName[] = ['PCMU', 'PCMA'];
 
 export interface SpoolBlock {
-  readonly encoding: CodecName;
+  readonly encoding: Encoding;
   readonly channelIndex: number;
   readonly startTick: number;
   readonly ticks: number;

@@ -21,13 +21,51 @@ describe('an offer', () => {
   it('keeps the offerer’s payload types and order of preference, and drops what we cannot decode', () => {
     const [media] = parseOffer(
       sdpOf([
-        { formats: '9 101 97 0 13', rtpmaps: ['97 pcma/8000', '9 G722/8000', '101 telephone-event/8000'] },
+        {
+          formats: '18 101 97 9 0 13 98 102',
+          rtpmaps: [
+            '97 pcma/8000',
+            '9 G722/8000',
+            '101 telephone-event/8000',
+            '98 AMR-WB/16000',
+            '102 telephone-event/48000',
+          ],
+        },
       ]),
     ).media;
     expect(media!.codecs).toEqual([
       { payloadType: 97, name: 'PCMA' },
+      { payloadType: 9, name: 'G722' },
       { payloadType: 0, name: 'PCMU' },
+      { payloadType: 101, name: 'telephone-event', clockRate: 8000 },
+      { payloadType: 13, name: 'CN' },
     ]);
+  });
+
+  it('takes Opus and L16 with their clocks, and is answered with them', () => {
+    const offer = parseOffer(
+      sdpOf([
+        {
+          formats: '111 96 110',
+          rtpmaps: ['111 opus/48000/2', '96 L16/16000/2', '110 telephone-event/48000'],
+        },
+      ]),
+    );
+    expect(offer.media[0]!.codecs).toEqual([
+      { payloadType: 111, name: 'opus', clockRate: 48_000, audioChannels: 2 },
+      { payloadType: 96, name: 'L16', clockRate: 16_000, audioChannels: 2 },
+      { payloadType: 110, name: 'telephone-event', clockRate: 48_000 },
+    ]);
+    const answer = buildAnswer(origin, offer, [{ rtpPort: 20_000, codecs: offer.media[0]!.codecs }]);
+    expect(answer).toContain('m=audio 20000 RTP/AVP 111 96 110\r\n');
+    expect(answer).toContain('a=rtpmap:111 opus/48000/2\r\na=fmtp:111 stereo=0;useinbandfec=1\r\n');
+    expect(answer).toContain('a=rtpmap:96 L16/16000/2\r\n');
+    expect(answer).toContain('a=rtpmap:110 telephone-event/48000\r\na=fmtp:110 0-16\r\n');
+  });
+
+  it('takes no stream that has keys and noise only', () => {
+    const [media] = parseOffer(sdpOf([{ formats: '101 13', rtpmaps: ['101 telephone-event/8000'] }])).media;
+    expect(media).toMatchObject({ codecs: [], acceptable: false });
   });
 
   it('does not take a name for the codec when rate or channels are others', () => {
@@ -107,7 +145,7 @@ describe('an answer', () => {
     port: fc.constantFrom(0, 4_000, 40_000),
     label: fc.constantFrom(null, '1', 'inbound'),
     direction: fc.constantFrom(null, 'sendonly', 'sendrecv', 'recvonly', 'inactive'),
-    formats: fc.constantFrom('0', '8 0', '9', '97 8'),
+    formats: fc.constantFrom('0', '8 0', '18', '9', '97 8'),
   });
 
   it('has every m-line of the offer in order, refused ones with port 0, and never sends', () => {
@@ -118,7 +156,7 @@ describe('an answer', () => {
         expect(sections).toHaveLength(streams.length);
         for (const [line, shape] of streams.entries()) {
           const section = sections[line]!;
-          const taken = shape.port !== 0 && shape.formats !== '9';
+          const taken = shape.port !== 0 && shape.formats !== '18';
           expect(Number(/^m=audio (\d+)/.exec(section)![1])).toBe(taken ? 20_000 + line * 2 : 0);
           expect(/^a=label:(.*)\r$/m.exec(section)?.[1] ?? null).toBe(shape.label);
           expect(answer).not.toMatch(/a=(sendrecv|sendonly)/);

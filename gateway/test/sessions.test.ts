@@ -91,7 +91,7 @@ describe('a re-INVITE', () => {
     const { media } = await start();
     const dialog = (await rig.client()).dialog();
     await dialog.invite({ body: sdpOf([{}]) });
-    const answer = await dialog.invite({ body: sdpOf([{ formats: '9' }], 2) });
+    const answer = await dialog.invite({ body: sdpOf([{ formats: '18' }], 2) });
     expect(answer.status).toBe(488);
     expect(media[0]!.of('leg.update')).toEqual([]);
     expect((await dialog.bye()).status).toBe(200);
@@ -106,7 +106,7 @@ describe('an INVITE without SDP (CUCM’s built-in bridge)', () => {
     const dialog = (await rig.client()).dialog();
     const offer = await dialog.invite(delayed, sdpOf([{ label: null, formats: '8' }]));
     expect(offer.status).toBe(200);
-    expect(offer.body).toMatch(/m=audio 21002 RTP\/AVP 0 8\r\n[^]*a=recvonly/);
+    expect(offer.body).toMatch(/m=audio 21002 RTP\/AVP 0 8 9 101\r\n[^]*a=recvonly/);
     const opened = media[0]!.of('leg.open')[0]!.leg;
     expect(opened.channels[0]).toMatchObject({ state: 'active', remote: null });
     const update = await until('leg.update', () => media[0]!.of('leg.update')[0]);

@@ -95,7 +95,7 @@ describe('link to the engines', () => {
       committed: () => undefined,
       settled: (id: ChannelId) => void settled.push(id),
     };
-    link = new AsrLink(runDir, 0, count, events, quietLog, () => nowUs);
+    link = new AsrLink(runDir, 0, { serving: count, standby: 0 }, events, quietLog, () => nowUs);
     await until(() => engines.every((engine) => engine.connected), 'engines connected');
   }
 
@@ -109,24 +109,23 @@ describe('link to the engines', () => {
     const call = newCall(1);
     const id = call.channels[0]!;
     const writer = new BlockWriter(folder, 0, new DiskHealth(quietLog));
-    const tape = new Tape({
+    const tape = new Tape('PCMU', {
       frame: () => true,
       block: (block) => {
-        const bytes = encodeTapeBlock(block, 'PCMU', 0, { received: 1, lost: 0, late: 0 });
+        const bytes = encodeTapeBlock(block, 0, { received: 1, lost: 0, late: 0 });
         writer.write(block.startTick, block.startTick + block.ticks, 0, bytes);
       },
     });
     const subject: Subject = {
       id,
       zero: call.leg.zero,
-      encoding: 'PCMU',
       tape,
       get inFiles() {
         return tape.openSinceUs === Infinity && writer.idle && writer.lostTick === 0;
       },
       logClock: () => undefined,
     };
-    const mark = { ssrc: 7, extended: 1, previousExtended: 0, timestampAtEnd: 0, arrivalUs: 1 };
+    const mark = { ssrc: 7, extended: 1, previousExtended: 0, timestampAtEnd: 0, unitsPerTick: 1, arrivalUs: 1 };
     const speak = (ticks: number): void => {
       const codes = Uint8Array.from({ length: ticks }, (_, i) => (tape.endTick + i) % 251);
       tape.audio(tape.endTick, codes, 0, ticks, mark);

@@ -1,10 +1,8 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { JitterBuffer, type JitterVerdict } from '../src/jitter/jitter-buffer.ts';
+import { PlayoutDelay } from '../src/jitter/playout-delay.ts';
 import { newRtpPacket, type RtpPacket } from '../src/rtp/packet.ts';
-
-const DEPTH_TICKS = 480;
-const DEPTH_US = 60_000;
 
 interface Out {
   readonly extended: number;
@@ -27,30 +25,40 @@ function packetOf(extended: number, arrivalUs: number, ticks = 160, restart = fa
   return packet;
 }
 
-/** The same rules, as plainly as they can be said. */
+/** The same rules, as plainly as they can be said; how long is waited is PlayoutDelay's. */
 class Oracle {
   readonly out: Out[] = [];
   lost = 0;
   #next = -1;
   #lostBefore = 0;
-  #held: { extended: number; us: number; ticks: number }[] = [];
+  #held: { extended: number; us: number }[] = [];
+  readonly #delay = new PlayoutDelay();
   readonly #delivered = new Set<number>();
+  readonly #overtakenUs = new Map<number, number>();
 
-  push(extended: number, us: number, ticks: number): JitterVerdict {
+  push(extended: number, us: number): JitterVerdict {
     if (this.#next < 0) this.#next = extended;
     this.advance(us);
-    if (extended < this.#next) return this.#delivered.has(extended) ? 'duplicate' : 'late';
+    if (extended < this.#next) {
+      if (this.#delivered.has(extended)) return 'duplicate';
+      const since = this.#overtakenUs.get(extended);
+      if (since !== undefined) this.#delay.overtaken(us - since, us);
+      return 'late';
+    }
     if (this.#held.some((each) => each.extended === extended)) return 'duplicate';
-    this.#held.push({ extended, us, ticks });
+    if (extended === this.#next && this.#held.length > 0) this.#delay.overtaken(us - this.#oldestUs, us);
+    this.#held.push({ extended, us });
     this.#held.sort((a, b) => a.extended - b.extended);
     this.#drain();
-    while (this.#held.reduce((sum, each) => sum + each.ticks, 0) >= DEPTH_TICKS) this.#giveUp();
     return 'accepted';
   }
 
+  get #oldestUs(): number {
+    return Math.min(...this.#held.map((each) => each.us));
+  }
+
   advance(us: number): void {
-    while (this.#held.length > 0 && us - Math.min(...this.#held.map((each) => each.us)) >= DEPTH_US)
-      this.#giveUp();
+    while (this.#held.length > 0 && us - this.#oldestUs >= this.#delay.at(this.#oldestUs)) this.#giveUp();
   }
 
   flush(): void {
@@ -59,6 +67,7 @@ class Oracle {
 
   #giveUp(): void {
     const skipped = this.#held[0]!.extended - this.#next;
+    for (let n = 0; n < skipped; n++) this.#overtakenUs.set(this.#next + n, this.#oldestUs);
     this.lost += skipped;
     this.#lostBefore += skipped;
     this.#next = this.#held[0]!.extended;
@@ -105,11 +114,11 @@ describe('jitter buffer', () => {
     fc.assert(
       fc.property(arrivals, (stream) => {
         const collector = new Collector();
-        const buffer = new JitterBuffer(DEPTH_TICKS, collector);
+        const buffer = new JitterBuffer(collector);
         const oracle = new Oracle();
         stream.forEach(({ extended, us, ticks }, n) => {
           const verdict = buffer.push(packetOf(extended, us, ticks, n === 0));
-          expect(verdict).toBe(oracle.push(extended, us, ticks));
+          expect(verdict).toBe(oracle.push(extended, us));
         });
         buffer.flush();
         oracle.flush();
@@ -127,8 +136,8 @@ describe('jitter buffer', () => {
       fc.property(arrivals, fc.integer({ min: 1000, max: 40_000 }), (stream, everyUs) => {
         const asked = new Collector();
         const unasked = new Collector();
-        const a = new JitterBuffer(DEPTH_TICKS, asked);
-        const b = new JitterBuffer(DEPTH_TICKS, unasked);
+        const a = new JitterBuffer(asked);
+        const b = new JitterBuffer(unasked);
         let clockUs = 1e6;
         stream.forEach(({ extended, us, ticks }, n) => {
           for (; clockUs < us; clockUs += everyUs) a.advance(clockUs);
@@ -144,16 +153,16 @@ describe('jitter buffer', () => {
 
   it('passes a packet in sequence through at once', () => {
     const collector = new Collector();
-    const buffer = new JitterBuffer(DEPTH_TICKS, collector);
+    const buffer = new JitterBuffer(collector);
     for (let n = 0; n < 5; n++) {
       buffer.push(packetOf(n, n * 20_000, 160, n === 0));
       expect(collector.out.length).toBe(n + 1);
     }
   });
 
-  it('waits 60 ms for a hole by the clock, no longer', () => {
+  it('waits 60 ms for a hole by the clock at first, no longer', () => {
     const collector = new Collector();
-    const buffer = new JitterBuffer(DEPTH_TICKS, collector);
+    const buffer = new JitterBuffer(collector);
     buffer.push(packetOf(0, 0, 160, true));
     buffer.push(packetOf(2, 40_000));
     buffer.advance(99_999);
@@ -164,9 +173,27 @@ describe('jitter buffer', () => {
     expect(buffer.push(packetOf(2, 100_002))).toBe('duplicate');
   });
 
+  it('waits longer after packets came too late, and less again when none has for long', () => {
+    const buffer = new JitterBuffer(new Collector());
+    buffer.push(packetOf(0, 0, 160, true));
+    buffer.push(packetOf(2, 40_000));
+    buffer.advance(140_000);
+    expect(buffer.push(packetOf(1, 190_000))).toBe('late');
+    expect(buffer.delayUs(190_000)).toBeCloseTo(150_000 * 1.25);
+    buffer.push(packetOf(4, 200_000));
+    buffer.advance(350_000);
+    expect(buffer.push(packetOf(3, 350_001))).toBe('accepted');
+    expect(buffer.delayUs(190_000 + 30e6)).toBeLessThan(110_000);
+    expect(buffer.delayUs(190_000 + 300e6)).toBe(40_000);
+    buffer.push(packetOf(6, 400_000));
+    buffer.advance(1_000_000);
+    buffer.push(packetOf(5, 3_000_000));
+    expect(buffer.delayUs(3_000_000)).toBe(400_000);
+  });
+
   it('lets a hole wait anew after a pause in which packets stayed unread', () => {
     const collector = new Collector();
-    const buffer = new JitterBuffer(DEPTH_TICKS, collector);
+    const buffer = new JitterBuffer(collector);
     buffer.push(packetOf(0, 0, 160, true));
     buffer.push(packetOf(2, 40_000));
     buffer.unreadUntil(900_000);
@@ -174,13 +201,13 @@ describe('jitter buffer', () => {
     expect(buffer.push(packetOf(1, 950_001))).toBe('accepted');
     expect(collector.out.map((each) => each.extended)).toEqual([0, 1, 2]);
     buffer.push(packetOf(4, 960_000));
-    buffer.advance(1_020_000);
+    buffer.advance(1_025_000);
     expect(collector.out.at(-1)!.extended).toBe(4);
   });
 
   it('delivers what it holds before a stream that starts anew', () => {
     const collector = new Collector();
-    const buffer = new JitterBuffer(DEPTH_TICKS, collector);
+    const buffer = new JitterBuffer(collector);
     buffer.push(packetOf(0, 0, 160, true));
     buffer.push(packetOf(2, 40_000));
     buffer.push(packetOf(9000, 50_000, 160, true));
@@ -190,7 +217,7 @@ describe('jitter buffer', () => {
 
   it('survives a step of thousands of packets with few slots', () => {
     const collector = new Collector();
-    const buffer = new JitterBuffer(DEPTH_TICKS, collector);
+    const buffer = new JitterBuffer(collector);
     buffer.push(packetOf(0, 0, 160, true));
     buffer.push(packetOf(2, 1));
     buffer.push(packetOf(2900, 2));

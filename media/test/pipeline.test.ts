@@ -43,7 +43,7 @@ function newChannel(log = folder): { channel: Channel; wal: Wal; zeroUs: number 
 describe("a channel's pipeline", () => {
   it('prints itself, from the datagram to the recogniser', () => {
     expect(String(newChannel().channel)).toBe(
-      'Rtp(PCMU/8000, PCMA/8000) -> Wal -> Jitter(60ms) -> PCMU -> Timeline -> Tape(20s) -> {Spool, Vad(energy) -> AsrLink}',
+      'Rtp(PCMU/8000, PCMA/8000) -> Wal -> Jitter(adaptive) -> PCMU -> Timeline -> Tape(20s) -> {Spool, Vad(energy) -> AsrLink}',
     );
   });
 

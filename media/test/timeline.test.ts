@@ -1,9 +1,10 @@
 import fc from 'fast-check';
-import { silenceCodeOf, ULAW_TO_LINEAR } from '@earshot/contracts';
+import { silenceByteOf, ULAW_TO_LINEAR } from '@earshot/contracts';
 import { describe, expect, it } from 'vitest';
 import { Concealment } from '../src/codec/concealment.ts';
 import { transcodeTable } from '../src/codec/transcode.ts';
 import { newRtpPacket } from '../src/rtp/packet.ts';
+import { powerOf } from '../src/vad/power.ts';
 import { type AudioSink, MAX_FILLED_TICKS, Timeline } from '../src/timeline/timeline.ts';
 
 const ZERO = { wallMs: 0, monoUs: 1_000_000_000 };
@@ -31,7 +32,7 @@ class Ledger implements AudioSink {
 
 class Stream {
   readonly ledger = new Ledger();
-  readonly timeline = new Timeline(ZERO, 'PCMU', this.ledger);
+  readonly timeline = new Timeline(ZERO, 'PCMU', new Concealment('PCMU'), powerOf('PCMU'), this.ledger);
   #restart = true;
   #last = 0;
   send(extended: number, timestamp: number, arrivalTick: number, ticks = 160, code = 5): void {
@@ -134,7 +135,7 @@ describe('timeline', () => {
       ['gap', 720, 16_720],
       ['audio', 16_720, 16_880],
     ]);
-    expect(new Set(stream.ledger.pieces[1]!.codes)).toEqual(new Set([silenceCodeOf('PCMU')]));
+    expect(new Set(stream.ledger.pieces[1]!.codes)).toEqual(new Set([silenceByteOf('PCMU')]));
   });
 
   it('trusts the timestamps of a backlog that is read in one burst, seconds late', () => {
@@ -223,14 +224,13 @@ describe('timeline', () => {
 describe('codec', () => {
   it('brings one law into the other within a quantisation step', () => {
     const table = transcodeTable('PCMA', 'PCMU')!;
-    expect(transcodeTable('PCMA', 'PCMA')).toBeNull();
     expect(table.length).toBe(256);
-    expect(ULAW_TO_LINEAR[table[silenceCodeOf('PCMA')]!]!).toBeLessThanOrEqual(8);
+    expect(ULAW_TO_LINEAR[table[silenceByteOf('PCMA')]!]!).toBeLessThanOrEqual(8);
   });
 
   it('conceals with silence when nothing was heard yet', () => {
     const out = new Uint8Array(100);
     new Concealment('PCMA').conceal(out, 100);
-    expect(new Set(out)).toEqual(new Set([silenceCodeOf('PCMA')]));
+    expect(new Set(out)).toEqual(new Set([silenceByteOf('PCMA')]));
   });
 });

@@ -1,6 +1,6 @@
 import { appendFile, mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
-import { type CodecName, encodeBlock, linearTableOf, spoolFileName } from '@earshot/contracts';
+import { encodeBlock, type Law, linearTableOf, spoolFileName } from '@earshot/contracts';
 
 export interface Stretch {
   readonly startTick: number;
@@ -11,7 +11,7 @@ export interface Stretch {
 }
 
 /** A block as a media worker writes it. */
-export const blockOf = (channelIndex: number, encoding: CodecName, stretch: Stretch): Buffer =>
+export const blockOf = (channelIndex: number, encoding: Law, stretch: Stretch): Buffer =>
   encodeBlock({
     encoding,
     channelIndex,
@@ -31,7 +31,7 @@ export const blockOf = (channelIndex: number, encoding: CodecName, stretch: Stre
 export async function writeSpool(
   folder: string,
   channelIndex: number,
-  encoding: CodecName,
+  encoding: Law,
   stretches: readonly Stretch[],
 ): Promise<void> {
   await mkdir(folder, { recursive: true });
@@ -42,7 +42,7 @@ export async function writeSpool(
 }
 
 /** What the channel sounds like: its stretches, silence in between. */
-export function samplesOf(encoding: CodecName, stretches: readonly Stretch[], ticks: number): Int16Array {
+export function samplesOf(encoding: Law, stretches: readonly Stretch[], ticks: number): Int16Array {
   const table = linearTableOf(encoding);
   const samples = new Int16Array(ticks);
   for (const { startTick, codes } of stretches) {

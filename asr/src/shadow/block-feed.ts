@@ -1,4 +1,4 @@
-import { Gate, linearTableOf, PRE_ROLL_TICKS, type SpoolBlock, VAD_FRAME_TICKS } from '@earshot/contracts';
+import { Gate, PRE_ROLL_TICKS, type SpoolBlock, toLinear, VAD_FRAME_TICKS } from '@earshot/contracts';
 
 /** What the recogniser gets, in order and without holes. Ticks; samples are one a tick. */
 export type Step =
@@ -87,9 +87,9 @@ export class BlockFeed {
     let at = from;
     for (const block of this.#blocks) {
       if (block.startTick > at || at >= most) break;
-      const table = linearTableOf(block.encoding);
       const end = Math.min(most, block.startTick + block.ticks);
-      for (; at < end; at++) samples[at - from] = table[block.payload[at - block.startTick]!]!;
+      toLinear(block.encoding, block.payload, at - block.startTick, end - block.startTick, samples, at - from);
+      at = end;
     }
     this.#moveTo(at);
     return { kind: 'audio', from, to: at, samples: samples.subarray(0, at - from) };

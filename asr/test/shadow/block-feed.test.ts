@@ -1,4 +1,4 @@
-import { Gate, linearTableOf, type SpoolBlock } from '@earshot/contracts';
+import { Gate, type SpoolBlock } from '@earshot/contracts';
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { nextStep, pcmOf, type Step as LiveStep } from '../../../media/src/asr-link/step.ts';
@@ -59,7 +59,7 @@ function* live(all: readonly SpoolBlock[], endTick: number): Generator<Step> {
     nextStep(source, at, endTick, 8000, true, step);
     const { kind, to } = step;
     if (kind === 'gap') yield { kind, from: at, to };
-    else yield { kind, from: at, to, samples: pcmOf(source, at, to, linearTableOf('PCMU')) };
+    else yield { kind, from: at, to, samples: pcmOf(source, at, to) };
   }
 }
 

@@ -47,6 +47,8 @@ export type FromAsr =
       readonly pid: number;
       readonly model: string;
       readonly chunkMs: number;
+      /** A gap wipes out what the recogniser remembers: a channel that begins anew at one needs no warm-up. Left out: no. */
+      readonly clearsAtGap?: boolean;
     }
   /**
    * Flow control and lag: audio may be sent up to uptoTick; everything before decidedTick has been

@@ -1,4 +1,5 @@
 import type { ChannelId } from '../ids.ts';
+import type { LedgerPart } from '../ledger.ts';
 
 /**
  * media worker ↔ transcripts, on transcripts' `commit` socket (the worker dials).
@@ -12,11 +13,30 @@ export type ToCommit =
   | { readonly type: 'hello'; readonly worker: number; readonly pid: number }
   | { readonly type: 'attempt'; readonly channel: ChannelId; readonly attempt: number }
   /** The timeline of the channel ended; the transcript is complete when the channel is settled up to here. */
-  | { readonly type: 'ended'; readonly channel: ChannelId; readonly endTick: number };
+  | { readonly type: 'ended'; readonly channel: ChannelId; readonly endTick: number }
+  /**
+   * What became of the channel's ticks from fromTick to toTick, instead of what was said of them before. Sent when something other
+   * than audio has ended, at least once a minute, and before `ended`; again after a reconnect from the last `ledgered` on.
+   */
+  | ({
+      readonly type: 'ledger';
+      readonly channel: ChannelId;
+      /** Only where nothing was said yet: a new worker's reading of the spool, which does not know why there is a gap. */
+      readonly fill: boolean;
+    } & LedgerPart)
+  /** An active channel has had no packet for 3 s since it was promised one, or has one again. Sent when that changes. */
+  | {
+      readonly type: 'media';
+      readonly channel: ChannelId;
+      readonly state: 'missing' | 'present';
+      readonly tick: number;
+    };
 
 export type FromCommit =
   | { readonly type: 'hello'; readonly pid: number }
   /** `attempt` may be higher than asked for, if transcripts has seen a higher one: use it. */
   | { readonly type: 'resume'; readonly channel: ChannelId; readonly attempt: number; readonly tick: number }
   /** Everything before tick is durable. Sent after the database commit. */
-  | { readonly type: 'committed'; readonly channel: ChannelId; readonly tick: number };
+  | { readonly type: 'committed'; readonly channel: ChannelId; readonly tick: number }
+  /** The ledger is durable up to there. */
+  | { readonly type: 'ledgered'; readonly channel: ChannelId; readonly toTick: number };

@@ -11,6 +11,10 @@ import type { CallZero } from '../ticks.ts';
 export interface LegCodec {
   readonly payloadType: number;
   readonly name: CodecName;
+  /** RTP timestamp units a second; 8000 when left out. G.722 says 8000 (RFC 3551 section 4.5.2), opus 48,000. */
+  readonly clockRate?: number;
+  /** 1 when left out. Two are mixed into one. */
+  readonly audioChannels?: number;
 }
 
 export interface LegChannel {
@@ -32,6 +36,8 @@ export interface Leg {
   readonly rtpTimeoutS: number;
   /** Keep audio for a recording after it is committed. */
   readonly record: boolean;
+  /** What comes is not kept and not recognised until it is taken away again: a card number is being said. */
+  readonly paused?: boolean;
   /** Handed to the engine with each opening of a channel. */
   readonly recognition?: RecognitionConfig;
 }

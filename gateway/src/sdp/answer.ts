@@ -1,4 +1,5 @@
 import type { LegCodec } from '@earshot/contracts';
+import { codecLines } from './codecs.ts';
 import type { OfferedMedia, Offer } from './offer.ts';
 
 export interface AnswerOrigin {
@@ -61,7 +62,7 @@ function streamLines(
 ): string[] {
   return [
     `m=audio ${stream.rtpPort} ${protocol} ${stream.codecs.map((codec) => codec.payloadType).join(' ')}`,
-    ...stream.codecs.map((codec) => `a=rtpmap:${codec.payloadType} ${codec.name}/8000`),
+    ...stream.codecs.flatMap(codecLines),
     'a=ptime:20',
     `a=${direction}`,
     ...(label === null ? [] : [`a=label:${label}`]),

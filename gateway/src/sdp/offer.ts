@@ -1,5 +1,6 @@
-import { EarshotError, type CodecName, type LegCodec } from '@earshot/contracts';
+import { EarshotError, type LegCodec } from '@earshot/contracts';
 import sdpTransform, { type ParsedMedia, type ParsedSession } from 'sdp-transform';
+import { AUDIO_CODEC_NAMES, codecsOf, formatName } from './codecs.ts';
 
 export type Direction = 'sendrecv' | 'sendonly' | 'recvonly' | 'inactive';
 
@@ -16,8 +17,10 @@ export interface OfferedMedia {
   readonly direction: Direction;
   /** The c= address that holds for this m-line, or null where there is none. */
   readonly address: string | null;
-  /** Of the offered formats those we decode, in the offerer's order of preference. */
+  /** Of the offered formats those we take, audio first, in the offerer's order of preference. */
   readonly codecs: readonly LegCodec[];
+  /** All its formats, by name, for messages. */
+  readonly formatNames: readonly string[];
   /** An audio stream that is on, in a protocol we take, with a codec we take. */
   readonly acceptable: boolean;
   /** No media is to come for now: inactive, recvonly, or the old way of holding, c=0.0.0.0 (RFC 3264 section 8.4). */
@@ -36,8 +39,6 @@ const MAX_MEDIA = 32;
 const MAX_FORMATS = 64;
 /** RTP/SAVP needs SRTP keys, which the media worker does not take yet. */
 const PROTOCOLS: ReadonlySet<string> = new Set(['RTP/AVP', 'RTP/AVPF']);
-/** Payload types that need no rtpmap (RFC 3551 section 6). */
-const STATIC_CODECS: Readonly<Record<string, CodecName>> = { 0: 'PCMU', 8: 'PCMA' };
 
 /**
  * Reads an SDP offer (RFC 8866, RFC 3264). Tolerant of what devices leave out (t=, s=), strict on what the answer
@@ -72,7 +73,7 @@ export function requireAcceptable(offer: Offer): void {
   throw new EarshotError(
     'CODEC_UNSUPPORTED',
     wrongProtocol === undefined
-      ? `none of the formats ${audio[0]!.formats.join(' ').slice(0, 60)} is PCMU/8000 or PCMA/8000`
+      ? `${audio[0]!.formatNames.join(', ').slice(0, 80)} cannot be decoded; offer ${AUDIO_CODEC_NAMES}`
       : `transport ${wrongProtocol.protocol} is not supported, RTP/AVP is`,
   );
 }
@@ -118,30 +119,10 @@ function readMedia(session: ParsedSession, media: ParsedMedia, index: number): O
     direction,
     address,
     codecs,
+    formatNames: formats.map((format) => formatName(media, format)),
     acceptable: type === 'audio' && port !== 0 && PROTOCOLS.has(protocol) && codecs.length > 0,
     held: direction === 'inactive' || direction === 'recvonly' || address === '0.0.0.0' || address === '::',
   };
-}
-
-function codecsOf(media: ParsedMedia, formats: readonly string[]): LegCodec[] {
-  const codecs: LegCodec[] = [];
-  for (const format of formats) {
-    if (!/^\d{1,3}$/.test(format) || Number(format) > 127) continue;
-    const payloadType = Number(format);
-    const map = media.rtp.find((line) => line.payload === payloadType);
-    const name =
-      map === undefined
-        ? STATIC_CODECS[format]
-        : codecName(String(map.codec), map.rate, map.encoding === undefined ? '1' : String(map.encoding));
-    if (name !== undefined) codecs.push({ payloadType, name });
-  }
-  return codecs;
-}
-
-function codecName(codec: string, rate: number | undefined, channels: string): CodecName | undefined {
-  if ((rate !== undefined && rate !== 8000) || channels !== '1') return undefined;
-  const upper = codec.toUpperCase();
-  return upper === 'PCMU' || upper === 'PCMA' ? upper : undefined;
 }
 
 function directionOf(attribute: string | undefined): Direction {

@@ -1,4 +1,4 @@
-import type { CallZero, ChannelId, CodecName, RecognitionConfig } from '@earshot/contracts';
+import type { CallZero, ChannelId, RecognitionConfig } from '@earshot/contracts';
 import type { AudioSource, Tape } from '../spool/tape.ts';
 import { Patience } from './patience.ts';
 
@@ -6,7 +6,6 @@ import { Patience } from './patience.ts';
 export interface Subject {
   readonly id: ChannelId;
   readonly zero: CallZero;
-  readonly encoding: CodecName;
   readonly tape: Tape;
   /** The files have all that the tape has. */
   readonly inFiles: boolean;
@@ -15,6 +14,9 @@ export interface Subject {
 
 /** Reads what is older than the tape from the channel's files. */
 export type ReadWindow = (fromTick: number, upToTick: number) => Promise<AudioSource>;
+
+/** A channel with more than this to send (1 s) is behind, and served after the live ones. */
+export const BEHIND_TICKS = 8000;
 
 /**
  * `asking`: waits for transcripts to say where to resume. `placing`: waits for an engine. `open`: an engine has it.
@@ -36,9 +38,18 @@ export class AsrChannel {
   engine: number | null = null;
   /** The engine that it was taken from last. */
   avoid: number | null = null;
+  /** The engine that it was moved for. */
+  wanted: number | null = null;
+  /** When it was moved to another engine that had more room, monotonic microseconds; -Infinity for never. */
+  movedUs = -Infinity;
   /** Not placed before, monotonic microseconds. */
   notBeforeUs = 0;
   resumeTick = 0;
+  /** Since when its engine has it, monotonic microseconds. */
+  placedUs = 0;
+  /** Sent as audio, and sent at all, in its life; ticks. */
+  audioTicks = 0;
+  sentTicks = 0;
   /** Everything before it was sent. */
   cursor = 0;
   creditTick = 0;
@@ -68,6 +79,12 @@ export class AsrChannel {
   /** Audio or silence waits that the engine gave no credit for. */
   get starved(): boolean {
     return this.cursor >= this.creditTick && (this.endTick ?? this.subject.tape.endTick) > this.cursor;
+  }
+
+  /** Received and not yet decided, in ticks. */
+  get lagTicks(): number {
+    const received = this.endTick ?? this.subject.tape.endTick;
+    return Math.max(0, received - Math.max(this.decidedTick, this.committedTick));
   }
 
   /** Ticks that may be sent now. */

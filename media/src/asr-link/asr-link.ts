@@ -1,34 +1,17 @@
-import {
-  type ChannelId,
-  type EngineRow,
-  type FromAsr,
-  linearTableOf,
-  monoUsAt,
-  type RecognitionConfig,
-  type ToAsr,
-} from '@earshot/contracts';
-import type { Connection, Log } from '@earshot/platform';
+import type { ChannelId, EngineRow, FromAsr, RecognitionConfig } from '@earshot/contracts';
+import type { Log } from '@earshot/platform';
 import { CommitLink } from '../commit-link/commit-link.ts';
-import type { AudioSource } from '../spool/tape.ts';
-import { HANGOVER_TICKS, PRE_ROLL_TICKS } from '../vad/gate.ts';
-import { AsrChannel, type ReadWindow, type Subject } from './asr-channel.ts';
-import { Engines } from './engines.ts';
-import { nextStep, pcmOf, type Step } from './step.ts';
+import { HANGOVER_TICKS } from '../vad/gate.ts';
+import { AsrChannel, BEHIND_TICKS, type ReadWindow, type Subject } from './asr-channel.ts';
+import { Balance } from './balance.ts';
+import { type EngineCounts, Engines } from './engines.ts';
+import { feed, MAX_BUFFERED_BYTES } from './feeder.ts';
+import { WARM_UP_TICKS, warmUpFrom } from './warm-up.ts';
 
-/** A channel reopens so long before its committed tick: what the shipped model remembers (3.6 s) is in it (docs/adr/0010). */
-const WARM_UP_TICKS = 4 * 8000;
-/** One second of audio in a message at most. */
-const MAX_AUDIO_TICKS = 8000;
-/** While nothing is heard, a gap is told four times a second, not ten. */
-const MIN_GAP_TICKS = 2000;
-/** A channel with more than this to send (1 s) is behind, and served after the live ones. */
-const BEHIND_TICKS = 8000;
 /** Messages to channels that are behind, in one 20 ms turn: 64 s of audio cost about 2 ms. */
 const BEHIND_BUDGET = 64;
 /** Messages to one channel in one turn. */
 const CHANNEL_BUDGET = 16;
-/** The bound of this arrow in bytes, over the credit: an engine that does not read gets nothing more. */
-const MAX_BUFFERED_BYTES = 8 * 1024 * 1024;
 /** An engine that gave a channel back is not asked at once again. */
 const LOST_PAUSE_US = 250_000;
 /** Between two turns: a process that stood still for so long has credit to read before it may judge an engine. */
@@ -36,7 +19,7 @@ const STALL_US = 500_000;
 const PHASES = 5;
 
 /** Label values of earshot_asr_reopens_total. */
-export type ReopenReason = 'engine_link' | 'engine_lost' | 'silent' | 'transcripts_link';
+export type ReopenReason = 'engine_link' | 'engine_lost' | 'rebalanced' | 'silent' | 'transcripts_link';
 
 export interface AsrLinkEvents {
   reopened(reason: ReopenReason): void;
@@ -57,7 +40,7 @@ export class AsrLink {
   readonly #events: AsrLinkEvents;
   readonly #log: Log;
   readonly #nowUs: () => number;
-  readonly #step: Step = { kind: 'gap', to: 0 };
+  readonly #balance = new Balance();
   #added = 0;
   #turn = 0;
   #lastTurnUs = 0;
@@ -66,7 +49,7 @@ export class AsrLink {
   constructor(
     runDir: string,
     worker: number,
-    engineCount: number,
+    engines: EngineCounts,
     events: AsrLinkEvents,
     log: Log,
     nowUs: () => number,
@@ -74,7 +57,7 @@ export class AsrLink {
     this.#events = events;
     this.#log = log;
     this.#nowUs = nowUs;
-    this.#engines = new Engines(runDir, engineCount, {
+    this.#engines = new Engines(runDir, engines, {
       connected: () => this.#placeAll(),
       message: (engine, message) => this.#fromEngine(engine, message),
       lost: (engine) => this.#engineGone(engine),
@@ -86,8 +69,15 @@ export class AsrLink {
     });
   }
 
+  /** Host's headroom table, once a second: what engines cannot keep up with goes where there is room. */
+  /** The link to transcripts, which carries the ledgers too. */
+  get commit(): CommitLink {
+    return this.#commit;
+  }
+
   table(rows: readonly EngineRow[]): void {
     this.#engines.table(rows);
+    this.#rebalance();
   }
 
   /**
@@ -129,8 +119,7 @@ export class AsrLink {
   lagTicks(id: ChannelId): number {
     const channel = this.#channels.get(id);
     if (channel === undefined || channel.state === 'settled') return 0;
-    const received = channel.endTick ?? channel.subject.tape.endTick;
-    return Math.max(0, received - Math.max(channel.decidedTick, channel.committedTick));
+    return channel.lagTicks;
   }
 
   /** Every 20 ms. Live channels first, each every 100 ms; then those that are behind, a bounded amount. */
@@ -251,14 +240,19 @@ export class AsrLink {
 
   #place(channel: AsrChannel): void {
     if (channel.state !== 'placing' || this.#nowUs() < channel.notBeforeUs) return;
-    const engine = this.#engines.choose(channel.avoid);
+    const { wanted } = channel;
+    const isThere = wanted !== null && this.#engines.connection(wanted) !== null;
+    const engine = isThere ? wanted : this.#engines.choose(channel.avoid);
     if (engine === null) return;
-    const fromTick = Math.max(0, channel.resumeTick - WARM_UP_TICKS);
+    const { resumeTick, subject } = channel;
+    const fromTick = warmUpFrom(subject.tape, resumeTick, this.#engines.clearsAtGap(engine));
+    channel.wanted = null;
     channel.engine = engine;
     channel.state = 'open';
+    channel.placedUs = this.#nowUs();
     channel.cursor = fromTick;
     channel.creditTick = fromTick;
-    channel.decidedTick = Math.max(fromTick, channel.resumeTick);
+    channel.decidedTick = resumeTick;
     channel.endSent = false;
     channel.patience.reset();
     channel.lastWasGap = false;
@@ -266,16 +260,15 @@ export class AsrLink {
     this.#engines.placed(engine);
     this.#engines.connection(engine)?.send({
       type: 'open',
-      channel: channel.subject.id,
+      channel: subject.id,
       attempt: channel.attempt,
       fromTick,
-      outputFromTick: channel.resumeTick,
+      outputFromTick: resumeTick,
       config: { ...channel.recognition(), priority: 'live' },
     });
   }
 
-  #fromEngine(engine: number, message: FromAsr): void {
-    if (message.type === 'hello') return;
+  #fromEngine(engine: number, message: Exclude<FromAsr, { type: 'hello' }>): void {
     const channel = this.#channels.get(message.channel);
     const current =
       channel?.state === 'open' && channel.engine === engine && channel.attempt === message.attempt;
@@ -295,7 +288,34 @@ export class AsrLink {
     this.#reopen(channel);
   }
 
+  /** Channels of an engine that does not keep up go to one with clear room, some a second. */
+  #rebalance(): void {
+    let sent = 0;
+    let audio = 0;
+    const open = [...this.#channels.values()].flatMap((channel) => {
+      const { engine, state, lagTicks, placedUs, movedUs, decidedTick, committedTick, resumeTick } = channel;
+      if (state !== 'open' || engine === null) return [];
+      sent += channel.sentTicks;
+      audio += channel.audioTicks;
+      const againTicks = decidedTick - Math.max(resumeTick, committedTick);
+      return { channel, engine, lagTicks, placedUs, movedUs, againTicks };
+    });
+    const nowUs = this.#nowUs();
+    const moves = this.#balance.look(this.#engines.views(), open, sent === 0 ? 1 : audio / sent, nowUs);
+    if (moves === null) return;
+    const { from, to, channels } = moves;
+    for (const { channel } of channels) {
+      channel.avoid = from;
+      channel.wanted = to;
+      channel.movedUs = nowUs;
+      this.#events.reopened('rebalanced');
+      this.#reopen(channel);
+    }
+    this.#log.info({ from, to, channels: channels.length }, 'engine does not keep up: channels move');
+  }
+
   #engineGone(engine: number): void {
+    this.#balance.gone(engine);
     let count = 0;
     for (const channel of this.#channels.values()) {
       if (channel.engine !== engine) continue;
@@ -311,71 +331,8 @@ export class AsrLink {
   /** Sends what may be sent. @returns the messages it took */
   #pump(channel: AsrChannel, budget: number): number {
     const connection = channel.engine === null ? null : this.#engines.connection(channel.engine);
-    if (connection === null) return 0;
-    let sent = 0;
-    while (sent < budget && connection.bufferedBytes < MAX_BUFFERED_BYTES) {
-      const source = this.#sourceOf(channel);
-      if (source === null || !this.#sendStep(channel, source, connection)) break;
-      sent++;
-    }
-    if (channel.endTick !== null && channel.cursor >= channel.endTick && !channel.endSent) {
-      channel.endSent = true;
-      const { attempt, endTick } = channel;
-      connection.send({ type: 'end', channel: channel.subject.id, attempt, tick: endTick });
-      this.#settleIfDone(channel);
-    }
+    const sent = feed(channel, connection, budget);
+    if (channel.endSent) this.#settleIfDone(channel);
     return sent;
-  }
-
-  #sendStep(channel: AsrChannel, source: AudioSource, connection: Connection<FromAsr, ToAsr>): boolean {
-    const { subject, attempt, cursor } = channel;
-    const limit = Math.min(channel.creditTick, channel.endTick ?? Infinity);
-    const final = channel.endTick !== null && source === subject.tape;
-    nextStep(source, cursor, limit, MAX_AUDIO_TICKS, final, this.#step);
-    const { kind, to } = this.#step;
-    if (to <= cursor) return false;
-    if (kind === 'gap') {
-      const more =
-        channel.endTick !== null ||
-        channel.sendable > BEHIND_TICKS ||
-        to >= channel.creditTick ||
-        source.gate.openUntil(to) >= 0;
-      if (channel.lastWasGap && to - cursor < MIN_GAP_TICKS && !more) return false;
-      connection.send({ type: 'gap', channel: subject.id, attempt, toTick: to });
-    } else {
-      const pcm = pcmOf(source, cursor, to, linearTableOf(subject.encoding));
-      const arrivalUs = source.blockFrom(to - 1)?.arrivalUs || monoUsAt(subject.zero, to);
-      connection.send(
-        { type: 'audio', channel: subject.id, attempt, startTick: cursor, arrivalUs: Math.round(arrivalUs) },
-        new Uint8Array(pcm.buffer),
-      );
-    }
-    channel.lastWasGap = kind === 'gap';
-    channel.cursor = to;
-    channel.patience.reset();
-    return true;
-  }
-
-  /** The tape, or a window of the files for what is older; null while that is read. */
-  #sourceOf(channel: AsrChannel): AudioSource | null {
-    const { tape } = channel.subject;
-    const { window, cursor } = channel;
-    if (cursor >= tape.firstTick) {
-      channel.window = null;
-      return tape;
-    }
-    if (window !== null && cursor >= window.firstTick && cursor < window.endTick - PRE_ROLL_TICKS)
-      return window;
-    if (!channel.loading) void this.#load(channel, cursor, tape.firstTick + 2 * PRE_ROLL_TICKS);
-    return null;
-  }
-
-  async #load(channel: AsrChannel, fromTick: number, upToTick: number): Promise<void> {
-    channel.loading = true;
-    try {
-      channel.window = await channel.readWindow(fromTick, upToTick);
-    } finally {
-      channel.loading = false;
-    }
   }
 }

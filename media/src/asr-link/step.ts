@@ -1,3 +1,4 @@
+import { toLinear } from '@earshot/contracts';
 import type { AudioSource } from '../spool/tape.ts';
 import { endOf } from '../spool/tape-block.ts';
 import { PRE_ROLL_TICKS } from '../vad/gate.ts';
@@ -47,16 +48,15 @@ export function nextStep(
   }
 }
 
-/** The codes of [from, to) as linear samples; the source has audio for all of it. */
-export function pcmOf(source: AudioSource, from: number, to: number, table: Int16Array): Int16Array {
+/** [from, to) as linear samples; the source has audio for all of it. */
+export function pcmOf(source: AudioSource, from: number, to: number): Int16Array {
   const pcm = new Int16Array(to - from);
   let at = from;
   while (at < to) {
     const block = source.blockFrom(at);
     if (block === null || block.startTick > at) break;
     const end = Math.min(to, endOf(block));
-    const shift = at - block.startTick - (at - from);
-    for (let i = at - from; i < end - from; i++) pcm[i] = table[block.payload[i + shift]!]!;
+    toLinear(block.encoding, block.payload, at - block.startTick, end - block.startTick, pcm, at - from);
     at = end;
   }
   return pcm;

@@ -1,4 +1,4 @@
-import { type ChannelId, type FromCommit, sockets, type ToCommit } from '@earshot/contracts';
+import { type ChannelId, type FromCommit, type LedgerPart, sockets, type ToCommit } from '@earshot/contracts';
 import { Dialer } from '@earshot/platform';
 import { join } from 'node:path';
 
@@ -9,19 +9,29 @@ export interface CommitEvents {
   committed(channel: ChannelId, tick: number): void;
 }
 
+/** Who tells the ledgers. */
+export interface LedgerEvents {
+  connected(): void;
+  ledgered(channel: ChannelId, toTick: number): void;
+}
+
 /** The link to transcripts. Nothing is queued while it is down: `connected` starts everything over. */
 export class CommitLink {
+  /** Asked before the other events: a ledger is told before its channel's end. */
+  ledgers: LedgerEvents | null = null;
   readonly #dialer: Dialer<FromCommit, ToCommit>;
 
   constructor(runDir: string, worker: number, events: CommitEvents) {
     this.#dialer = new Dialer<FromCommit, ToCommit>(join(runDir, sockets.commit), {
       open: (connection) => {
         connection.send({ type: 'hello', worker, pid: process.pid });
+        this.ledgers?.connected();
         events.connected();
       },
       message: (message) => {
         if (message.type === 'resume') events.resume(message.channel, message.attempt, message.tick);
         else if (message.type === 'committed') events.committed(message.channel, message.tick);
+        else if (message.type === 'ledgered') this.ledgers?.ledgered(message.channel, message.toTick);
       },
       lost: () => undefined,
     });
@@ -33,6 +43,22 @@ export class CommitLink {
 
   ended(channel: ChannelId, endTick: number): void {
     this.#dialer.send({ type: 'ended', channel, endTick });
+  }
+
+  /** @returns false when there is no link */
+  ledger(channel: ChannelId, fill: boolean, part: LedgerPart): boolean {
+    return this.#send({ type: 'ledger', channel, fill, ...part });
+  }
+
+  /** @returns false when there is no link */
+  media(channel: ChannelId, state: 'missing' | 'present', tick: number): boolean {
+    return this.#send({ type: 'media', channel, state, tick });
+  }
+
+  #send(message: ToCommit): boolean {
+    if (this.#dialer.connection === null) return false;
+    this.#dialer.send(message);
+    return true;
   }
 
   close(): void {

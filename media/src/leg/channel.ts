@@ -2,9 +2,11 @@ import {
   type CallZero,
   type ChannelId,
   type ChannelTotals,
-  type CodecName,
+  type Encoding,
+  type LedgerPart,
   type LegChannel,
   partsOfChannel,
+  type SpoolBlock,
   TICKS_PER_FILE,
 } from '@earshot/contracts';
 import type { LastBlock } from '../spool/block-reader.ts';
@@ -12,9 +14,12 @@ import type { BlockWriter } from '../spool/block-writer.ts';
 import type { Tape } from '../spool/tape.ts';
 import { tapeBlockOf } from '../spool/tape-block.ts';
 import type { Wal, WalChannel } from '../spool/wal.ts';
+import { encodingFor } from '../stages/codec-stage.ts';
 import { type ChannelCounters, newCounters, rejectedOf } from '../stages/counters.ts';
+import { Ledger } from '../timeline/ledger.ts';
 import type { Timeline } from '../timeline/timeline.ts';
 import { HANGOVER_TICKS } from '../vad/gate.ts';
+import { MediaWatch } from './media-watch.ts';
 import { buildPipeline, type Pipeline } from './pipeline.ts';
 
 /** A block that no packet continued for so long goes to the files as it is. */
@@ -25,13 +30,19 @@ export class Channel {
   readonly id: ChannelId;
   readonly index: number;
   readonly zero: CallZero;
-  /** The law of everything after the codec stage, for the channel's life. */
-  readonly encoding: CodecName;
+  /** Of everything after the codec stage, while this process has the channel. */
+  readonly encoding: Encoding;
   readonly counters: ChannelCounters = newCounters();
   readonly writer: BlockWriter;
   state: LegChannel['state'];
-  /** When the last packet was taken, monotonic microseconds; at first, when the channel was opened or adopted. */
+  /** When the last packet came, monotonic microseconds; at first, when the channel was opened or adopted. */
   lastArrivalUs: number;
+  /** When the last one came that went on: not while the call is paused. */
+  #heardUs: number;
+  #paused = false;
+  /** What the spool of a predecessor says of the last seconds before this process took the channel over. */
+  inherited: LedgerPart | null = null;
+  readonly watch: MediaWatch;
   /** The clock does not move a channel on that the gateway has not confirmed after a restart. */
   confirmed = true;
   readonly #pipeline: Pipeline;
@@ -46,14 +57,17 @@ export class Channel {
     this.id = channel.channel;
     this.index = partsOfChannel(channel.channel).index;
     this.zero = zero;
-    this.encoding = channel.codecs[0]?.name ?? 'PCMU';
+    this.encoding = encodingFor(channel.codecs[0]);
     this.state = channel.state;
     this.writer = writer;
     this.lastArrivalUs = nowUs;
+    this.#heardUs = nowUs;
+    this.watch = new MediaWatch(nowUs);
     this.#channel = channel;
     this.#wal = wal;
     this.#walChannel = { id: channel.channel, file: null, number: 0 };
     this.#pipeline = buildPipeline(channel, this.index, zero, {
+      encoding: this.encoding,
       counters: this.counters,
       writer,
       wal,
@@ -61,6 +75,7 @@ export class Channel {
       lostBefore: () => this.#lostBefore,
       nowUs,
     });
+    this.#showState();
   }
 
   get tape(): Tape {
@@ -79,12 +94,16 @@ export class Channel {
   }
 
   receive(datagram: Uint8Array, address: string, port: number, arrivalUs: number): void {
-    if (this.#pipeline.rtp.receive(datagram, address, port, arrivalUs)) this.lastArrivalUs = arrivalUs;
+    if (this.#pipeline.rtp.receive(datagram, address, port, arrivalUs)) {
+      this.lastArrivalUs = arrivalUs;
+      if (!this.#paused) this.#heardUs = arrivalUs;
+    }
   }
 
   /** Its sockets are about to be read, after a time in which nobody did. */
   readingBegins(nowUs: number): void {
     this.lastArrivalUs = nowUs;
+    this.#heardUs = nowUs;
     this.#pipeline.jitter.unreadUntil(nowUs);
   }
 
@@ -119,7 +138,7 @@ export class Channel {
   }
 
   /** Goes on from a predecessor's last block. */
-  restore(last: LastBlock): void {
+  restore(last: LastBlock, processId: number): void {
     const { block } = last;
     const endTick = block.startTick + block.ticks;
     const { rtp, jitter, timeline, tape } = this.#pipeline;
@@ -129,6 +148,8 @@ export class Channel {
     const recent = last.recent.map(tapeBlockOf);
     // Speech before the first of them holds the gate open into it: the tape is complete from a hangover later.
     const firstTick = last.whole ? 0 : Math.min(endTick, (recent[0]?.startTick ?? endTick) + HANGOVER_TICKS);
+    timeline.ledger.note('worker', processId);
+    this.inherited = partOf(last.recent);
     tape.restore(recent, firstTick, endTick);
     this.writer.restore(last.file, last.nextOffset, endTick);
     this.counters.received = block.packetsReceived;
@@ -153,9 +174,40 @@ export class Channel {
     // A channel that was held had no packets: its time-out begins now.
     if (this.state === 'held' && channel.state === 'active') {
       this.lastArrivalUs = Math.max(this.lastArrivalUs, nowUs);
+      this.watch.promised(nowUs);
     }
     this.state = channel.state;
+    this.#showState();
     this.#channel = channel;
+  }
+
+  /** While paused its packets are followed, and nothing of them goes on: not to the log, the spool, or the recogniser. */
+  pause(paused: boolean, nowUs: number): void {
+    if (paused === this.#paused) return;
+    const { rtp, jitter, timeline, tape } = this.#pipeline;
+    jitter.flush();
+    tape.close();
+    if (paused) {
+      timeline.interrupt('paused');
+    } else {
+      // What was passed over is no loss.
+      if (rtp.highest >= 0) jitter.restore(rtp.highest);
+      this.#heardUs = nowUs;
+    }
+    this.#paused = paused;
+    rtp.pause(paused);
+  }
+
+  #showState(): void {
+    this.timeline.idleKind = this.state === 'held' ? 'held' : 'absent';
+  }
+
+  /** Once a second. @returns whether its packets stopped or began to come, and somebody has to be told */
+  mediaChanged(nowUs: number): boolean {
+    const { received, comfortNoise } = this.counters;
+    const heardUs = received === 0 ? -Infinity : this.lastArrivalUs;
+    const active = this.state === 'active' && this.confirmed;
+    return this.watch.changed(nowUs, active, heardUs, comfortNoise > 0);
   }
 
   /**
@@ -167,13 +219,13 @@ export class Channel {
     jitter.unreadUntil(dryUs);
     jitter.advance(nowUs);
     if (nowUs - tape.openSinceUs > OPEN_BLOCK_US) tape.close();
-    if (this.confirmed && jitter.held === 0) timeline.clock(nowUs, Math.max(this.lastArrivalUs, dryUs));
+    if (this.confirmed && jitter.held === 0) timeline.clock(nowUs, Math.max(this.#heardUs, dryUs));
   }
 
   /** Logs how far the clock moved the timeline, before anyone is told. */
   logClock(nowUs: number): void {
     const { endTick } = this.timeline;
-    if (endTick === this.#clockLoggedTick || nowUs - this.lastArrivalUs < OPEN_BLOCK_US / 4) return;
+    if (endTick === this.#clockLoggedTick || nowUs - this.#heardUs < OPEN_BLOCK_US / 4) return;
     this.#clockLoggedTick = endTick;
     this.#wal.clock(this.#walChannel, nowUs, endTick);
   }
@@ -181,8 +233,13 @@ export class Channel {
   /** Ends the timeline: no packet will come. */
   finish(nowUs: number, dryUs: number): void {
     this.#pipeline.jitter.flush();
-    if (this.confirmed) this.timeline.clock(nowUs, Math.max(this.lastArrivalUs, dryUs));
+    if (this.confirmed) this.timeline.clock(nowUs, Math.max(this.#heardUs, dryUs));
     this.tape.close();
+  }
+
+  /** Gives native memory back. */
+  close(): void {
+    this.#pipeline.codec.close();
   }
 
   /** Up to which arrival its packets are in its files. */
@@ -216,4 +273,16 @@ export class Channel {
       packetsRejected: rejectedOf(this.counters),
     };
   }
+}
+
+/** Blocks as spans; why there is nothing between two of them is not in them. */
+function partOf(blocks: readonly SpoolBlock[]): LedgerPart | null {
+  const first = blocks[0];
+  if (first === undefined) return null;
+  const ledger = new Ledger(first.startTick);
+  for (const block of blocks) {
+    ledger.span('absent', block.startTick);
+    ledger.span('received', block.startTick + block.ticks);
+  }
+  return ledger.tell();
 }

@@ -1,4 +1,4 @@
-import type { CallZero, LegChannel } from '@earshot/contracts';
+import type { CallZero, Encoding, LegChannel } from '@earshot/contracts';
 import type { JitterBuffer } from '../jitter/jitter-buffer.ts';
 import type { BlockWriter } from '../spool/block-writer.ts';
 import type { Tape } from '../spool/tape.ts';
@@ -16,6 +16,7 @@ import { WalStage } from '../stages/wal-stage.ts';
 import type { Timeline } from '../timeline/timeline.ts';
 
 export interface PipelineParts {
+  readonly encoding: Encoding;
   readonly counters: ChannelCounters;
   readonly writer: BlockWriter;
   readonly wal: Wal;
@@ -42,8 +43,8 @@ export function buildPipeline(
   zero: CallZero,
   parts: PipelineParts,
 ): Pipeline {
-  const encoding = channel.codecs[0]?.name ?? 'PCMU';
-  const spool = new SpoolStage(parts.writer, encoding, index, {
+  const { encoding } = parts;
+  const spool = new SpoolStage(parts.writer, index, {
     counters: () => ({
       received: parts.counters.received - jitter.buffer.held,
       lost: parts.lostBefore() + jitter.buffer.lost,
@@ -51,9 +52,16 @@ export function buildPipeline(
     }),
     oldestHeldUs: () => jitter.buffer.oldestHeldUs,
   });
-  const tape = new TapeRoom(new TeeStage(spool, new VadStage(encoding)));
+  const tape = new TapeRoom(encoding, new TeeStage(spool, new VadStage(encoding)));
   const timeline = new TimelineStage(zero, encoding, tape);
-  const codec = new CodecStage(encoding, channel.codecs, timeline);
+  const codec = new CodecStage(
+    encoding,
+    channel.codecs,
+    parts.counters,
+    timeline.concealment,
+    (ticks) => timeline.timeline.ledger.note('key', ticks),
+    timeline,
+  );
   const jitter: JitterStage = new JitterStage(parts.counters, codec);
   const wal = new WalStage(parts.wal, parts.walChannel, () => timeline.timeline.endTick, jitter);
   const rtp = new RtpStage(channel.codecs, channel.remote, parts.nowUs, parts.counters, wal);

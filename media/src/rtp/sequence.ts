@@ -70,6 +70,11 @@ export class SequenceTracker {
     return 'in-sequence';
   }
 
+  /** The highest so far; -1 before the first packet. */
+  get highest(): number {
+    return this.#max;
+  }
+
   /** The extended number that a packet of this stream would get, without taking it. */
   extend(sequence: number): number {
     return this.#max + (((sequence - (this.#max & 0xffff)) << 16) >> 16);

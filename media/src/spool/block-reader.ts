@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import {
   BLOCK_HEADER_BYTES,
   BLOCK_TICKS,
+  bytesPerTick,
   decodeBlock,
   type SpoolBlock,
   TICKS_PER_FILE,
@@ -46,7 +47,7 @@ export function parseBlocks(bytes: Buffer): ParsedBlocks {
   while (at < bytes.length) {
     const read = decodeBlock(bytes, at);
     const sane = read.kind === 'block' && read.block.ticks <= BLOCK_TICKS && read.block.ticks > 0;
-    if (sane && read.block.payload.length >= read.block.ticks) {
+    if (sane && read.block.payload.length >= read.block.ticks * bytesPerTick(read.block.encoding)) {
       if (inDamage && blocks.length > 0) damagedBetween++;
       blocks.push({ block: read.block, offset: at, nextOffset: read.nextOffset });
       at = read.nextOffset;

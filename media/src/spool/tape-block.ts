@@ -1,19 +1,21 @@
 import {
   BLOCK_TICKS,
-  type CodecName,
+  bytesPerTick,
+  type Encoding,
   encodeBlock,
   type SpoolBlock,
   VAD_FRAME_TICKS,
 } from '@earshot/contracts';
 import type { Gate } from '../vad/gate.ts';
 
-/** A stretch of up to 500 ms of codes in memory: what contracts' SpoolBlock is on disk. */
+/** A stretch of up to 500 ms of audio in memory: what contracts' SpoolBlock is on disk. */
 export interface TapeBlock {
+  readonly encoding: Encoding;
   startTick: number;
   ticks: number;
   /** Bit i: raw speech in the i-th 20 ms. */
   vad: number;
-  /** BLOCK_TICKS long; the first `ticks` are filled. */
+  /** Room for BLOCK_TICKS; the first `ticks` are filled. */
   readonly payload: Uint8Array;
   /** Arrival of the last packet in it, monotonic microseconds; 0 when read from a file. */
   arrivalUs: number;
@@ -25,11 +27,12 @@ export interface TapeBlock {
   timestampAtEnd: number;
 }
 
-export const newTapeBlock = (): TapeBlock => ({
+export const newTapeBlock = (encoding: Encoding): TapeBlock => ({
+  encoding,
   startTick: 0,
   ticks: 0,
   vad: 0,
-  payload: new Uint8Array(BLOCK_TICKS),
+  payload: new Uint8Array(BLOCK_TICKS * bytesPerTick(encoding)),
   arrivalUs: 0,
   complete: true,
   ssrc: 0,
@@ -51,11 +54,11 @@ export function addSpeech(gate: Gate, block: TapeBlock): void {
 
 /** A block of a file as a block of the tape. */
 export function tapeBlockOf(block: SpoolBlock): TapeBlock {
-  const tape = newTapeBlock();
+  const tape = newTapeBlock(block.encoding);
   tape.startTick = block.startTick;
   tape.ticks = block.ticks;
   tape.vad = block.vad;
-  tape.payload.set(block.payload.subarray(0, block.ticks));
+  tape.payload.set(block.payload.subarray(0, block.ticks * bytesPerTick(block.encoding)));
   return tape;
 }
 
@@ -68,12 +71,11 @@ export interface BlockCounters {
 
 export function encodeTapeBlock(
   block: TapeBlock,
-  encoding: CodecName,
   channelIndex: number,
   counters: BlockCounters,
 ): Buffer {
   return encodeBlock({
-    encoding,
+    encoding: block.encoding,
     channelIndex,
     startTick: block.startTick,
     ticks: block.ticks,
@@ -85,6 +87,6 @@ export function encodeTapeBlock(
     packetsLost: counters.lost,
     packetsLate: counters.late,
     vad: block.vad,
-    payload: block.payload.subarray(0, block.ticks),
+    payload: block.payload.subarray(0, block.ticks * bytesPerTick(block.encoding)),
   });
 }

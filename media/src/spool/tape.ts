@@ -1,4 +1,4 @@
-import { BLOCK_TICKS, VAD_FRAME_TICKS } from '@earshot/contracts';
+import { BLOCK_TICKS, bytesPerTick, type Encoding, VAD_FRAME_TICKS } from '@earshot/contracts';
 import type { AudioSink, RtpMark } from '../timeline/timeline.ts';
 import { Gate } from '../vad/gate.ts';
 import { addSpeech, endOf, newTapeBlock, type TapeBlock } from './tape-block.ts';
@@ -18,7 +18,7 @@ export interface AudioSource {
 
 /** What the tape hands on: each 20 ms frame when it is full, each block when it is. */
 export interface TapeSink {
-  /** Decides the frame block.payload[start..end), the index-th of its block. @returns whether it is raw speech */
+  /** Decides the frame of the block's ticks start..end, the index-th of its block. @returns whether it is raw speech */
   frame(block: TapeBlock, index: number, start: number, end: number): boolean;
   /** The block is full, or a gap follows. It is used again later: copy what is to be kept. */
   block(block: TapeBlock): void;
@@ -35,13 +35,17 @@ export class Tape implements AudioSink, AudioSource {
   readonly gate = new Gate();
   readonly #blocks: TapeBlock[] = [];
   readonly #spare: TapeBlock[] = [];
+  readonly #encoding: Encoding;
+  readonly #bytes: 1 | 2;
   readonly #next: TapeSink;
   #open: TapeBlock | null = null;
   #framesDecided = 0;
   #firstTick = 0;
   #endTick = 0;
 
-  constructor(next: TapeSink) {
+  constructor(encoding: Encoding, next: TapeSink) {
+    this.#encoding = encoding;
+    this.#bytes = bytesPerTick(encoding);
     this.#next = next;
   }
 
@@ -70,19 +74,22 @@ export class Tape implements AudioSink, AudioSource {
 
   audio(tick: number, bytes: Uint8Array, start: number, end: number, mark: RtpMark): void {
     let at = start;
+    let atTick = tick;
+    const size = this.#bytes;
     while (at < end) {
-      const block = this.#open ?? this.#newBlock(tick + at - start);
-      const count = Math.min(end - at, BLOCK_TICKS - block.ticks);
+      const block = this.#open ?? this.#newBlock(atTick);
+      const count = Math.min((end - at) / size, BLOCK_TICKS - block.ticks);
       const { payload } = block;
-      const shift = block.ticks - at;
-      for (let i = at; i < at + count; i++) payload[i + shift] = bytes[i]!;
+      const shift = block.ticks * size - at;
+      for (let i = at; i < at + count * size; i++) payload[i + shift] = bytes[i]!;
       block.ticks += count;
-      at += count;
+      at += count * size;
+      atTick += count;
       block.ssrc = mark.ssrc;
       block.arrivalUs = mark.arrivalUs;
       block.complete = at === end;
       block.extended = at < end ? mark.previousExtended : mark.extended;
-      block.timestampAtEnd = (mark.timestampAtEnd - (end - at)) >>> 0;
+      block.timestampAtEnd = (mark.timestampAtEnd - ((end - at) / size) * mark.unitsPerTick) >>> 0;
       this.#endTick = block.startTick + block.ticks;
       this.#decideFrames(block, false);
       if (block.ticks === BLOCK_TICKS) this.close();
@@ -151,7 +158,7 @@ export class Tape implements AudioSink, AudioSource {
 
   #newBlock(tick: number): TapeBlock {
     if (this.#blocks.length >= MAX_BLOCKS) this.#drop();
-    const block = this.#spare.pop() ?? newTapeBlock();
+    const block = this.#spare.pop() ?? newTapeBlock(this.#encoding);
     block.startTick = tick;
     block.ticks = 0;
     block.vad = 0;
@@ -165,6 +172,7 @@ export class Tape implements AudioSink, AudioSource {
     const block = this.#blocks.shift()!;
     this.#firstTick = Math.max(this.#firstTick, endOf(block));
     this.gate.forget(this.#firstTick);
-    this.#spare.push(block);
+    // A restored one may be of another encoding.
+    if (block.encoding === this.#encoding) this.#spare.push(block);
   }
 }

@@ -1,41 +1,214 @@
-import type { CodecName, LegCodec } from '@earshot/contracts';
+import { type Encoding, fromLinear, type LegCodec } from '@earshot/contracts';
+import type { Concealment } from '../codec/concealment.ts';
+import { canDecode, type Decoder, newDecoder } from '../codec/decoder.ts';
+import { TelephoneEvents, type TelephoneEventSink } from '../codec/telephone-event.ts';
 import { transcodeTable } from '../codec/transcode.ts';
+import { HalfbandDecimator } from '../dsp/halfband.ts';
+import { MAX_FILLED_TICKS } from '../timeline/timeline.ts';
 import { MAX_PAYLOAD_BYTES, type RtpPacket } from '../rtp/packet.ts';
+import type { ChannelCounters } from './counters.ts';
 import type { PacketStage } from './stage.ts';
 
-/**
- * Brings every payload into the channel's own G.711 law, which stays what it was when the channel opened: a stream that
- * changes law in mid-call (both may be in an answer) costs half a quantisation step and keeps the spool uniform.
- */
-export class CodecStage implements PacketStage {
-  readonly #encoding: CodecName;
-  readonly #next: PacketStage;
-  readonly #tables: (Uint8Array | null)[] = new Array<Uint8Array | null>(128).fill(null);
-  readonly #scratch = new Uint8Array(MAX_PAYLOAD_BYTES);
+/** The longest packet that makes sense: 120 ms (RFC 7587), at 16 kHz; 256 ms of G.711 are the most that a datagram may carry. */
+const MAX_SAMPLES = 4096;
 
-  constructor(encoding: CodecName, codecs: readonly LegCodec[], next: PacketStage) {
+/** What a payload type means for the channel. */
+type Format =
+  | { readonly kind: 'same'; readonly unitsPerTick: 1 }
+  | { readonly kind: 'law'; readonly unitsPerTick: 1; readonly table: Uint8Array }
+  | { readonly kind: 'decoded'; readonly unitsPerTick: number; readonly codec: LegCodec }
+  | { readonly kind: 'event'; readonly unitsPerTick: number; readonly events: TelephoneEvents }
+  | { readonly kind: 'noise'; readonly unitsPerTick: number };
+
+/** The encoding in which a channel's audio is kept, when it opens with this codec. */
+export const encodingFor = (codec: LegCodec | undefined): Encoding =>
+  codec === undefined ? 'PCMU' : codec.name === 'PCMU' || codec.name === 'PCMA' ? codec.name : 'L16';
+
+/**
+ * Brings every payload into the channel's own encoding, which stays what it was when the channel opened: a stream that
+ * changes codec in mid-call keeps its spool uniform. Wideband codecs are brought down to 8 kHz.
+ */
+export class CodecStage implements PacketStage, TelephoneEventSink {
+  readonly #encoding: Encoding;
+  readonly #counters: ChannelCounters;
+  readonly #next: PacketStage;
+  readonly #concealment: Concealment;
+  readonly #onKey: (durationTicks: number) => void;
+  readonly #formats: (Format | null)[] = new Array<Format | null>(128).fill(null);
+  readonly #scratch = new Uint8Array(2 * MAX_PAYLOAD_BYTES);
+  #pcm: Int16Array | null = null;
+  #narrow: Int16Array | null = null;
+  #events: TelephoneEvents | null = null;
+  #eventUnitsPerTick = 1;
+  #decoder: Decoder | null = null;
+  #decoderType = -1;
+  #decimator: HalfbandDecimator | null = null;
+  /** Of the last packet that was decoded. */
+  #lastTicks = 0;
+  /** Packets since the last good one that could not be decoded. */
+  #undecodable = 0;
+
+  constructor(
+    encoding: Encoding,
+    codecs: readonly LegCodec[],
+    counters: ChannelCounters,
+    concealment: Concealment,
+    onKey: (durationTicks: number) => void,
+    next: PacketStage,
+  ) {
     this.#encoding = encoding;
+    this.#counters = counters;
+    this.#concealment = concealment;
+    this.#onKey = onKey;
     this.#next = next;
     this.setCodecs(codecs);
   }
 
   setCodecs(codecs: readonly LegCodec[]): void {
-    this.#tables.fill(null);
-    for (const codec of codecs) {
-      this.#tables[codec.payloadType & 0x7f] = transcodeTable(codec.name, this.#encoding);
+    this.#events?.flush();
+    this.#events = null;
+    this.#formats.fill(null);
+    for (const codec of codecs) this.#formats[codec.payloadType & 0x7f] = this.#formatOf(codec);
+    this.#closeDecoder();
+  }
+
+  #formatOf(codec: LegCodec): Format {
+    const unitsPerTick = (codec.clockRate ?? 8000) / 8000;
+    const { name } = codec;
+    if (name === 'telephone-event') {
+      this.#events ??= new TelephoneEvents(codec.clockRate ?? 8000, this);
+      this.#eventUnitsPerTick = unitsPerTick;
+      return { kind: 'event', unitsPerTick, events: this.#events };
     }
+    if (name === 'CN') return { kind: 'noise', unitsPerTick };
+    if (name === this.#encoding && name !== 'L16') return { kind: 'same', unitsPerTick: 1 };
+    if ((name === 'PCMU' || name === 'PCMA') && this.#encoding !== 'L16') {
+      return { kind: 'law', unitsPerTick: 1, table: transcodeTable(name, this.#encoding) };
+    }
+    return { kind: 'decoded', unitsPerTick, codec };
   }
 
   packet(packet: RtpPacket): void {
-    const table = this.#tables[packet.payloadType];
-    if (table !== null && table !== undefined) {
-      const { bytes, start, end } = packet;
-      for (let i = start; i < end; i++) this.#scratch[i - start] = table[bytes[i]!]!;
-      packet.bytes = this.#scratch;
-      packet.end -= start;
-      packet.start = 0;
+    if (packet.restart) {
+      this.#decoder?.reset();
+      this.#decimator?.reset();
+      this.#events?.reset();
+      this.#undecodable = 0;
     }
+    packet.lostBefore += this.#undecodable;
+    const format = this.#formats[packet.payloadType] ?? null;
+    if (format === null || packet.end <= packet.start) this.#empty(packet);
+    else this.#take(packet, format);
+    if (this.#events !== null && packet.end > packet.start) this.#events.until(packet.timestamp);
     this.#next.packet(packet);
+  }
+
+  #take(packet: RtpPacket, format: Format): void {
+    packet.unitsPerTick = format.unitsPerTick;
+    const { bytes, start, end } = packet;
+    switch (format.kind) {
+      case 'same':
+        return;
+      case 'law':
+        for (let i = start; i < end; i++) this.#scratch[i - start] = format.table[bytes[i]!]!;
+        this.#replace(packet, end - start);
+        return;
+      case 'decoded':
+        this.#decode(packet, format.codec);
+        return;
+      case 'event': {
+        if (!format.events.packet(packet.timestamp, bytes, start, end)) this.#counters.rejected.undecodable++;
+        this.#empty(packet);
+        return;
+      }
+      case 'noise':
+        this.#counters.comfortNoise++;
+        this.#empty(packet);
+    }
+  }
+
+  /** Which key it was is not kept. */
+  telephoneEvent(_event: number, _startTimestamp: number, duration: number): void {
+    this.#counters.keys++;
+    this.#onKey(Math.round(duration / this.#eventUnitsPerTick));
+  }
+
+  #decode(packet: RtpPacket, codec: LegCodec): void {
+    const decoder = this.#decoderFor(packet.payloadType, codec);
+    const pcm = (this.#pcm ??= new Int16Array(MAX_SAMPLES));
+    if (decoder !== null && packet.lostBefore > 0) this.#concealByCodec(decoder, packet.lostBefore, pcm);
+    const samples = decoder === null ? -1 : decoder.decode(packet.bytes, packet.start, packet.end, pcm);
+    if (decoder === null || samples < 0) {
+      this.#counters.rejected.undecodable++;
+      this.#undecodable = packet.lostBefore + 1;
+      this.#empty(packet);
+      packet.lostBefore = 0;
+      return;
+    }
+    this.#undecodable = 0;
+    const ticks = this.#toScratch(decoder.rate, pcm, samples);
+    this.#lastTicks = ticks;
+    this.#replace(packet, this.#encoding === 'L16' ? 2 * ticks : ticks);
+  }
+
+  /** A codec that conceals by itself does so before the next packet is decoded: its state goes on through the loss. */
+  #concealByCodec(decoder: Decoder, lost: number, pcm: Int16Array): void {
+    const ticks = Math.min(lost * this.#lastTicks, MAX_FILLED_TICKS);
+    const samples = (ticks * decoder.rate) / 8000;
+    if (samples === 0 || !decoder.conceal(pcm, samples)) return;
+    this.#concealment.prepare(...this.#narrowed(decoder.rate, pcm, samples));
+  }
+
+  /** @returns ticks */
+  #toScratch(rate: number, pcm: Int16Array, samples: number): number {
+    const [narrow, ticks] = this.#narrowed(rate, pcm, samples);
+    fromLinear(this.#encoding, narrow, ticks, this.#scratch);
+    return ticks;
+  }
+
+  /** @returns the samples at 8 kHz, and how many they are */
+  #narrowed(rate: number, pcm: Int16Array, samples: number): [Int16Array, number] {
+    if (rate === 8000) return [pcm, samples];
+    this.#decimator ??= new HalfbandDecimator();
+    const narrow = (this.#narrow ??= new Int16Array(MAX_SAMPLES / 2));
+    return [narrow, this.#decimator.process(pcm, samples, narrow)];
+  }
+
+  /** @returns null where this machine has none: Opus is native code that may be missing */
+  #decoderFor(payloadType: number, codec: LegCodec): Decoder | null {
+    if (this.#decoderType !== payloadType) {
+      this.#closeDecoder();
+      const spec = {
+        name: codec.name,
+        clockRate: codec.clockRate ?? 8000,
+        channels: codec.audioChannels ?? 1,
+        fmtp: '',
+      };
+      this.#decoder = canDecode(spec) ? newDecoder(spec) : null;
+      this.#decoderType = payloadType;
+    }
+    return this.#decoder;
+  }
+
+  #closeDecoder(): void {
+    this.#decoder?.close();
+    this.#decoder = null;
+    this.#decoderType = -1;
+    this.#decimator = null;
+  }
+
+  #replace(packet: RtpPacket, length: number): void {
+    packet.bytes = this.#scratch;
+    packet.start = 0;
+    packet.end = length;
+  }
+
+  #empty(packet: RtpPacket): void {
+    packet.end = packet.start;
+  }
+
+  close(): void {
+    this.#closeDecoder();
   }
 
   toString(): string {

@@ -15,6 +15,8 @@ export class RtpStage {
   /** The first packet of an SSRC that is on probation. */
   readonly #kept = newRtpPacket();
   readonly #taken = new Uint8Array(128);
+  /** Packets are followed and go no further. */
+  #paused = false;
   #codecs: readonly LegCodec[] = [];
 
   constructor(
@@ -92,9 +94,22 @@ export class RtpStage {
     this.#deliver(kept.restart ? confirming : kept);
   }
 
+  /** The extended number of the newest packet; -1 before the first. */
+  get highest(): number {
+    return this.#sequence.highest;
+  }
+
+  pause(paused: boolean): void {
+    this.#paused = paused;
+  }
+
   #deliver(packet: RtpPacket): void {
+    if (this.#paused) {
+      this.#reject('paused');
+      return;
+    }
     if (this.#taken[packet.payloadType] === 0) {
-      // telephone-event, comfort noise: not for us, but its place in the sequence is no loss.
+      // A type that was not agreed on: not for us, but its place in the sequence is no loss.
       this.#reject('payload_type');
       packet.end = packet.start;
     } else {
@@ -109,7 +124,7 @@ export class RtpStage {
   }
 
   toString(): string {
-    const names = this.#codecs.map((codec) => `${codec.name}/8000`).join(', ');
+    const names = this.#codecs.map((codec) => `${codec.name}/${codec.clockRate ?? 8000}`).join(', ');
     return `Rtp(${names}) -> ${String(this.#next)}`;
   }
 }

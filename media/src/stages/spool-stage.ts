@@ -1,4 +1,3 @@
-import type { CodecName } from '@earshot/contracts';
 import { endOf, encodeTapeBlock, type BlockCounters, type TapeBlock } from '../spool/tape-block.ts';
 import type { BlockWriter } from '../spool/block-writer.ts';
 import type { BlockStage } from './tee-stage.ts';
@@ -13,19 +12,17 @@ export interface SpoolFacts {
 
 export class SpoolStage implements BlockStage {
   readonly #writer: BlockWriter;
-  readonly #encoding: CodecName;
   readonly #channelIndex: number;
   readonly #facts: SpoolFacts;
 
-  constructor(writer: BlockWriter, encoding: CodecName, channelIndex: number, facts: SpoolFacts) {
+  constructor(writer: BlockWriter, channelIndex: number, facts: SpoolFacts) {
     this.#writer = writer;
-    this.#encoding = encoding;
     this.#channelIndex = channelIndex;
     this.#facts = facts;
   }
 
   block(block: TapeBlock): void {
-    const bytes = encodeTapeBlock(block, this.#encoding, this.#channelIndex, this.#facts.counters());
+    const bytes = encodeTapeBlock(block, this.#channelIndex, this.#facts.counters());
     // A packet that goes on in the next block is not covered by this one, nor is one that still waits.
     const placedUs = block.complete ? block.arrivalUs : block.arrivalUs - 1;
     const coversUs = Math.min(placedUs, this.#facts.oldestHeldUs() - 1);

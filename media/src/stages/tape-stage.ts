@@ -1,3 +1,4 @@
+import type { Encoding } from '@earshot/contracts';
 import { Tape } from '../spool/tape.ts';
 import type { RtpMark } from '../timeline/timeline.ts';
 import type { AudioStage, TapeStage } from './stage.ts';
@@ -6,8 +7,8 @@ export class TapeRoom implements AudioStage {
   readonly tape: Tape;
   readonly #next: TapeStage;
 
-  constructor(next: TapeStage) {
-    this.tape = new Tape(next);
+  constructor(encoding: Encoding, next: TapeStage) {
+    this.tape = new Tape(encoding, next);
     this.#next = next;
   }
 

@@ -1,4 +1,4 @@
-import type { CodecName } from '@earshot/contracts';
+import type { Encoding } from '@earshot/contracts';
 import type { TapeBlock } from '../spool/tape-block.ts';
 import { EnergyVad } from '../vad/energy-vad.ts';
 import type { FrameStage } from './tee-stage.ts';
@@ -7,7 +7,7 @@ import type { FrameStage } from './tee-stage.ts';
 export class VadStage implements FrameStage {
   readonly #vad: EnergyVad;
 
-  constructor(encoding: CodecName) {
+  constructor(encoding: Encoding) {
     this.#vad = new EnergyVad(encoding);
   }
 

@@ -1,6 +1,14 @@
-import { type CallZero, type CodecName, tickAt } from '@earshot/contracts';
-import { Concealment } from '../codec/concealment.ts';
+import {
+  bytesPerTick,
+  type CallZero,
+  type Encoding,
+  silenceByteOf,
+  type SpanKind,
+  tickAt,
+} from '@earshot/contracts';
 import type { PacketSink, RtpPacket } from '../rtp/packet.ts';
+import { ClockDrift } from './clock-drift.ts';
+import { Ledger } from './ledger.ts';
 
 /**
  * Where in the RTP stream a piece of audio ends: what a spool block needs to be a checkpoint. The object is used again for
@@ -14,16 +22,26 @@ export interface RtpMark {
   previousExtended: number;
   /** RTP timestamp right after the piece. */
   timestampAtEnd: number;
+  /** RTP timestamp units a tick. */
+  unitsPerTick: number;
   /** Arrival of the packet, monotonic microseconds. */
   arrivalUs: number;
 }
 
 /** The next room for placed audio. Ticks rise and never overlap; what lies between two pieces is a gap. */
 export interface AudioSink {
-  /** bytes[start..end) are codes for the ticks from tick on. */
+  /** bytes[start..end) is audio in the channel's encoding for the ticks from tick on. */
   audio(tick: number, bytes: Uint8Array, start: number, end: number, mark: RtpMark): void;
   /** Nothing was heard up to toTick, and nothing will be placed before it. */
   gap(toTick: number): void;
+}
+
+/** What a lost packet may have sounded like, from what was heard before it. */
+export interface Concealer {
+  /** bytes[start..end) was heard; after a concealment its beginning is blended in place with what was made up. */
+  heard(bytes: Uint8Array, start: number, end: number): void;
+  /** Makes ticks of audio, written from the front of out on. */
+  conceal(out: Uint8Array, ticks: number): void;
 }
 
 /** Holes up to 200 ms are filled: concealed when packets were lost, silence when none was sent. Longer ones are gaps. */
@@ -33,70 +51,121 @@ const MAX_AHEAD_TICKS = 8000;
 /** The clock moves an idle timeline on, this far behind now, and not before it was idle for as long. */
 export const CLOCK_DELAY_US = 500_000;
 const CLOCK_DELAY_TICKS = 4000;
+/** A clock that is further off than this is corrected without waiting for silence. */
+const FORCED_TICKS = 1600;
+/** Below about -50 dBFS a packet is silence, which may be shortened or lengthened. */
+const SILENCE_POWER = 100 ** 2;
 
 /**
  * RTP to ticks (ARCHITECTURE.md, rule 1). The first packet's END is put at its arrival, since a packet is sent when its
- * last sample was taken; later ones go by RTP timestamp, one tick a unit at 8 kHz, however late they arrive. A new start by
+ * last sample was taken; later ones go by RTP timestamp, however late they arrive. A new start by
  * arrival is made when the stream restarts, when a timestamp goes back by a packet or more, when it runs over a second ahead
- * of arrival, or when the clock has already stamped its ticks; never before the end of what is stamped.
+ * of arrival, or when the clock has already stamped its ticks; never before the end of what is stamped. A sender whose clock
+ * drifts is brought back by what silence is put in or left out (clock-drift.ts).
  */
 export class Timeline implements PacketSink {
   /** Everything before it is stamped for good. */
   endTick = 0;
   /** Times that the timeline was put by arrival. */
   rebases = 0;
+  /** What time passes as while no packet comes. */
+  idleKind: SpanKind = 'absent';
+  readonly ledger = new Ledger();
   readonly #zero: CallZero;
   readonly #next: AudioSink;
-  readonly #concealment: Concealment;
-  readonly #filler = new Uint8Array(MAX_FILLED_TICKS);
+  readonly #bytes: 1 | 2;
+  readonly #silence: number;
+  readonly #concealer: Concealer;
+  readonly #powerOf: (bytes: Uint8Array, start: number, end: number) => number;
+  readonly #drift = new ClockDrift();
+  readonly #filler: Uint8Array;
   readonly #mark: RtpMark = {
     ssrc: 0,
     extended: 0,
     previousExtended: 0,
     timestampAtEnd: 0,
+    unitsPerTick: 1,
     arrivalUs: 0,
   };
   #mapped = false;
   /** The tick of #mark.timestampAtEnd. */
   #mappedTick = 0;
+  /** Packets that never became audio since the last one that did. */
+  #lostBefore = 0;
+  /** Time passed without a packet since the last one. */
+  #idle = false;
+  /** As what, where that is known better than by idleKind. */
+  #interruptedAs: SpanKind | null = null;
 
-  constructor(zero: CallZero, encoding: CodecName, next: AudioSink) {
+  /** @param powerOf mean square of the samples in bytes[start..end) */
+  constructor(
+    zero: CallZero,
+    encoding: Encoding,
+    concealer: Concealer,
+    powerOf: (bytes: Uint8Array, start: number, end: number) => number,
+    next: AudioSink,
+  ) {
     this.#zero = zero;
     this.#next = next;
-    this.#concealment = new Concealment(encoding);
+    this.#bytes = bytesPerTick(encoding);
+    this.#silence = silenceByteOf(encoding);
+    this.#concealer = concealer;
+    this.#powerOf = powerOf;
+    this.#filler = new Uint8Array(MAX_FILLED_TICKS * this.#bytes);
   }
 
   /** Goes on from a checkpoint: the RTP timestamp and the extended sequence at endTick. */
   restore(endTick: number, ssrc: number, extended: number, timestampAtEnd: number): void {
     this.endTick = endTick;
+    this.ledger.restart(endTick);
     this.#mappedTick = endTick;
     this.#mapped = true;
     this.#mark.ssrc = ssrc;
     this.#mark.extended = extended;
     this.#mark.timestampAtEnd = timestampAtEnd;
+    this.#drift.reset(endTick);
   }
 
   packet(packet: RtpPacket): void {
     const mark = this.#mark;
     mark.previousExtended = packet.restart ? packet.extended - 1 : mark.extended;
+    if (packet.ssrc !== mark.ssrc && this.#mapped) this.ledger.note('ssrc', packet.ssrc);
     mark.ssrc = packet.ssrc;
     mark.arrivalUs = packet.arrivalUs;
+    this.#lostBefore += packet.lostBefore;
     if (packet.end <= packet.start) {
       // A packet without audio for us (telephone-event, comfort noise): its time shows in the next one's timestamp.
       mark.extended = packet.extended;
       return;
     }
-    const start = this.#startOf(packet);
-    const skipped = start < this.endTick ? this.endTick - start : 0;
+    const { bytes } = packet;
+    const ticks = (packet.end - packet.start) / this.#bytes;
+    const start = this.#corrected(this.#startOf(packet, ticks), ticks, packet);
     if (start > this.endTick) this.#hole(start, packet);
+    this.#lostBefore = 0;
+    this.#idle = false;
+    this.#interruptedAs = null;
     mark.extended = packet.extended;
-    mark.timestampAtEnd = (packet.timestamp + packet.end - packet.start) >>> 0;
-    const tick = start + skipped;
-    this.endTick = start + packet.end - packet.start;
-    this.#mappedTick = this.endTick;
+    mark.unitsPerTick = packet.unitsPerTick;
+    mark.timestampAtEnd = (packet.timestamp + ticks * packet.unitsPerTick) >>> 0;
+    const end = start + ticks;
     this.#mapped = true;
-    this.#concealment.heard(packet.bytes, packet.start, packet.end);
-    this.#next.audio(tick, packet.bytes, packet.start + skipped, packet.end, mark);
+    this.#mappedTick = end;
+    // All of it was left out, to catch up with a fast clock.
+    if (end <= this.endTick) return;
+    const skippedBytes = Math.max(0, this.endTick - start) * this.#bytes;
+    const tick = Math.max(start, this.endTick);
+    this.endTick = end;
+    this.ledger.span('received', end);
+    this.#drift.packet(tickAt(this.#zero, packet.arrivalUs) - end, end);
+    this.#concealer.heard(bytes, packet.start, packet.end);
+    this.#next.audio(tick, bytes, packet.start + skippedBytes, packet.end, mark);
+  }
+
+  /** Until the next packet time passes as this, whatever was between: nothing is made up. */
+  interrupt(kind: SpanKind): void {
+    this.#idle = true;
+    this.#interruptedAs = kind;
   }
 
   /**
@@ -112,42 +181,80 @@ export class Timeline implements PacketSink {
   /** @returns whether the end moved */
   gapTo(tick: number): boolean {
     if (tick <= this.endTick) return false;
-    this.endTick = tick;
-    this.#next.gap(tick);
+    this.#idle = true;
+    this.#gap(tick, this.#interruptedAs ?? this.idleKind);
     return true;
   }
 
   /** Where the packet begins. Less than endTick only for a packet whose first part a checkpoint already has. */
-  #startOf(packet: RtpPacket): number {
-    const length = packet.end - packet.start;
+  #startOf(packet: RtpPacket, length: number): number {
+    const { unitsPerTick } = packet;
     if (this.#mapped && !packet.restart) {
-      const step = (packet.timestamp - this.#mark.timestampAtEnd) | 0;
+      const step = Math.round(((packet.timestamp - this.#mark.timestampAtEnd) | 0) / unitsPerTick);
       const start = this.#mappedTick + step;
       const partlyStored = step < 0 && step > -length && this.#mappedTick === this.endTick;
       if (partlyStored) return start;
       const ahead = step > 0 && start + length > tickAt(this.#zero, packet.arrivalUs) + MAX_AHEAD_TICKS;
-      if (step >= 0 && start >= this.endTick && !ahead) return start;
+      // After a fast clock's audio was left out, the map is behind the end for a while.
+      const catchingUp = this.#mappedTick < this.endTick && !this.#idle;
+      if (step >= 0 && !ahead && (start >= this.endTick || catchingUp)) return start;
     }
+    if (this.#mapped) this.ledger.note('rebased', 0);
     this.rebases++;
     this.#mapped = false;
-    return Math.max(this.endTick, tickAt(this.#zero, packet.arrivalUs) - length);
+    const start = Math.max(this.endTick, tickAt(this.#zero, packet.arrivalUs) - length);
+    this.#drift.reset(start + length);
+    return start;
+  }
+
+  /** Moves the start by what the sender's clock is off, where that cannot be heard. */
+  #corrected(start: number, ticks: number, packet: RtpPacket): number {
+    const { pending } = this.#drift;
+    if (pending === 0 || !this.#mapped || start !== this.endTick) return start;
+    const silent = this.#powerOf(packet.bytes, packet.start, packet.end) < SILENCE_POWER;
+    if (!silent && Math.abs(pending) < FORCED_TICKS) return start;
+    if (pending > 0) {
+      const added = Math.min(pending, MAX_FILLED_TICKS);
+      this.#drift.corrected(added);
+      this.#fill(start + added, 'corrected', packet.timestamp);
+      return start + added;
+    }
+    const dropped = Math.min(-pending, ticks);
+    this.#drift.corrected(-dropped);
+    this.ledger.note('dropped', dropped);
+    return start - dropped;
   }
 
   #hole(start: number, packet: RtpPacket): void {
     const ticks = start - this.endTick;
-    // #startOf unmaps when it goes by arrival: then the two sides have no common clock, and nothing is made up between.
-    if (!this.#mapped || ticks > MAX_FILLED_TICKS) {
-      this.#next.gap(start);
-      this.endTick = start;
-      return;
+    const lost = this.#lostBefore > 0;
+    if (this.#mapped && !this.#idle && ticks <= MAX_FILLED_TICKS) {
+      this.#fill(start, lost ? 'concealed' : 'dtx', packet.timestamp);
+    } else if (this.#idle || !this.#mapped) {
+      // #startOf unmaps when it goes by arrival: then the two sides have no common clock, and nothing is made up between.
+      this.#gap(start, this.#interruptedAs ?? this.idleKind);
+    } else {
+      this.#gap(start, lost ? 'lost' : 'dtx');
     }
-    if (packet.lostBefore > 0) this.#concealment.conceal(this.#filler, ticks);
-    else this.#filler.fill(this.#concealment.silence, 0, ticks);
+  }
+
+  #gap(tick: number, kind: SpanKind): void {
+    this.endTick = tick;
+    this.ledger.span(kind, tick);
+    this.#next.gap(tick);
+  }
+
+  /** @param timestamp at the end of what is filled */
+  #fill(toTick: number, kind: SpanKind, timestamp: number): void {
+    const ticks = toTick - this.endTick;
+    if (kind === 'concealed') this.#concealer.conceal(this.#filler, ticks);
+    else this.#filler.fill(this.#silence, 0, ticks * this.#bytes);
     const mark = this.#mark;
     mark.extended = mark.previousExtended;
-    mark.timestampAtEnd = packet.timestamp;
+    mark.timestampAtEnd = timestamp;
     const tick = this.endTick;
-    this.endTick = start;
-    this.#next.audio(tick, this.#filler, 0, ticks, mark);
+    this.endTick = toTick;
+    this.ledger.span(kind, toTick);
+    this.#next.audio(tick, this.#filler, 0, ticks * this.#bytes, mark);
   }
 }

@@ -1,22 +1,19 @@
-import { type CodecName, linearTableOf, SpeechDetector } from '@earshot/contracts';
+import { bytesPerTick, type Encoding, SpeechDetector } from '@earshot/contracts';
+import { type PowerOf, powerOf } from './power.ts';
 
-const squaresOf = (codec: CodecName): Float64Array =>
-  Float64Array.from(linearTableOf(codec), (sample) => sample * sample);
-const SQUARES: Record<CodecName, Float64Array> = { PCMU: squaresOf('PCMU'), PCMA: squaresOf('PCMA') };
-
-/** Raw speech activity of G.711 codes, one frame (20 ms) after the other; the rule is contracts' SpeechDetector. */
+/** Raw speech activity, one frame (20 ms) after the other; the rule is contracts' SpeechDetector. */
 export class EnergyVad {
-  readonly #squares: Float64Array;
+  readonly #powerOf: PowerOf;
+  readonly #bytes: 1 | 2;
   readonly #detector = new SpeechDetector();
 
-  constructor(encoding: CodecName) {
-    this.#squares = SQUARES[encoding];
+  constructor(encoding: Encoding) {
+    this.#powerOf = powerOf(encoding);
+    this.#bytes = bytesPerTick(encoding);
   }
 
-  /** @param bytes codes; the frame is bytes[start..end), usually 160 of them @returns whether it is speech */
+  /** @param bytes the frame is their ticks start..end, usually 160 of them @returns whether it is speech */
   frame(bytes: Uint8Array, start: number, end: number): boolean {
-    let sum = 0;
-    for (let i = start; i < end; i++) sum += this.#squares[bytes[i]!]!;
-    return this.#detector.frame(sum / Math.max(1, end - start));
+    return this.#detector.frame(this.#powerOf(bytes, start * this.#bytes, end * this.#bytes));
   }
 }

@@ -8,6 +8,7 @@ import {
 } from '@earshot/contracts';
 import type { HostLink, Log } from '@earshot/platform';
 import type { AsrLink } from '../asr-link/asr-link.ts';
+import type { LedgerTeller } from '../commit-link/ledger-teller.ts';
 import { Channel } from '../leg/channel.ts';
 import type { Wal } from '../spool/wal.ts';
 import { inBatches } from './batches.ts';
@@ -23,6 +24,7 @@ import {
   type Restored,
   restoreFromBlocks,
 } from './restore.ts';
+import type { SocketReader } from './socket-reader.ts';
 import { ChannelSockets, type LentPair } from './sockets.ts';
 import type { SpoolRoom } from './spool-room.ts';
 
@@ -34,7 +36,10 @@ export interface KeeperParts {
   readonly spool: SpoolRoom;
   readonly wal: Wal;
   readonly metrics: MediaMetrics;
+  readonly ledgers: LedgerTeller;
   readonly log: Log;
+  /** Reads the sockets of all channels; null where dgram does. */
+  readonly reader: SocketReader | null;
   /** Since when sockets are read without a stall. */
   dryUs(): number;
 }
@@ -121,13 +126,14 @@ export class LegKeeper {
       // What a restored channel has had no reader for is not lost.
       const now = nowUs();
       for (const channel of mediaLeg.channels) channel.readingBegins(now);
+      mediaLeg.pauseOrGoOn(now);
       // Read before the gateway is told the ports: nothing can come before, and a lent socket may have a backlog.
       this.#attach(mediaLeg, sockets);
       this.legs.set(leg.legId, mediaLeg);
       mediaLeg.ready = this.#begin(mediaLeg);
       await mediaLeg.ready;
       this.#parts.log.info({ legId: leg.legId, channels: mediaLeg.channels.map(String) }, 'leg opened');
-      return portsOf(mediaLeg);
+      return mediaLeg.ports;
     } catch (error) {
       for (const { channel } of leg.channels) this.#byChannel.delete(channel);
       for (const { writer } of mediaLeg?.channels ?? []) void writer.close();
@@ -141,11 +147,14 @@ export class LegKeeper {
   /** @throws EarshotError CALL_NOT_FOUND */
   async update(leg: Leg): Promise<void> {
     const mediaLeg = this.#known(leg.legId);
+    // What came before is taken as agreed before.
+    this.#parts.reader?.catchUp();
     const now = nowUs();
     mediaLeg.leg = leg;
     for (const update of leg.channels) {
       mediaLeg.channels.find((channel) => channel.id === update.channel)?.update(update, now);
     }
+    mediaLeg.pauseOrGoOn(now);
     this.#confirm(mediaLeg);
     await this.#save(mediaLeg);
   }
@@ -183,6 +192,8 @@ export class LegKeeper {
     leg.state = 'closed';
     for (const channel of leg.channels) {
       this.#parts.metrics.channel(channel);
+      channel.close();
+      this.#parts.ledgers.ended(channel.id);
       this.#asr?.ended(channel.id, channel.timeline.endTick);
     }
     this.#parts.log.info({ legId, totals: leg.totals }, 'leg closed');
@@ -280,6 +291,7 @@ export class LegKeeper {
     await inBatches(legs, async (leg) => {
       const now = nowUs();
       for (const channel of leg.channels) channel.readingBegins(now);
+      leg.pauseOrGoOn(now);
       if (leg.state === 'open') this.#attach(leg, await this.#lender.some(leg.leg));
     });
     await inBatches(legs, async (leg) => {
@@ -342,6 +354,8 @@ export class LegKeeper {
   #recognise(leg: MediaLeg): void {
     for (const channel of leg.channels) {
       const windows = this.#parts.spool.windowsFor(leg.leg, channel.index);
+      const { timeline, inherited } = channel;
+      this.#parts.ledgers.add(channel.id, timeline.ledger, inherited, nowUs());
       this.#asr?.add(channel, windows, leg.firstAttempt, () => leg.leg.recognition ?? {});
     }
   }
@@ -354,8 +368,14 @@ export class LegKeeper {
         channel.id,
         new ChannelSockets(
           pair,
-          (datagram, address, port, arrivalUs) => channel.receive(datagram, address, port, arrivalUs),
+          {
+            rtp: (datagram, address, port, arrivalUs) =>
+              channel.receive(datagram, address, port, arrivalUs),
+            // RTCP is only counted so far.
+            rtcp: () => undefined,
+          },
           this.#parts.log,
+          this.#parts.reader,
         ),
       );
     }
@@ -381,6 +401,3 @@ export class LegKeeper {
     return leg.saved;
   }
 }
-
-const portsOf = (leg: MediaLeg): ChannelPorts[] =>
-  [...leg.sockets].map(([channel, { rtpPort, rtcpPort }]) => ({ channel, rtpPort, rtcpPort }));

@@ -1,4 +1,4 @@
-import type { ChannelId, ChannelTotals, Leg } from '@earshot/contracts';
+import type { ChannelId, ChannelPorts, ChannelTotals, Leg } from '@earshot/contracts';
 import type { Channel } from '../leg/channel.ts';
 import type { ChannelSockets } from './sockets.ts';
 
@@ -38,5 +38,14 @@ export class MediaLeg {
       if (channel.state === 'active' && channel.confirmed) lastUs = Math.max(lastUs, channel.lastArrivalUs);
     }
     return lastUs > -Infinity && nowUs - lastUs > this.leg.rtpTimeoutS * 1e6;
+  }
+
+  get ports(): ChannelPorts[] {
+    return [...this.sockets].map(([channel, { rtpPort, rtcpPort }]) => ({ channel, rtpPort, rtcpPort }));
+  }
+
+  /** Brings its channels to what the leg says. */
+  pauseOrGoOn(nowUs: number): void {
+    for (const channel of this.channels) channel.pause(this.leg.paused === true, nowUs);
   }
 }

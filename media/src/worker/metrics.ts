@@ -3,6 +3,7 @@ import type { ReopenReason } from '../asr-link/asr-link.ts';
 import type { Channel } from '../leg/channel.ts';
 import { REJECT_REASONS, type RejectReason } from '../rtp/packet.ts';
 import type { DiskHealth } from '../spool/disk-health.ts';
+import { newRejected } from '../stages/counters.ts';
 
 /** Sums over channels: what prom-client is told once a second, as differences. */
 interface Sums {
@@ -127,5 +128,5 @@ const firstSums = (_channel: Channel): Sums => ({
   lost: 0,
   late: 0,
   duplicate: 0,
-  rejected: { garbage: 0, rtcp: 0, size: 0, payload_type: 0, source: 0, sequence: 0 },
+  rejected: newRejected(),
 });

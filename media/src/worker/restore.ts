@@ -64,7 +64,7 @@ export async function restoreFromBlocks(
     if (last.damagedBytes > 0) {
       log.warn({ channel: channel.id, bytes: last.damagedBytes }, 'damaged end of a spool file cut off');
     }
-    channel.restore(last);
+    channel.restore(last, process.pid);
     return last;
   } catch (error) {
     log.error({ err: error, channel: channel.id }, 'spool cannot be read; the channel starts without it');

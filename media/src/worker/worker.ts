@@ -1,12 +1,15 @@
 import { TICKS_PER_SECOND } from '@earshot/contracts';
 import type { ChildContext, Service } from '@earshot/platform';
 import { AsrLink } from '../asr-link/asr-link.ts';
+import { LedgerTeller } from '../commit-link/ledger-teller.ts';
+import type { Channel } from '../leg/channel.ts';
 import { DiskHealth } from '../spool/disk-health.ts';
 import { Wal } from '../spool/wal.ts';
 import { nowUs } from './clock.ts';
 import { ControlServer } from './control.ts';
 import { LegKeeper } from './leg-keeper.ts';
 import { MediaMetrics } from './metrics.ts';
+import { openReader } from './open-reader.ts';
 import { readInheritance } from './restore.ts';
 import { SpoolRoom } from './spool-room.ts';
 import { TurnTimer } from './timer.ts';
@@ -21,17 +24,21 @@ export async function startWorker(context: ChildContext): Promise<Service> {
   let timer: TurnTimer | null = null;
   const health = new DiskHealth(log);
   const metrics = new MediaMetrics(registry, health);
+  const reader = await openReader(process.env['RTP_READER'], log);
   const spool = new SpoolRoom(config.dataDir, instance, health, log);
   const inheritance = await readInheritance(spool.folder, instance, config.mediaWorkers, log);
   const wal: Wal = new Wal(spool.walFolder, instance, inheritance.nextWal, health, nowUs, (channel) =>
     legs.coveredUs(channel),
   );
+  const ledgers = new LedgerTeller((channel, fill, part) => asr.commit.ledger(channel, fill, part));
   const legs: LegKeeper = new LegKeeper({
     host,
     spool,
     wal,
     metrics,
+    ledgers,
     log,
+    reader,
     dryUs: () => timer?.dryUs ?? nowUs(),
   });
   const events = {
@@ -39,13 +46,24 @@ export async function startWorker(context: ChildContext): Promise<Service> {
     committed: legs.committed.bind(legs),
     settled: legs.settled.bind(legs),
   };
-  const asr = new AsrLink(runDir, instance, config.asrEngines, events, log, nowUs);
+  const engines = { serving: config.asrEngines, standby: config.asrStandby };
+  const asr = new AsrLink(runDir, instance, engines, events, log, nowUs);
   legs.asr = asr;
+  asr.commit.ledgers = {
+    connected: () => ledgers.connected(),
+    ledgered: (channel, toTick) => ledgers.acknowledged(channel, toTick),
+  };
   host.onEngines((rows) => asr.table(rows));
   await legs.adopt(inheritance);
   const control = new ControlServer(legs, instance, log);
   let syncing = false;
   let nextSecondUs = nowUs() + SECOND_US;
+
+  const tellMedia = (channel: Channel): void => {
+    const { watch, timeline } = channel;
+    const state = watch.missing ? 'missing' : 'present';
+    if (asr.commit.media(channel.id, state, timeline.endTick)) watch.told();
+  };
 
   const second = (now: number): void => {
     const loopDelayUs = timer?.takeDelayUs() ?? 0;
@@ -54,12 +72,14 @@ export async function startWorker(context: ChildContext): Promise<Service> {
       for (const channel of leg.channels) {
         metrics.lag(asr.lagTicks(channel.id) / TICKS_PER_SECOND);
         metrics.channel(channel);
+        if (leg.state === 'open' && channel.mediaChanged(now)) tellMedia(channel);
         if (leg.state === 'open') live++;
       }
       const silent = leg.state === 'open' && leg.isSilent(now);
       if (silent && !leg.timeoutTold) control.report({ type: 'leg.timeout', legId: leg.leg.legId });
       leg.timeoutTold = silent;
     }
+    ledgers.second(now);
     metrics.second(live, loopDelayUs / 1e6);
     control.report({ type: 'load', channels: live, loopDelayMs: loopDelayUs / 1000 });
     wal.tend();
@@ -81,17 +101,18 @@ export async function startWorker(context: ChildContext): Promise<Service> {
     syncing = false;
   };
 
-  timer = new TurnTimer((now) => {
+  const turn = (now: number): void => {
     legs.advance(now);
     asr.turn(now);
     if (now < nextSecondUs) return;
     nextSecondUs = Math.max(nextSecondUs + SECOND_US, now);
     second(now);
-  });
+  };
+  timer = new TurnTimer(turn, reader === null ? null : (startUs) => reader.read(startUs));
   await control.start(runDir);
 
   return {
-    info: { channels: legs.channelCount },
+    info: { channels: legs.channelCount, reader: reader === null ? 'dgram' : 'native' },
     drain: async () => {
       timer?.stop();
       await control.stop();

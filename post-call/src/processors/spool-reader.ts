@@ -1,6 +1,6 @@
 import { open, readdir } from 'node:fs/promises';
 import { join } from 'node:path';
-import { decodeBlock, type SpoolBlock, TICKS_PER_FILE } from '@earshot/contracts';
+import { bytesPerTick, decodeBlock, type SpoolBlock, TICKS_PER_FILE } from '@earshot/contracts';
 
 const READ_BYTES = 256 * 1024;
 const MAGIC = Buffer.from('ESB1', 'latin1');
@@ -76,7 +76,7 @@ export async function* blocksOf(file: SpoolFile, onDamage: OnDamage): AsyncGener
 function belongs(block: SpoolBlock, file: SpoolFile): boolean {
   return (
     block.channelIndex === file.channelIndex &&
-    block.ticks === block.payload.length &&
+    block.ticks * bytesPerTick(block.encoding) === block.payload.length &&
     Math.floor(block.startTick / TICKS_PER_FILE) === file.fileNumber
   );
 }

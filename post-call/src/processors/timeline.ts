@@ -1,4 +1,4 @@
-import { linearTableOf, type SpeechMark, type SpoolBlock } from '@earshot/contracts';
+import { type SpeechMark, type SpoolBlock, toLinear } from '@earshot/contracts';
 import { blocksOf, type OnDamage, type SpoolFile } from './spool-reader.ts';
 
 /** Samples of one channel, tick by tick from call zero; what no block covers is silence. */
@@ -43,12 +43,11 @@ export class ChannelTimeline {
       this.#current ??= ((await this.#blocks.next()).value as SpoolBlock | undefined) ?? null;
       const block = this.#current;
       if (block === null || block.startTick >= toTick) return;
-      const table = linearTableOf(block.encoding);
       const first = Math.max(block.startTick, fromTick);
       const last = Math.min(block.startTick + block.ticks, toTick);
-      for (let tick = first; tick < last; tick++) {
-        out[offset + (tick - fromTick) * stride] = table[block.payload[tick - block.startTick]!]!;
-      }
+      const { encoding, payload, startTick } = block;
+      const place = offset + (first - fromTick) * stride;
+      if (last > first) toLinear(encoding, payload, first - startTick, last - startTick, out, place, stride);
       if (block.startTick + block.ticks > toTick) return;
       this.#current = null;
     }

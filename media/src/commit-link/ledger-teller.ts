@@ -1,0 +1,77 @@
+import type { ChannelId, LedgerPart } from '@earshot/contracts';
+import type { Ledger } from '../timeline/ledger.ts';
+
+/** Where something other than audio ended, it is told within this; else within the longer one. */
+const SOON_US = 1_000_000;
+const LATER_US = 60_000_000;
+
+interface Told {
+  readonly ledger: Ledger;
+  /** What a predecessor's spool says, until it is acknowledged; it fills what that one did not get told. */
+  fill: LedgerPart | null;
+  sinceUs: number;
+  /** No more will come: forgotten when all of it is acknowledged. */
+  over: boolean;
+}
+
+/** Says false when there is no link: what was meant to go is told again when there is one. */
+export type SendLedger = (channel: ChannelId, fill: boolean, part: LedgerPart) => boolean;
+
+/** Tells transcripts what became of the channels' ticks, and again until it says that it has it. */
+export class LedgerTeller {
+  readonly #channels = new Map<ChannelId, Told>();
+  readonly #send: SendLedger;
+
+  constructor(send: SendLedger) {
+    this.#send = send;
+  }
+
+  add(channel: ChannelId, ledger: Ledger, fill: LedgerPart | null, nowUs: number): void {
+    const told: Told = { ledger, fill, sinceUs: nowUs, over: false };
+    this.#channels.set(channel, told);
+    if (fill !== null) this.#send(channel, true, fill);
+  }
+
+  /** Once a second. */
+  second(nowUs: number): void {
+    for (const [channel, told] of this.#channels) {
+      const waitedUs = nowUs - told.sinceUs;
+      if (waitedUs < (told.ledger.pressing ? SOON_US : LATER_US)) continue;
+      this.#tell(channel, told);
+      told.sinceUs = nowUs;
+    }
+  }
+
+  /** The channel's timeline has ended: all of it is told now. */
+  ended(channel: ChannelId): void {
+    const told = this.#channels.get(channel);
+    if (told === undefined) return;
+    told.over = true;
+    this.#tell(channel, told);
+  }
+
+  acknowledged(channel: ChannelId, toTick: number): void {
+    const told = this.#channels.get(channel);
+    if (told === undefined) return;
+    if (told.fill !== null && toTick >= told.fill.toTick) told.fill = null;
+    told.ledger.acknowledged(toTick);
+    if (told.over && toTick >= told.ledger.endTick) this.#channels.delete(channel);
+  }
+
+  /** There is a link (again). */
+  connected(): void {
+    for (const [channel, told] of this.#channels) {
+      if (told.fill !== null) this.#send(channel, true, told.fill);
+      told.ledger.rewind();
+      if (told.over) this.#tell(channel, told);
+    }
+  }
+
+  #tell(channel: ChannelId, { ledger }: Told): void {
+    for (let part = ledger.tell(); part !== null; part = ledger.tell()) {
+      if (this.#send(channel, false, part)) continue;
+      ledger.rewind();
+      return;
+    }
+  }
+}

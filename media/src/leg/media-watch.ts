@@ -1,0 +1,44 @@
+/** A stream that was promised is there within this, or somebody is told. */
+const PROMISED_US = 3_000_000;
+/** One that went on without pauses is missed after this. */
+const INTERRUPTED_US = 15_000_000;
+
+/** Whether an active channel's packets come. Time is the monotonic clock in microseconds. */
+export class MediaWatch {
+  #missing = false;
+  #told = false;
+  #promisedUs: number;
+  #heardUs = -Infinity;
+
+  constructor(nowUs: number) {
+    this.#promisedUs = nowUs;
+  }
+
+  get missing(): boolean {
+    return this.#missing;
+  }
+
+  /** The stream was put on, or on again. */
+  promised(nowUs: number): void {
+    this.#promisedUs = nowUs;
+  }
+
+  /**
+   * @param lastArrivalUs of the last packet; -Infinity when none ever came
+   * @param pauses the sender leaves silence out, so that a pause says nothing
+   * @returns whether its state changed and has to be told; ask `missing`
+   */
+  changed(nowUs: number, active: boolean, lastArrivalUs: number, pauses: boolean): boolean {
+    if (lastArrivalUs > this.#heardUs) this.#heardUs = lastArrivalUs;
+    const since = Math.max(this.#heardUs, this.#promisedUs);
+    const heardSincePromise = this.#heardUs >= this.#promisedUs;
+    const limitUs = heardSincePromise ? (pauses ? Infinity : INTERRUPTED_US) : PROMISED_US;
+    this.#missing = active && nowUs - since > limitUs;
+    return this.#missing !== this.#told;
+  }
+
+  /** Somebody was told. */
+  told(): void {
+    this.#told = this.#missing;
+  }
+}

@@ -1,0 +1,369 @@
+import { execFileSync } from 'node:child_process';
+import dgram from 'node:dgram';
+import { existsSync } from 'node:fs';
+import { chmod, mkdtemp, readdir, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { dirname, join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import type { Log } from '@earshot/platform';
+import fc from 'fast-check';
+import { afterEach, beforeAll, describe, expect, it } from 'vitest';
+import { builtReader, NativeUnavailable } from '../src/native/build.ts';
+import {
+  loadNativeReader,
+  type NativeReader,
+  type ReaderHandle,
+  RECORD_WORDS,
+} from '../src/native/reader.ts';
+import { nowUs } from '../src/worker/clock.ts';
+import { openReader } from '../src/worker/open-reader.ts';
+import { ipv6, type ReadSocket, SocketReader } from '../src/worker/socket-reader.ts';
+import { quietLog } from './support/null-log.ts';
+import { bindHandle, type TestHandle } from './support/udp-handle.ts';
+
+const linux = process.platform === 'linux';
+
+interface Got {
+  readonly bytes: number[];
+  readonly address: string;
+  readonly port: number;
+  readonly arrivalUs: number;
+}
+
+const send = (from: dgram.Socket, to: TestHandle, bytes: Uint8Array): Promise<void> =>
+  new Promise((resolve, reject) => {
+    from.send(bytes, to.port, to.address, (error) => (error === null ? resolve() : reject(error)));
+  });
+
+describe.skipIf(!linux)('native reader', () => {
+  let native: NativeReader;
+  const opened: { close(): void }[] = [];
+  const kept = <T extends { close(): void }>(what: T): T => {
+    opened.push(what);
+    return what;
+  };
+
+  let stamping: SocketReader;
+
+  beforeAll(async () => {
+    native = await loadNativeReader();
+    // The kernel begins to stamp packets some time after the first reader is there.
+    stamping = new SocketReader(native, quietLog);
+    const handle = kept(bindHandle());
+    const { got } = reading(stamping, handle);
+    const peer = await client();
+    for (let stamped = false; !stamped;) {
+      await send(peer, handle, Uint8Array.from([1]));
+      await new Promise((resolve) => setTimeout(resolve, 10));
+      const startUs = nowUs();
+      stamping.read(startUs);
+      stamped = startUs - got.at(-1)!.arrivalUs > 5000;
+    }
+  });
+  afterEach(() => {
+    for (const each of opened.splice(0)) each.close();
+  });
+
+  function reading(reader: SocketReader, handle: TestHandle): { socket: ReadSocket; got: Got[] } {
+    const got: Got[] = [];
+    const socket = reader.add(handle.fd, 1 << 20, (bytes, address, port, arrivalUs) =>
+      got.push({ bytes: [...bytes], address, port, arrivalUs }),
+    );
+    return { socket, got };
+  }
+
+  async function client(type: dgram.SocketType = 'udp4'): Promise<dgram.Socket> {
+    const socket = kept(dgram.createSocket(type));
+    await new Promise<void>((resolve) =>
+      socket.bind(0, type === 'udp6' ? '::1' : '127.0.0.1', () => resolve()),
+    );
+    return socket;
+  }
+
+  it('hands each datagram on with its source and the time at which the kernel had it', async () => {
+    const reader = new SocketReader(native, quietLog);
+    const handles = [kept(bindHandle()), kept(bindHandle())];
+    const read = handles.map((handle) => reading(reader, handle));
+    const peers = [await client(), await client()];
+    const sentUs: number[] = [];
+    for (let n = 0; n < 6; n++) {
+      sentUs.push(nowUs());
+      await send(peers[n >> 2]!, handles[n % 2]!, Uint8Array.from([n, n + 1, n + 2].slice(0, (n % 3) + 1)));
+      // Time passes between them; all are read at once, later.
+      await new Promise((resolve) => setTimeout(resolve, 10));
+    }
+    const startUs = nowUs();
+    expect(reader.read(startUs)).toBe(true);
+    for (const [i, { socket, got }] of read.entries()) {
+      const numbers = [0, 1, 2, 3, 4, 5].filter((n) => n % 2 === i);
+      expect(socket.read).toBe(3);
+      expect(got.map(({ bytes }) => bytes)).toEqual(
+        numbers.map((n) => [n, n + 1, n + 2].slice(0, (n % 3) + 1)),
+      );
+      for (const [k, { address, port, arrivalUs }] of got.entries()) {
+        const n = numbers[k]!;
+        expect([address, port]).toEqual(['127.0.0.1', peers[n >> 2]!.address().port]);
+        expect(arrivalUs).toBeGreaterThan(sentUs[n]! - 1000);
+        expect(arrivalUs).toBeLessThanOrEqual(n < 5 ? sentUs[n + 1]! : startUs);
+      }
+    }
+  });
+
+  it('reads more than fits into one call in several, in each socket’s order and without a loss', async () => {
+    const reader = new SocketReader(native, quietLog);
+    const handles = Array.from({ length: 7 }, () => kept(bindHandle()));
+    const read = handles.map((handle) => reading(reader, handle));
+    const peer = await client();
+    for (let n = 0; n < 100; n++) {
+      await Promise.all(handles.map((handle) => send(peer, handle, Uint8Array.from([n]))));
+    }
+    let calls = 1;
+    while (!reader.read(nowUs())) calls++;
+    expect(calls).toBe(Math.ceil(700 / 256));
+    for (const { got } of read) {
+      expect(got.map(({ bytes }) => bytes[0])).toEqual(Array.from({ length: 100 }, (_, n) => n));
+      for (let n = 1; n < 100; n++) expect(got[n]!.arrivalUs).toBeGreaterThan(got[n - 1]!.arrivalUs);
+    }
+    expect(reader.read(nowUs())).toBe(true);
+    expect(read[0]!.got.length).toBe(100);
+  });
+
+  it('leaves what comes after it is closed to the next reader, as having come when that one began', async () => {
+    const handle = kept(bindHandle());
+    const peer = await client();
+    const first = new SocketReader(native, quietLog);
+    const before = reading(first, handle);
+    first.remove(before.socket);
+    await send(peer, handle, Uint8Array.from([1]));
+    await send(peer, handle, Uint8Array.from([2]));
+    expect(first.read(nowUs())).toBe(true);
+    expect(before.got).toEqual([]);
+    const beganUs = nowUs();
+    const second = new SocketReader(native, quietLog);
+    const { got } = reading(second, handle);
+    expect(second.read(nowUs())).toBe(true);
+    expect(got.map(({ bytes }) => bytes[0])).toEqual([1, 2]);
+    expect(got[0]!.arrivalUs).toBeGreaterThan(beganUs);
+    expect(got[1]!.arrivalUs).toBeGreaterThan(got[0]!.arrivalUs);
+  });
+
+  it('dates no packet before the moment up to which all was read, and none after the reading began', async () => {
+    const handle = kept(bindHandle());
+    const peer = await client();
+    const reader = new SocketReader(native, quietLog);
+    const { got } = reading(reader, handle);
+    // A wall clock that steps back by a second between two readings looks like this.
+    const dryUs = nowUs() + 1e6;
+    expect(reader.read(dryUs)).toBe(true);
+    await send(peer, handle, Uint8Array.from([1]));
+    reader.read(dryUs + 20_000);
+    expect(got[0]!.arrivalUs).toBe(dryUs);
+
+    // One that steps forward.
+    const other = kept(bindHandle());
+    const fresh = new SocketReader(native, quietLog);
+    const { got: early } = reading(fresh, other);
+    const beganUs = nowUs();
+    await send(peer, other, Uint8Array.from([2]));
+    fresh.read(beganUs);
+    expect(early[0]!.arrivalUs).toBe(beganUs);
+  });
+
+  it('does not give a socket’s packets to another that took its number', async () => {
+    const reader = new SocketReader(native, quietLog);
+    const [one, other] = [kept(bindHandle()), kept(bindHandle())];
+    const peer = await client();
+    const first = reading(reader, one);
+    await send(peer, one, Uint8Array.from([1]));
+    reader.remove(first.socket);
+    const second = reading(reader, other);
+    expect(second.socket.number).toBe(first.socket.number);
+    await send(peer, one, Uint8Array.from([2]));
+    await send(peer, other, Uint8Array.from([3]));
+    reader.read(nowUs());
+    expect(first.got).toEqual([]);
+    expect(second.got.map(({ bytes, port }) => [bytes[0], port])).toEqual([[3, peer.address().port]]);
+  });
+
+  it('counts datagrams that no telephone sends, and hands on the others', async () => {
+    const reader = new SocketReader(native, quietLog);
+    const handle = kept(bindHandle());
+    const { socket, got } = reading(reader, handle);
+    const peer = await client();
+    for (const length of [2304, 2305, 60_000, 0]) await send(peer, handle, new Uint8Array(length));
+    reader.read(nowUs());
+    expect(got.map(({ bytes }) => bytes.length)).toEqual([2304, 0]);
+    expect([socket.read, socket.oversize]).toEqual([4, 2]);
+  });
+
+  it('says what the kernel dropped', async () => {
+    const reader = new SocketReader(native, quietLog);
+    const handle = kept(bindHandle());
+    const got: Got[] = [];
+    const socket = reader.add(handle.fd, 4096, (bytes, address, port, arrivalUs) =>
+      got.push({ bytes: [...bytes], address, port, arrivalUs }),
+    );
+    expect(reader.drops(socket)).toBe(0);
+    const peer = await client();
+    for (let n = 0; n < 200; n++) await send(peer, handle, new Uint8Array(160));
+    while (!reader.read(nowUs()));
+    expect(reader.drops(socket)).toBe(200 - got.length);
+    expect(got.length).toBeLessThan(200);
+  });
+
+  it('speaks IPv6 and answers from the same socket', async () => {
+    const reader = new SocketReader(native, quietLog);
+    const handle = kept(bindHandle('::1'));
+    const { socket, got } = reading(reader, handle);
+    const peer = await client('udp6');
+    const answer = new Promise<[number[], number]>((resolve) =>
+      peer.on('message', (bytes, from) => resolve([[...bytes], from.port])),
+    );
+    await send(peer, handle, Uint8Array.from([1]));
+    reader.read(nowUs());
+    expect(got.map(({ address, port }) => [address, port])).toEqual([['::1', peer.address().port]]);
+    expect(reader.send(socket, Uint8Array.from([7, 8]), '::1', peer.address().port)).toBe(0);
+    expect(await answer).toEqual([[7, 8], handle.port]);
+    expect(reader.send(socket, Uint8Array.from([7]), 'not an address', 9)).not.toBe(0);
+  });
+
+  it('writes IPv6 addresses in their shortest form, as dgram does', () => {
+    const groups = fc.array(fc.oneof(fc.constant(0), fc.integer({ min: 0, max: 0xffff })), {
+      minLength: 8,
+      maxLength: 8,
+    });
+    fc.assert(
+      fc.property(groups, (list) => {
+        // ::/80 holds the IPv4-mapped addresses, see below, and the IPv4-compatible ones, which no one has.
+        if (list.slice(0, 5).every((group) => group === 0)) list[0] = 1;
+        const text = ipv6(Uint8Array.from(list.flatMap((group) => [group >> 8, group & 0xff])));
+        const shortest = new URL(`http://[${list.map((group) => group.toString(16)).join(':')}]/`).hostname;
+        expect(`[${text}]`).toBe(shortest);
+      }),
+      { numRuns: 2000 },
+    );
+    expect(ipv6(Uint8Array.from([0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff, 192, 0, 2, 1]))).toBe(
+      '::ffff:192.0.2.1',
+    );
+  });
+
+  it('allocates no more for a packet than the 16 bytes in which V8 passes its arrival, a double', () => {
+    // The C part allocates nothing; a stand-in for it makes the same records without a kernel.
+    let records = new Int32Array(0) as Int32Array;
+    let arrivals = new Float64Array(0) as Float64Array;
+    const us = Float64Array.of(nowUs());
+    const still: NativeReader = {
+      open: (_bytes, r, a) => {
+        [records, arrivals] = [r, a];
+        return {} as ReaderHandle;
+      },
+      add: () => 0,
+      remove: () => 0,
+      send: () => 0,
+      drops: () => 0,
+      read: () => {
+        for (let at = 0; at < 255; at++) {
+          records[at * RECORD_WORDS] = at % 10;
+          records[at * RECORD_WORDS + 1] = 172;
+          us[0]! += 70;
+          arrivals[at] = us[0];
+        }
+        return 255;
+      },
+    };
+    const reader = new SocketReader(still, quietLog);
+    let bytes = 0;
+    for (let n = 0; n < 10; n++) reader.add(n + 3, 0, (datagram) => void (bytes += datagram.length));
+    const [rounds, reads] = [75, 400];
+    const perPacket: number[] = [];
+    for (let round = 0; round < rounds; round++) {
+      const before = process.memoryUsage().heapUsed;
+      for (let n = 0; n < reads; n++) reader.read(us[0]! + 20_000);
+      perPacket.push((process.memoryUsage().heapUsed - before) / (reads * 255));
+    }
+    expect(bytes).toBe(rounds * reads * 255 * 172);
+    // The last ones, when V8 has compiled it. A collection makes a round's figure negative: the median has none.
+    const median = perPacket.slice(-15).sort((a, b) => a - b)[7]!;
+    expect(median).toBeGreaterThanOrEqual(0);
+    expect(median).toBeLessThan(17);
+  });
+});
+
+describe.skipIf(!linux)('building the native reader', () => {
+  const folders: string[] = [];
+  const folder = async (): Promise<string> => {
+    const path = await mkdtemp(join(tmpdir(), 'es-native-'));
+    folders.push(path);
+    return path;
+  };
+  afterEach(async () => {
+    for (const path of folders.splice(0)) await rm(path, { recursive: true });
+  });
+
+  async function refusal(building: Promise<unknown>): Promise<NativeUnavailable> {
+    const error = await building.then(
+      () => null,
+      (thrown: unknown) => thrown,
+    );
+    if (!(error instanceof NativeUnavailable)) throw new Error(`expected a refusal, got ${String(error)}`);
+    return error;
+  }
+
+  it('compiles once, also when several processes begin at the same time', async () => {
+    const cache = await folder();
+    const paths = await Promise.all([builtReader(cache), builtReader(cache), builtReader(cache)]);
+    expect(new Set(paths).size).toBe(1);
+    expect(await readdir(cache)).toEqual([paths[0].slice(cache.length + 1)]);
+    // A compiler that would fail is not asked again.
+    expect(await builtReader(cache, 'no-such-compiler')).toBe(paths[0]);
+  });
+
+  it('says what to install where there is no C compiler, or one that fails', async () => {
+    const cache = await folder();
+    const missing = await refusal(builtReader(cache, 'no-such-compiler'));
+    expect(missing.message).toContain('no C compiler');
+    expect(missing.action).toContain('gcc');
+    const broken = join(cache, 'cc');
+    await writeFile(broken, '#!/bin/sh\necho "reader.c:1: fatal error: string.h: none" >&2\nexit 1\n');
+    await chmod(broken, 0o755);
+    const failed = await refusal(builtReader(join(cache, 'out'), broken));
+    expect(failed.message).toContain('string.h: none');
+    expect(await readdir(join(cache, 'out'))).toEqual([]);
+  });
+
+  it('makes it anew when what is in the cache cannot be loaded, once', async () => {
+    const cache = await folder();
+    const path = await builtReader(cache);
+    await writeFile(path, 'not a library');
+    expect(typeof (await loadNativeReader(cache)).read).toBe('function');
+    const other = await folder();
+    const useless = join(other, 'cc');
+    await writeFile(useless, '#!/bin/sh\nwhile [ "$1" != -o ]; do shift; done\necho none > "$2"\n');
+    await chmod(useless, 0o755);
+    expect((await refusal(loadNativeReader(join(other, 'out'), useless))).message).toContain(
+      'cannot be loaded',
+    );
+  });
+
+  it('leaves the sockets to dgram, with a line that says why and what helps', async () => {
+    const cache = join(await folder(), 'file');
+    await writeFile(cache, '');
+    const lines: { reason?: string; action?: string }[] = [];
+    const log = { warn: (line: object) => void lines.push(line) } as unknown as Log;
+    expect(await openReader(undefined, log, join(cache, 'none'))).toBeNull();
+    expect(lines[0]?.reason).toContain('cannot be written');
+    expect(lines[0]?.action).toContain('may write there');
+    // Whoever wants dgram is told nothing.
+    expect(await openReader('dgram', log)).toBeNull();
+    expect(lines.length).toBe(1);
+  });
+
+  const headers = [join(dirname(process.execPath), '../include/node'), '/usr/include/node'].find((path) =>
+    existsSync(join(path, 'node_api.h')),
+  );
+  it.skipIf(headers === undefined)('calls Node-API as Node’s own header declares it', () => {
+    const source = fileURLToPath(new URL('../native/reader.c', import.meta.url));
+    const flags = ['-std=gnu11', '-Wall', '-Wextra', '-Werror', '-fsyntax-only', '-DEARSHOT_NODE_HEADERS'];
+    execFileSync('cc', [...flags, `-I${headers!}`, source], { stdio: 'pipe' });
+  });
+});

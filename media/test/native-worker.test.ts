@@ -1,0 +1,57 @@
+import { describe, expect, it } from 'vitest';
+import { newCall } from './support/call.ts';
+import { sentBytes, useRoom } from './support/room.ts';
+import { until } from './support/until.ts';
+
+const room = useRoom();
+const native = process.platform === 'linux';
+
+/** Both ways in which a worker's sockets are read, and changes between them: a replacement may be another build. */
+const ways = native
+  ? ([
+      ['native', 'native'],
+      ['dgram', 'dgram'],
+      ['native', 'dgram'],
+      ['dgram', 'native'],
+    ] as const)
+  : ([['dgram', 'dgram']] as const);
+
+async function restart(reader: string): Promise<void> {
+  room.host.env = reader === 'dgram' ? { RTP_READER: 'dgram' } : {};
+  await room.replaceWorker();
+}
+
+describe('worker and the readers of its sockets', () => {
+  it.each(ways)(
+    'loses nothing when killed while %s reads and replaced by one where %s does',
+    async (before, after) => {
+      if (before === 'dgram') {
+        await room.host.drain();
+        await restart('dgram');
+      }
+      const call = newCall(2);
+      const pair = await room.open(call);
+      for (const sender of pair) sender.start();
+      await until(() => pair[0]!.sent >= 30, 'packets');
+      // What was sent is in the log: the next packet is up to 20 ms away.
+      await until(
+        () => room.loggedPackets() === pair[0]!.sent + pair[1]!.sent,
+        'all that was sent in the log',
+      );
+      await room.host.kill();
+      const killedAt = pair[0]!.sent;
+      await until(() => pair[0]!.sent >= killedAt + 25, 'packets while nobody reads');
+      await restart(after);
+      expect((await room.gateway.ask({ type: 'leg.sync', legs: [call.leg] })).type).toBe('leg.synced');
+      await until(() => pair[0]!.sent >= killedAt + 75, 'life goes on');
+      for (const sender of pair) sender.stop();
+      const totals = await room.close(call);
+      for (const [i, sender] of pair.entries()) {
+        expect(room.spooled(call, i).bytes).toEqual(sentBytes(sender.sent));
+        expect(totals[i]).toMatchObject({ packetsReceived: sender.sent, packetsLost: 0 });
+      }
+      expect(room.engine.faults).toEqual([]);
+    },
+    40_000,
+  );
+});
