@@ -54,7 +54,7 @@ module.exports = {
     {
       name: 'media-pure-rooms',
       severity: 'error',
-      from: { path: '^media/src/(rtp|jitter|codec|vad|timeline)/' },
+      from: { path: '^media/src/(rtp|rtcp|srtp|jitter|codec|dsp|vad|timeline)/' },
       to: {
         path: [
           '^media/src/(stages|leg|spool|worker|asr-link|commit-link)/',

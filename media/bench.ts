@@ -12,7 +12,7 @@ const RECEIVE_BUFFER_BYTES = 1024 * 1024;
 
 /** A worker's reader and timer up to RtpStage's door. @returns the ports */
 async function native(count: number, onPacket: () => void): Promise<number[]> {
-  const reader = await openReader('native', createLog('bench', 'warn'));
+  const reader = await openReader('native', { path: '', inheritedPorts: [] }, createLog('bench', 'warn'));
   if (reader === null) throw new Error('there is no native reader here');
   const ports: number[] = [];
   for (let i = 0; i < count; i++) {
@@ -20,7 +20,7 @@ async function native(count: number, onPacket: () => void): Promise<number[]> {
     const name: { port?: number } = {};
     handle.getsockname(name);
     ports.push(name.port!);
-    reader.add(handle.fd, RECEIVE_BUFFER_BYTES, onPacket);
+    reader.add(handle.fd, name.port!, RECEIVE_BUFFER_BYTES, onPacket);
     handles.push(handle);
   }
   new TurnTimer(

@@ -164,6 +164,12 @@ export const catalogue = {
     action:
       'Recordings are made within seconds after the call ends; with RECORD=off there are none, and nothing can be recognised again.',
   },
+  LEDGER_NOT_FOUND: {
+    status: 404,
+    title: 'The call has no ledger',
+    action:
+      'Calls from before ledgers were kept have none; GET /v1/calls/:id has the packets received and lost.',
+  },
   REVISION_NOT_FOUND: {
     status: 404,
     title: 'No such revision of the transcript',

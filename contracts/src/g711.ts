@@ -42,7 +42,6 @@ export function linearToAlaw(sample: number): number {
   return (sign | (exponent << 4) | mantissa) ^ 0x55;
 }
 
-export const linearTableOf = (codec: Law): Int16Array =>
-  codec === 'PCMU' ? ULAW_TO_LINEAR : ALAW_TO_LINEAR;
+export const linearTableOf = (codec: Law): Int16Array => (codec === 'PCMU' ? ULAW_TO_LINEAR : ALAW_TO_LINEAR);
 export const encoderOf = (codec: Law): ((sample: number) => number) =>
   codec === 'PCMU' ? linearToUlaw : linearToAlaw;

@@ -1,5 +1,6 @@
 /** The schemas of REST, WebSocket and webhooks, as docs/integrating.md explains them. OpenAPI is made from them. */
 import { type Static, type TSchema, Type } from '@sinclair/typebox';
+import { SPAN_KINDS, type SpanKind } from './ledger.ts';
 
 const Nullable = <T extends TSchema>(schema: T) => Type.Union([schema, Type.Null()]);
 const Iso = (description: string) => Type.String({ format: 'date-time', description });
@@ -34,6 +35,23 @@ export const SegmentView = Type.Object({
 });
 export type SegmentView = Static<typeof SegmentView>;
 
+/** What may be between the words because no audio came, or none was kept. */
+export const GAP_KINDS = ['lost', 'absent', 'held', 'paused'] as const satisfies readonly SpanKind[];
+
+export const GapView = Type.Object({
+  channel: Type.Integer({ minimum: 0, description: 'Index of the channel in the call.' }),
+  role: Type.String(),
+  startMs: Type.Integer({ description: 'Milliseconds from call zero.' }),
+  endMs: Type.Integer(),
+  kind: Type.Unsafe<(typeof GAP_KINDS)[number]>({
+    type: 'string',
+    enum: [...GAP_KINDS],
+    description:
+      'lost: packets were lost. absent: no packet came, for a reason that is not known. held: on hold. paused: not to be recorded.',
+  }),
+});
+export type GapView = Static<typeof GapView>;
+
 export const TranscriptView = Type.Object(
   {
     callId: Type.String(),
@@ -43,6 +61,10 @@ export const TranscriptView = Type.Object(
       description: 'Every tick received is recognised, decided silence, or a listed gap.',
     }),
     segments: Type.Array(SegmentView, { description: 'Finals, in call order.' }),
+    gaps: Type.Array(GapView, {
+      description:
+        'Where a channel has no audio for a second or more, in call order, the time before its first packet too. Empty for a call without a ledger.',
+    }),
   },
   { $id: 'Transcript' },
 );
@@ -57,6 +79,11 @@ export const ChannelView = Type.Object({
   evidence: Type.Array(Type.String()),
   packetsReceived: Nullable(Type.Integer({ description: 'Known once the call has ended.' })),
   packetsLost: Nullable(Type.Integer()),
+  media: Type.Unsafe<'present' | 'missing'>({
+    type: 'string',
+    enum: ['present', 'missing'],
+    description: 'missing: the stream was promised and brings no packets; alert.raised told of it.',
+  }),
 });
 export type ChannelView = Static<typeof ChannelView>;
 
@@ -93,11 +120,93 @@ export const EVENT_TYPES = [
   'call.started',
   'call.updated',
   'segment.final',
+  'alert.raised',
   'call.ended',
   'transcript.completed',
   'transcript.revised',
 ] as const;
 export type LoggedEventType = (typeof EVENT_TYPES)[number];
+
+/** The data of alert.raised. */
+export const AlertView = Type.Object({
+  kind: Type.Literal('no-media', {
+    description: 'A stream was promised by the signalling, and no packet comes. Once for each outage.',
+  }),
+  channel: Type.Integer({ minimum: 0, description: 'Index of the channel in the call.' }),
+  role: Type.String(),
+  sinceMs: Type.Integer({ description: 'Milliseconds from call zero.' }),
+  externalIds: Type.Record(Type.String(), Type.String()),
+});
+export type AlertView = Static<typeof AlertView>;
+
+const Ticks = (description?: string) =>
+  Type.Integer({ minimum: 0, ...(description === undefined ? {} : { description }) });
+
+export const LedgerSpanView = Type.Object({
+  kind: Type.Unsafe<SpanKind>({ type: 'string', enum: [...SPAN_KINDS] }),
+  startMs: Type.Integer({ description: 'Milliseconds from call zero, rounded.' }),
+  endMs: Type.Integer(),
+  startTick: Ticks('Ticks of 1/8000 s from call zero, exact.'),
+  ticks: Ticks('Its length.'),
+});
+export type LedgerSpanView = Static<typeof LedgerSpanView>;
+
+export const LedgerNoteView = Type.Object({
+  kind: Type.String({
+    description:
+      "ssrc: another SSRC from here on (value). worker: another process has the channel (value: its instance). dropped: left out because the sender's clock is fast (value: ticks). rebased: put on the timeline by arrival anew. key: a key was pressed (value: ticks; which is not kept).",
+  }),
+  atMs: Type.Integer({ description: 'Milliseconds from call zero, rounded.' }),
+  tick: Ticks(),
+  value: Type.Number(),
+});
+export type LedgerNoteView = Static<typeof LedgerNoteView>;
+
+export const LedgerChannelView = Type.Object({
+  channel: Type.Integer({ minimum: 0, description: 'Index of the channel in the call.' }),
+  role: Type.String(),
+  durationMs: Type.Integer(),
+  durationTicks: Ticks('How long the channel is; so far, while the call is live.'),
+  asOfTick: Ticks('Everything before it was told by the media workers.'),
+  complete: Type.Boolean({ description: 'The channel has ended and each of its ticks was told.' }),
+  spans: Type.Array(LedgerSpanView, {
+    description: 'What became of the time, one after the other. Neighbours of one kind are one.',
+  }),
+  notes: Type.Array(LedgerNoteView, { description: 'What happened and took no time.' }),
+  sums: Type.Object(
+    Object.fromEntries(SPAN_KINDS.map((kind) => [kind, Ticks()])) as Record<
+      SpanKind,
+      ReturnType<typeof Ticks>
+    >,
+    { description: 'Ticks of each kind between from and to. Without those they add up to durationTicks.' },
+  ),
+  proof: Type.Object(
+    {
+      recognised: Ticks('With words.'),
+      silence: Ticks('Audio without words, decided.'),
+      gaps: Ticks('lost, absent, held and paused.'),
+      undecided: Ticks('Not decided yet; 0 once the transcript is complete.'),
+    },
+    { description: 'The same ticks by what recognition made of them: the sum is that of sums.' },
+  ),
+});
+export type LedgerChannelView = Static<typeof LedgerChannelView>;
+
+export const LedgerView = Type.Object(
+  {
+    callId: Type.String(),
+    state: Type.Union([Type.Literal('live'), Type.Literal('ended')]),
+    complete: Type.Boolean({ description: 'The ledger of every channel is complete.' }),
+    channels: Type.Array(LedgerChannelView),
+    nextCursor: Nullable(
+      Type.String({
+        description: 'Give it as cursor to get the spans and notes after these; null at the end.',
+      }),
+    ),
+  },
+  { $id: 'Ledger' },
+);
+export type LedgerView = Static<typeof LedgerView>;
 
 /** What a retranscription changed: a stretch of words that is not the same. */
 export const DifferenceView = Type.Object({

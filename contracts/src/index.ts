@@ -20,5 +20,6 @@ export * from './model-files.ts';
 export * from './run-dir.ts';
 export * from './speech.ts';
 export * from './spool-block.ts';
+export * from './srtp.ts';
 export * from './ticks.ts';
 export * from './vocabulary.ts';

@@ -31,6 +31,28 @@ export class SpeechDetector {
   }
 }
 
+/** A channel's raw speech activity, one frame after the other. */
+export interface SpeechJudge {
+  /** @param samples the frame is from..to of them, 16-bit, VAD_FRAME_TICKS or fewer @returns whether it is speech */
+  frame(samples: Int16Array, from: number, to: number): boolean;
+}
+
+/** Mean square of samples[from..to). */
+export function powerOfSamples(samples: Int16Array, from: number, to: number): number {
+  let sum = 0;
+  for (let i = from; i < to; i++) sum += samples[i]! * samples[i]!;
+  return sum / Math.max(1, to - from);
+}
+
+/** By energy alone. */
+export class EnergyJudge implements SpeechJudge {
+  readonly #detector = new SpeechDetector();
+
+  frame(samples: Int16Array, from: number, to: number): boolean {
+    return this.#detector.frame(powerOfSamples(samples, from, to));
+  }
+}
+
 /** The gate opens this long before speech (300 ms) and closes this long after it (600 ms). */
 export const PRE_ROLL_TICKS = 2400;
 export const HANGOVER_TICKS = 4800;

@@ -139,7 +139,8 @@ describe('an INVITE that cannot be taken', () => {
 
   it.each<[what: string, status: number, says: RegExp, invite: Parameters<ClientDialog['invite']>[0]]>([
     ['codecs we lack', 488, /305 earshot ".*GSM, G729.*PCMU, PCMA/, { body: sdpOf([{ formats: '3 18' }]) }],
-    ['SRTP', 488, /RTP\/SAVP is not supported/, { body: sdpOf([{}]).replace('RTP/AVP', 'RTP/SAVP') }],
+    ['SRTP without a key', 488, /no a=crypto/, { body: sdpOf([{}]).replace('RTP/AVP', 'RTP/SAVP') }],
+    ['DTLS', 488, /not supported.*a=crypto/, { body: sdpOf([{}]).replace('RTP/AVP', 'UDP/TLS/RTP/SAVPF') }],
     ['video alone', 488, /no m=audio line/, { body: sdpOf([{}]).replace('m=audio', 'm=video') }],
     ['garbage for SDP', 400, /line 1 is not v=0/, { body: 'garbage\r\nmore of it\r\n' }],
     ['an m-line without formats', 400, /m= line 1/, { body: sdpOf([{}]).replace(' RTP/AVP 0 8', '') }],

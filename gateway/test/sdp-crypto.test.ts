@@ -1,5 +1,6 @@
 import { randomBytes } from 'node:crypto';
 import { inspect } from 'node:util';
+import type { SrtpSuite } from '@earshot/contracts';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { mediaAttributes, valuesOf } from '../src/sdp/attributes.ts';
@@ -10,7 +11,6 @@ import {
   ownKeys,
   readCrypto,
   withoutKeys,
-  type SrtpSuite,
 } from '../src/sdp/crypto.ts';
 import { rtcpAnswer, rtcpOf } from '../src/sdp/rtcp.ts';
 

@@ -1,6 +1,8 @@
 import fc from 'fast-check';
+import { isEarshotError, type Leg, newCallId } from '@earshot/contracts';
 import { describe, expect, it } from 'vitest';
-import { isEarshotError } from '@earshot/contracts';
+import { legChannel } from '../src/call/session.ts';
+import { answerMedia } from '../src/control/negotiation.ts';
 import { buildAnswer } from '../src/sdp/answer.ts';
 import { parseOffer, requireAcceptable } from '../src/sdp/offer.ts';
 import { sdpOf, type StreamShape } from './support/bodies.ts';
@@ -168,6 +170,33 @@ describe('an answer', () => {
         expect(parseOffer(answer).sessionVersion).toBe('3');
       }),
     );
+  });
+
+  it('protects a stream with the offered suite and a key of our own, and says so in the answer', () => {
+    const theirs = 'd0RmdmcmVCspeEc3QGZiNWpVLFJhQX1cfHAwJSoj';
+    const sdp = sdpOf([{}]).replace('RTP/AVP', 'RTP/SAVP');
+    const lines = [
+      'a=crypto:1 F8_128_HMAC_SHA1_80 inline:' + theirs,
+      `a=crypto:2 AES_CM_128_HMAC_SHA1_80 inline:${theirs}|2^31`,
+      'a=rtcp-mux',
+    ];
+    const offer = parseOffer(`${sdp}${lines.join('\r\n')}\r\n`);
+    expect(offer.media[0]!.acceptable).toBe(true);
+    const callId = newCallId(Date.now(), new Uint8Array(10));
+    const channel = legChannel(callId, 0, offer.media[0]!, null);
+    expect(channel.srtp!.receive.keys[0]!.key).toBe(theirs);
+    expect(channel.rtcp).toMatchObject({ mux: true });
+    const ours = channel.srtp!.send.keys[0]!.key;
+    expect(ours).not.toBe(theirs);
+    const leg = { channels: [channel] } as unknown as Leg;
+    const ports = [{ channel: channel.channel, rtpPort: 20_000, rtcpPort: 20_001 }];
+    const answer = buildAnswer(origin, offer, answerMedia(offer, [0], [leg], ports));
+    expect(answer).toContain('m=audio 20000 RTP/SAVP ');
+    expect(answer).toContain(`a=crypto:2 AES_CM_128_HMAC_SHA1_80 inline:${ours}\r\n`);
+    expect(answer).toContain('a=rtcp-mux\r\n');
+    expect(answer).not.toContain(theirs);
+    // A refresh keeps our key.
+    expect(legChannel(callId, 0, offer.media[0]!, channel).srtp!.send).toEqual(channel.srtp!.send);
   });
 
   it('writes an IPv6 address as IP6', () => {

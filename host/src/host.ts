@@ -270,6 +270,7 @@ export class Host {
         child.send({ type: 'metrics', id: message.id, processes: [...this.#metrics.values()] });
         break;
       case 'ready':
+      case 'standing-by':
       case 'fatal':
         break;
     }

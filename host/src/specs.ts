@@ -51,8 +51,7 @@ const oldSpaceOf = (name: ServiceName): number => MAX_OLD_SPACE_MB[name] ?? 512;
 /** One process of a service that stands by for any of its instances. */
 export const standbyOf = (name: ServiceName, env: NodeJS.ProcessEnv, log: Log): Standby =>
   new Standby(
-    () =>
-      forkOf({ entry: entryOf(name), maxOldSpaceMb: oldSpaceOf(name) }, { ...env, EARSHOT_STANDBY: '1' }),
+    () => forkOf({ entry: entryOf(name), maxOldSpaceMb: oldSpaceOf(name) }, { ...env, EARSHOT_STANDBY: '1' }),
     log,
   );
 

@@ -12,7 +12,6 @@
 
 typedef struct napi_env__ *napi_env;
 typedef struct napi_value__ *napi_value;
-typedef struct napi_ref__ *napi_ref;
 typedef struct napi_callback_info__ *napi_callback_info;
 typedef napi_value (*napi_callback)(napi_env env, napi_callback_info info);
 typedef void (*napi_finalize)(napi_env env, void *data, void *hint);
@@ -33,8 +32,8 @@ napi_status napi_get_value_string_utf8(napi_env, napi_value, char *buffer, size_
 napi_status napi_get_typedarray_info(napi_env, napi_value, napi_typedarray_type *type, size_t *length,
                                      void **data, napi_value *buffer, size_t *offset);
 napi_status napi_create_int32(napi_env, int32_t, napi_value *result);
-napi_status napi_create_reference(napi_env, napi_value, uint32_t initial, napi_ref *result);
-napi_status napi_delete_reference(napi_env, napi_ref);
+napi_status napi_create_external_arraybuffer(napi_env, void *data, size_t length, napi_finalize, void *hint,
+                                             napi_value *result);
 napi_status napi_throw_error(napi_env, const char *code, const char *message);
 
 #endif

@@ -1,7 +1,11 @@
 /*
  * Reads many UDP sockets in one call: what lies in the kernel's buffers of a worker's lent sockets goes, by recvmmsg, straight
- * into one buffer that JavaScript gave at the beginning. Nothing is allocated here after `add`, no thread is started, and nothing
- * ever waits: the caller's timer says when to read.
+ * into memory that JavaScript sees. Nothing is allocated here after `add`, no thread is started, and nothing ever waits: the
+ * caller's timer says when to read.
+ *
+ * That memory is a file of /dev/shm, and outlives the process. With a SIGKILL the kernel still finishes the system call, so
+ * that a datagram is always in a socket or in the file, where a replacement finds it: whatever the kernel wrote into the
+ * file by itself (lengths, sources, times) is enough to make the record that the dead process did not come to.
  *
  * Which sockets have something is asked of an edge-triggered epoll instance. Nobody sleeps on it, so that a packet wakes no
  * one; a socket without packets (RTCP, a held call) costs nothing.
@@ -12,10 +16,13 @@
 #include <arpa/inet.h>
 #include <errno.h>
 #include <netinet/in.h>
+#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
+#include <sys/mman.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -33,7 +40,10 @@
 #define AT_ONCE 8
 #define EVENTS 512
 /* 32-bit words of a datagram's record; see reader.ts. */
-#define RECORD 8
+#define RECORD 10
+/* 32-bit words before the records; see reader.ts. To be changed with anything in the file's layout. */
+#define HEAD 16
+#define LAYOUT 0x45525401
 /* A socket that fails again and again is left until the next packet comes. */
 #define MAX_ERRORS 8
 /* linux/sock_diag.h: the words of SO_MEMINFO, and which one counts dropped packets. */
@@ -52,6 +62,7 @@ union address {
 struct lent {
   int fd; /* -1: free */
   sa_family_t family;
+  uint16_t port;
   union address source; /* of the last datagram */
 };
 
@@ -60,19 +71,33 @@ union control {
   char bytes[CMSG_SPACE(sizeof(struct timespec))];
 };
 
+/* The first words of the memory. */
+struct head {
+  int32_t layout;
+  int32_t datagrams;
+  int32_t datagram_bytes;
+  int32_t count; /* records that are whole; JavaScript sets it to 0 when it is done with them */
+  int32_t port;  /* of the socket that is being read */
+  int32_t want;  /* datagrams that were asked of it, from `count` on */
+};
+
 struct reader {
   int epoll;
   int stamping; /* a socket of ours for which the kernel stamps all packets; see start_stamping */
   uint32_t datagrams; /* as many as a call may read */
   uint32_t datagram_bytes;
-  uint8_t *bytes;
+  uint32_t used; /* by the last call */
+  /* All of the following lie in the memory. */
+  void *memory;
+  size_t memory_bytes;
+  struct head *head;
   int32_t *records;
   double *arrivals;
-  napi_ref references[3];
   struct mmsghdr *messages;
-  struct iovec *vectors;
   union address *sources;
   union control *controls;
+  struct iovec *vectors;
+  uint8_t *bytes;
   struct lent *sockets;
   uint32_t socket_count;
   struct epoll_event events[EVENTS];
@@ -95,6 +120,7 @@ static double monotonic_offset_us(void) {
 /* --- reading --------------------------------------------------------------------------------------------------------- */
 
 static void prepare(struct reader *reader, uint32_t at) {
+  reader->messages[at].msg_len = 0; /* the kernel sets it with the datagram */
   struct msghdr *header = &reader->messages[at].msg_hdr;
   header->msg_name = &reader->sources[at];
   header->msg_namelen = sizeof(union address);
@@ -124,65 +150,159 @@ static double arrival_of(struct msghdr *header, double offset_us) {
   return -1;
 }
 
-/* The record of the datagram at a place: socket, length, source family (4, 6; 0: the same as before), port, address. */
-static void record(struct reader *reader, uint32_t at, uint32_t which, double offset_us) {
+/*
+ * The record of the datagram at a place: socket, length (-1: it did not fit), whether the source is another one than before, its
+ * family, port and address, the socket's own port, and whether JavaScript has handed it on.
+ */
+static void record(struct reader *reader, uint32_t at, uint32_t which, struct lent *socket, double offset_us) {
   struct msghdr *header = &reader->messages[at].msg_hdr;
-  struct lent *socket = &reader->sockets[which];
   const union address *source = &reader->sources[at];
   int32_t *out = &reader->records[at * RECORD];
   out[0] = (int32_t)which;
   out[1] = (header->msg_flags & MSG_TRUNC) != 0 ? -1 : (int32_t)reader->messages[at].msg_len;
   out[2] = 0;
+  out[3] = (source->family == AF_INET ? 4 << 16 : 6 << 16) | ntohs(source->v4.sin_port); /* where IPv6 has it too */
+  if (source->family == AF_INET)
+    memcpy(&out[4], &source->v4.sin_addr, 4);
+  else
+    memcpy(&out[4], &source->v6.sin6_addr, 16);
+  out[8] = socket->port;
+  out[9] = 0;
   reader->arrivals[at] = arrival_of(header, offset_us);
   if (!same_source(source, &socket->source)) {
     socket->source = *source;
-    if (source->family == AF_INET) {
-      out[2] = 4;
-      out[3] = ntohs(source->v4.sin_port);
-      memcpy(&out[4], &source->v4.sin_addr, 4);
-    } else {
-      out[2] = 6;
-      out[3] = ntohs(source->v6.sin6_port);
-      memcpy(&out[4], &source->v6.sin6_addr, 16);
-    }
+    out[2] = 1;
   }
-  prepare(reader, at);
 }
+
+/* The compiler must not move what the kernel or another process is to see in this order. */
+#define IN_ORDER() __asm__ volatile("" ::: "memory")
 
 /* Reads a socket until it is empty or the buffer is full. Returns whether it is empty. */
 static bool drain(struct reader *reader, uint32_t which, uint32_t *used, double offset_us) {
   int errors = 0;
   for (;;) {
-    const struct lent *socket = &reader->sockets[which];
+    struct lent *socket = &reader->sockets[which];
     if (socket->fd < 0) return true;
     uint32_t want = reader->datagrams - *used;
     if (want == 0) return false;
     if (want > AT_ONCE) want = AT_ONCE;
+    reader->head->port = socket->port;
+    reader->head->want = (int32_t)want;
+    IN_ORDER();
     int got = recvmmsg(socket->fd, &reader->messages[*used], want, MSG_DONTWAIT, NULL);
     if (got < 0) {
       if (errno == EAGAIN || errno == EWOULDBLOCK || errno == EBADF || ++errors > MAX_ERRORS) return true;
       continue;
     }
-    for (int i = 0; i < got; i++) record(reader, (*used)++, which, offset_us);
+    for (int i = 0; i < got; i++) record(reader, (*used)++, which, socket, offset_us);
+    IN_ORDER();
+    reader->head->count = (int32_t)*used;
+    IN_ORDER();
+    reader->head->want = 0;
     if ((uint32_t)got < want) return true;
   }
 }
 
-static uint32_t read_all(struct reader *reader) {
-  uint32_t used = 0;
+/* Whether the buffer is full is for the caller to see: used is then as large as datagrams. */
+static void drain_all(struct reader *reader) {
   double offset_us = monotonic_offset_us();
   for (;;) {
     for (; reader->event_at < reader->event_count; reader->event_at++) {
       uint32_t which = reader->events[reader->event_at].data.u32;
-      if (which < reader->socket_count && !drain(reader, which, &used, offset_us)) return used;
+      if (which < reader->socket_count && !drain(reader, which, &reader->used, offset_us)) return;
     }
     reader->event_at = 0;
     reader->event_count = epoll_wait(reader->epoll, reader->events, EVENTS, 0);
     if (reader->event_count <= 0) {
       reader->event_count = 0;
-      return used;
+      return;
     }
   }
+}
+
+static uint32_t read_all(struct reader *reader) {
+  reader->head->count = 0;
+  IN_ORDER();
+  for (uint32_t at = 0; at < reader->used; at++) prepare(reader, at);
+  reader->used = 0;
+  drain_all(reader);
+  return reader->used;
+}
+
+/* --- the memory ------------------------------------------------------------------------------------------------------ */
+
+static void *place(struct reader *reader, size_t size) {
+  /* Before the memory is there: only its size is wanted. */
+  void *at = reader->memory == NULL ? NULL : (uint8_t *)reader->memory + reader->memory_bytes;
+  reader->memory_bytes += (size * reader->datagrams + 63) & ~(size_t)63;
+  return at;
+}
+
+static void lay_out(struct reader *reader) {
+  reader->memory_bytes = HEAD * sizeof(int32_t);
+  reader->head = reader->memory;
+  reader->records = place(reader, RECORD * sizeof(int32_t));
+  reader->arrivals = place(reader, sizeof(double));
+  reader->bytes = place(reader, reader->datagram_bytes);
+  reader->messages = place(reader, sizeof *reader->messages);
+  reader->sources = place(reader, sizeof *reader->sources);
+  reader->controls = place(reader, sizeof *reader->controls);
+  reader->vectors = place(reader, sizeof *reader->vectors);
+}
+
+/* The file of that name, if it is ours and nobody else's; else memory that ends with the process. Returns whether it was there. */
+static bool map_memory(struct reader *reader, const char *path) {
+  lay_out(reader);
+  const size_t size = reader->memory_bytes;
+  bool before = false;
+  int fd = path[0] == 0 ? -1 : open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
+  struct stat status;
+  if (fd >= 0 && (fstat(fd, &status) != 0 || !S_ISREG(status.st_mode) || status.st_uid != geteuid() ||
+                  (status.st_mode & 077) != 0)) {
+    close(fd);
+    fd = -1;
+  }
+  if (fd >= 0) {
+    before = (size_t)status.st_size == size;
+    /* posix_fallocate: a full /dev/shm must say so now, not with a signal at some packet. */
+    if ((!before && ftruncate(fd, 0) != 0) || posix_fallocate(fd, 0, (off_t)size) != 0) {
+      close(fd);
+      fd = -1;
+      before = false;
+    }
+  }
+  const int flags = fd < 0 ? MAP_PRIVATE | MAP_ANONYMOUS : MAP_SHARED;
+  void *memory = mmap(NULL, size, PROT_READ | PROT_WRITE, flags, fd, 0);
+  if (fd >= 0) close(fd);
+  reader->memory = memory == MAP_FAILED ? NULL : memory;
+  if (reader->memory != NULL) lay_out(reader);
+  return before;
+}
+
+/* What a killed process had read and may not have written elsewhere: its whole records, and what its last call got. */
+static void recover(struct reader *reader) {
+  struct head *head = reader->head;
+  const int32_t limit = (int32_t)reader->datagrams;
+  if (head->layout != LAYOUT || head->datagrams != limit || head->datagram_bytes != (int32_t)reader->datagram_bytes ||
+      head->count < 0 || head->count > limit || head->want < 0 || head->want > limit - head->count) {
+    head->count = 0;
+    return;
+  }
+  struct lent socket = {.fd = -1, .port = (uint16_t)head->port};
+  double offset_us = monotonic_offset_us();
+  for (int32_t i = 0, from = head->count; i < head->want; i++) {
+    uint32_t at = (uint32_t)(from + i);
+    struct mmsghdr *message = &reader->messages[at];
+    if (message->msg_len == 0) break;
+    /* Its addresses were the dead process's. */
+    message->msg_hdr.msg_control = &reader->controls[at];
+    if (message->msg_hdr.msg_controllen > sizeof(union control)) message->msg_hdr.msg_controllen = 0;
+    record(reader, at, 0, &socket, offset_us);
+    head->count = (int32_t)at + 1;
+  }
+  for (int32_t at = 0; at < head->count; at++)
+    if (reader->records[at * RECORD + 1] > head->datagram_bytes) head->count = 0;
 }
 
 /* --- sockets --------------------------------------------------------------------------------------------------------- */
@@ -213,6 +333,7 @@ static int add_socket(struct reader *reader, uint32_t which, int fd, int receive
   memset(socket, 0, sizeof *socket);
   socket->fd = fd;
   socket->family = own.family;
+  socket->port = ntohs(own.v4.sin_port); /* where IPv6 has it too */
   /* An edge-triggered instance tells of what waits already. */
   struct epoll_event event = {.events = EPOLLIN | EPOLLET, .data.u32 = which};
   if (epoll_ctl(reader->epoll, EPOLL_CTL_ADD, fd, &event) == 0) return 0;
@@ -269,17 +390,13 @@ static int start_stamping(void) {
   return fd;
 }
 
+/* The memory stays: JavaScript may still have views of it. There is one reader a process. */
 static void release(napi_env env, void *data, void *hint) {
+  (void)env;
   (void)hint;
   struct reader *reader = data;
-  for (int i = 0; i < 3; i++)
-    if (reader->references[i] != NULL) napi_delete_reference(env, reader->references[i]);
   if (reader->epoll >= 0) close(reader->epoll);
   if (reader->stamping >= 0) close(reader->stamping);
-  free(reader->messages);
-  free(reader->vectors);
-  free(reader->sources);
-  free(reader->controls);
   free(reader->sockets);
   free(reader);
 }
@@ -312,48 +429,54 @@ static struct reader *arguments(napi_env env, napi_callback_info info, size_t in
   return reader;
 }
 
-/* open(bytes: Uint8Array, records: Int32Array, arrivals: Float64Array, datagrams): reader */
+/* open(path, datagrams, datagramBytes): reader */
 static napi_value js_open(napi_env env, napi_callback_info info) {
-  napi_value argv[4];
-  size_t argc = 4;
-  int32_t datagrams = 0;
-  void *data[3];
-  size_t lengths[3];
-  if (napi_get_cb_info(env, info, &argc, argv, NULL, NULL) != 0 || argc < 4 ||
-      napi_get_value_int32(env, argv[3], &datagrams) != 0 || datagrams < 1)
-    return fail(env, "three arrays and a number are wanted");
-  for (int i = 0; i < 3; i++)
-    if (napi_get_typedarray_info(env, argv[i], NULL, &lengths[i], &data[i], NULL, NULL) != 0)
-      return fail(env, "a typed array is wanted");
-  uint32_t count = (uint32_t)datagrams;
-  if (lengths[0] < count || lengths[1] < (size_t)count * RECORD || lengths[2] < count)
-    return fail(env, "the arrays are too short");
+  napi_value argv[3];
+  size_t argc = 3;
+  char path[4096];
+  int32_t datagrams = 0, datagram_bytes = 0;
+  if (napi_get_cb_info(env, info, &argc, argv, NULL, NULL) != 0 || argc < 3 ||
+      napi_get_value_string_utf8(env, argv[0], path, sizeof path, NULL) != 0 ||
+      napi_get_value_int32(env, argv[1], &datagrams) != 0 || napi_get_value_int32(env, argv[2], &datagram_bytes) != 0 ||
+      datagrams < 1 || datagrams > 65536 || datagram_bytes < 1 || datagram_bytes > 65536)
+    return fail(env, "a path and two numbers are wanted");
   struct reader *reader = calloc(1, sizeof *reader);
   if (reader == NULL) return fail(env, "no memory");
-  reader->datagrams = count;
-  reader->datagram_bytes = (uint32_t)(lengths[0] / count);
-  reader->bytes = data[0];
-  reader->records = data[1];
-  reader->arrivals = data[2];
-  reader->messages = calloc(count, sizeof *reader->messages);
-  reader->vectors = calloc(count, sizeof *reader->vectors);
-  reader->sources = calloc(count, sizeof *reader->sources);
-  reader->controls = calloc(count, sizeof *reader->controls);
+  reader->datagrams = (uint32_t)datagrams;
+  reader->datagram_bytes = (uint32_t)datagram_bytes;
   reader->epoll = epoll_create1(EPOLL_CLOEXEC);
   reader->stamping = start_stamping();
+  bool before = map_memory(reader, path);
   napi_value result = NULL;
-  if (reader->messages == NULL || reader->vectors == NULL || reader->sources == NULL ||
-      reader->controls == NULL || reader->epoll < 0 || reader->stamping < 0 ||
+  if (reader->memory == NULL || reader->epoll < 0 || reader->stamping < 0 ||
       napi_create_external(env, reader, release, NULL, &result) != 0) {
     release(env, reader, NULL);
     return fail(env, "no memory, or no file descriptor is left");
   }
-  for (int i = 0; i < 3; i++) napi_create_reference(env, argv[i], 1, &reader->references[i]);
-  for (uint32_t at = 0; at < count; at++) {
+  if (before)
+    recover(reader);
+  else
+    reader->head->count = 0;
+  reader->head->layout = LAYOUT;
+  reader->head->datagrams = datagrams;
+  reader->head->datagram_bytes = datagram_bytes;
+  reader->head->want = 0;
+  for (uint32_t at = 0; at < reader->datagrams; at++) {
     reader->vectors[at].iov_base = reader->bytes + (size_t)at * reader->datagram_bytes;
     reader->vectors[at].iov_len = reader->datagram_bytes;
     prepare(reader, at);
   }
+  return result;
+}
+
+/* memory(reader): ArrayBuffer of head, records, arrivals and bytes */
+static napi_value js_memory(napi_env env, napi_callback_info info) {
+  struct reader *reader = arguments(env, info, 0, NULL, NULL);
+  napi_value result = NULL;
+  if (reader == NULL) return NULL;
+  size_t length = (size_t)((uint8_t *)reader->messages - (uint8_t *)reader->memory);
+  if (napi_create_external_arraybuffer(env, reader->memory, length, NULL, NULL, &result) != 0)
+    return fail(env, "this Node takes no memory from outside");
   return result;
 }
 
@@ -417,6 +540,7 @@ EXPORT int32_t node_api_module_get_api_version_v1(void) { return 8; }
 
 EXPORT napi_value napi_register_module_v1(napi_env env, napi_value exports) {
   define(env, exports, "open", js_open);
+  define(env, exports, "memory", js_memory);
   define(env, exports, "add", js_add);
   define(env, exports, "remove", js_remove);
   define(env, exports, "read", js_read);

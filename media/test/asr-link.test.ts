@@ -84,9 +84,9 @@ describe('link to the engines', () => {
     rmSync(folder, { recursive: true, force: true });
   });
 
-  async function connect(count: number): Promise<void> {
-    for (let n = 0; n < count; n++) {
-      const engine = await FakeEngine.start(runDir, n);
+  async function connect(count: number, { standby = 0, clearsAtGap = false } = {}): Promise<void> {
+    for (let n = 0; n < count + standby; n++) {
+      const engine = await FakeEngine.start(runDir, n, clearsAtGap);
       engine.transcripts = transcripts;
       engines.push(engine);
     }
@@ -95,7 +95,7 @@ describe('link to the engines', () => {
       committed: () => undefined,
       settled: (id: ChannelId) => void settled.push(id),
     };
-    link = new AsrLink(runDir, 0, { serving: count, standby: 0 }, events, quietLog, () => nowUs);
+    link = new AsrLink(runDir, 0, { serving: count, standby }, events, quietLog, () => nowUs);
     await until(() => engines.every((engine) => engine.connected), 'engines connected');
   }
 
@@ -240,5 +240,69 @@ describe('link to the engines', () => {
     await passUntil(() => engines[0]!.latest(id)?.endTick === BLOCK_TICKS, 'the end on the engine');
     await pass(1);
     expect(subject.tape.heldBlocks).toBe(1);
+  });
+
+  it('leaves an engine that stands by alone until the one that serves is gone', async () => {
+    await connect(1, { standby: 1 });
+    const [first, second] = engines as [FakeEngine, FakeEngine];
+    const speakers = Array.from({ length: 8 }, () => newSubject());
+    for (const { speak } of speakers) speak(8000);
+    await passUntil(() => speakers.every(({ id }) => first.latest(id)?.at === 8000), 'heard by the first');
+    expect(second.openings).toEqual([]);
+    await first.die();
+    for (const { speak } of speakers) speak(800);
+    await passUntil(() => speakers.every(({ id }) => second.latest(id)?.at === 8800), 'heard by the second');
+    expect(reopens).toEqual(speakers.map(() => 'engine_link'));
+    expect(second.faults).toEqual([]);
+  });
+
+  it('begins without warm-up after a gap on an engine that clears its state there', async () => {
+    await connect(2, { clearsAtGap: true });
+    const { subject, id, speak } = newSubject();
+    speak(16_000);
+    subject.tape.gap(60_000);
+    speak(16_000);
+    await passUntil(() => engines.some((engine) => engine.latest(id)?.at === 76_000), 'heard');
+    const first = engines.find((engine) => engine.latest(id) !== undefined)!;
+    const second = engines.find((engine) => engine !== first)!;
+    transcripts.holdCommits = true;
+    transcripts.settledTick.set(id, 70_000);
+    first.giveBack(first.latest(id)!);
+    await passUntil(() => second.latest(id)?.at === 76_000, 'heard again');
+    expect(second.latest(id)).toMatchObject({ fromTick: 60_000, outputFromTick: 70_000 });
+    expect(engines.flatMap(({ faults }) => faults)).toEqual([]);
+  });
+
+  it('moves channels, some a second, from an engine that lags to one that has room, and says so', async () => {
+    await connect(1, { standby: 1 });
+    const [slow, idle] = engines as [FakeEngine, FakeEngine];
+    const speakers = Array.from({ length: 40 }, () => newSubject());
+    for (const { speak } of speakers) speak(800);
+    await passUntil(() => speakers.every(({ id }) => slow.latest(id)?.at === 800), 'heard');
+    // From now on it takes what comes and decides nothing.
+    slow.decidedTick = 800;
+    slow.creditAheadTicks = 800_000;
+    const rows = (): void =>
+      link.table(
+        engines.map(({ openings }, engine) => {
+          const channels = openings.filter(({ closed }) => !closed).length;
+          return { engine, channels, headroom: engine === 0 ? 0 : 1, capacity: 50 };
+        }),
+      );
+    const movedAt: number[] = [];
+    for (let second = 0; second < 12; second++) {
+      for (const { speak } of speakers) speak(8000);
+      rows();
+      await pass(1);
+      movedAt.push(reopens.length);
+    }
+    expect(new Set(reopens)).toEqual(new Set(['rebalanced']));
+    // Not at the first sight of lag, a quarter at once at most, and up to the same load.
+    expect(movedAt.slice(0, 2)).toEqual([0, 0]);
+    for (const [i, moved] of movedAt.entries()) expect(moved - (movedAt[i - 1] ?? 0)).toBeLessThanOrEqual(10);
+    expect(movedAt.at(-1)).toBeGreaterThanOrEqual(15);
+    expect(new Set(idle.openings.map(({ channel }) => channel)).size).toBe(idle.openings.length);
+    await until(() => slow.openings.filter(({ closed }) => closed).length === reopens.length, 'closed there');
+    expect(engines.flatMap(({ faults }) => faults)).toEqual([]);
   });
 });

@@ -103,7 +103,8 @@ describe('a drifting clock', () => {
         sender.send(n % 100 < 30 ? SILENT : LOUD);
         if (n > 3000) worst = Math.max(worst, Math.abs(timeline.endTick - sender.ourTick));
         if (n % 5000 !== 0) continue;
-        for (let part = timeline.ledger.tell(); part !== null; part = timeline.ledger.tell()) parts.push(part);
+        for (let part = timeline.ledger.tell(); part !== null; part = timeline.ledger.tell())
+          parts.push(part);
         timeline.ledger.acknowledged(timeline.ledger.toldTick);
       }
       for (let part = timeline.ledger.tell(); part !== null; part = timeline.ledger.tell()) parts.push(part);

@@ -1,23 +1,29 @@
 import { execFileSync } from 'node:child_process';
 import dgram from 'node:dgram';
 import { existsSync } from 'node:fs';
-import { chmod, mkdtemp, readdir, rm, writeFile } from 'node:fs/promises';
+import { chmod, mkdtemp, open, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import type { Log } from '@earshot/platform';
 import fc from 'fast-check';
-import { afterEach, beforeAll, describe, expect, it } from 'vitest';
+import { afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { builtReader, NativeUnavailable } from '../src/native/build.ts';
 import {
+  COUNT,
+  HEAD_WORDS,
+  LENGTH,
   loadNativeReader,
   type NativeReader,
+  partsOf,
   type ReaderHandle,
   RECORD_WORDS,
+  SOCKET,
 } from '../src/native/reader.ts';
 import { nowUs } from '../src/worker/clock.ts';
 import { openReader } from '../src/worker/open-reader.ts';
-import { ipv6, type ReadSocket, SocketReader } from '../src/worker/socket-reader.ts';
+import { ipAddress } from '../src/worker/ip-address.ts';
+import { type ReadSocket, SocketReader, type SocketReaderOptions } from '../src/worker/socket-reader.ts';
 import { quietLog } from './support/null-log.ts';
 import { bindHandle, type TestHandle } from './support/udp-handle.ts';
 
@@ -48,7 +54,7 @@ describe.skipIf(!linux)('native reader', () => {
   beforeAll(async () => {
     native = await loadNativeReader();
     // The kernel begins to stamp packets some time after the first reader is there.
-    stamping = new SocketReader(native, quietLog);
+    stamping = newReader();
     const handle = kept(bindHandle());
     const { got } = reading(stamping, handle);
     const peer = await client();
@@ -64,9 +70,12 @@ describe.skipIf(!linux)('native reader', () => {
     for (const each of opened.splice(0)) each.close();
   });
 
+  const newReader = (options: Partial<SocketReaderOptions> = {}): SocketReader =>
+    new SocketReader(native, quietLog, { path: '', inheritedPorts: [], ...options });
+
   function reading(reader: SocketReader, handle: TestHandle): { socket: ReadSocket; got: Got[] } {
     const got: Got[] = [];
-    const socket = reader.add(handle.fd, 1 << 20, (bytes, address, port, arrivalUs) =>
+    const socket = reader.add(handle.fd, handle.port, 1 << 20, (bytes, address, port, arrivalUs) =>
       got.push({ bytes: [...bytes], address, port, arrivalUs }),
     );
     return { socket, got };
@@ -81,7 +90,7 @@ describe.skipIf(!linux)('native reader', () => {
   }
 
   it('hands each datagram on with its source and the time at which the kernel had it', async () => {
-    const reader = new SocketReader(native, quietLog);
+    const reader = newReader();
     const handles = [kept(bindHandle()), kept(bindHandle())];
     const read = handles.map((handle) => reading(reader, handle));
     const peers = [await client(), await client()];
@@ -110,7 +119,7 @@ describe.skipIf(!linux)('native reader', () => {
   });
 
   it('reads more than fits into one call in several, in each socket’s order and without a loss', async () => {
-    const reader = new SocketReader(native, quietLog);
+    const reader = newReader();
     const handles = Array.from({ length: 7 }, () => kept(bindHandle()));
     const read = handles.map((handle) => reading(reader, handle));
     const peer = await client();
@@ -131,7 +140,7 @@ describe.skipIf(!linux)('native reader', () => {
   it('leaves what comes after it is closed to the next reader, as having come when that one began', async () => {
     const handle = kept(bindHandle());
     const peer = await client();
-    const first = new SocketReader(native, quietLog);
+    const first = newReader();
     const before = reading(first, handle);
     first.remove(before.socket);
     await send(peer, handle, Uint8Array.from([1]));
@@ -139,7 +148,7 @@ describe.skipIf(!linux)('native reader', () => {
     expect(first.read(nowUs())).toBe(true);
     expect(before.got).toEqual([]);
     const beganUs = nowUs();
-    const second = new SocketReader(native, quietLog);
+    const second = newReader();
     const { got } = reading(second, handle);
     expect(second.read(nowUs())).toBe(true);
     expect(got.map(({ bytes }) => bytes[0])).toEqual([1, 2]);
@@ -150,7 +159,7 @@ describe.skipIf(!linux)('native reader', () => {
   it('dates no packet before the moment up to which all was read, and none after the reading began', async () => {
     const handle = kept(bindHandle());
     const peer = await client();
-    const reader = new SocketReader(native, quietLog);
+    const reader = newReader();
     const { got } = reading(reader, handle);
     // A wall clock that steps back by a second between two readings looks like this.
     const dryUs = nowUs() + 1e6;
@@ -161,7 +170,7 @@ describe.skipIf(!linux)('native reader', () => {
 
     // One that steps forward.
     const other = kept(bindHandle());
-    const fresh = new SocketReader(native, quietLog);
+    const fresh = newReader();
     const { got: early } = reading(fresh, other);
     const beganUs = nowUs();
     await send(peer, other, Uint8Array.from([2]));
@@ -170,7 +179,7 @@ describe.skipIf(!linux)('native reader', () => {
   });
 
   it('does not give a socket’s packets to another that took its number', async () => {
-    const reader = new SocketReader(native, quietLog);
+    const reader = newReader();
     const [one, other] = [kept(bindHandle()), kept(bindHandle())];
     const peer = await client();
     const first = reading(reader, one);
@@ -186,7 +195,7 @@ describe.skipIf(!linux)('native reader', () => {
   });
 
   it('counts datagrams that no telephone sends, and hands on the others', async () => {
-    const reader = new SocketReader(native, quietLog);
+    const reader = newReader();
     const handle = kept(bindHandle());
     const { socket, got } = reading(reader, handle);
     const peer = await client();
@@ -197,10 +206,10 @@ describe.skipIf(!linux)('native reader', () => {
   });
 
   it('says what the kernel dropped', async () => {
-    const reader = new SocketReader(native, quietLog);
+    const reader = newReader();
     const handle = kept(bindHandle());
     const got: Got[] = [];
-    const socket = reader.add(handle.fd, 4096, (bytes, address, port, arrivalUs) =>
+    const socket = reader.add(handle.fd, handle.port, 4096, (bytes, address, port, arrivalUs) =>
       got.push({ bytes: [...bytes], address, port, arrivalUs }),
     );
     expect(reader.drops(socket)).toBe(0);
@@ -212,7 +221,7 @@ describe.skipIf(!linux)('native reader', () => {
   });
 
   it('speaks IPv6 and answers from the same socket', async () => {
-    const reader = new SocketReader(native, quietLog);
+    const reader = newReader();
     const handle = kept(bindHandle('::1'));
     const { socket, got } = reading(reader, handle);
     const peer = await client('udp6');
@@ -236,44 +245,42 @@ describe.skipIf(!linux)('native reader', () => {
       fc.property(groups, (list) => {
         // ::/80 holds the IPv4-mapped addresses, see below, and the IPv4-compatible ones, which no one has.
         if (list.slice(0, 5).every((group) => group === 0)) list[0] = 1;
-        const text = ipv6(Uint8Array.from(list.flatMap((group) => [group >> 8, group & 0xff])));
+        const text = ipAddress(Uint8Array.from(list.flatMap((group) => [group >> 8, group & 0xff])));
         const shortest = new URL(`http://[${list.map((group) => group.toString(16)).join(':')}]/`).hostname;
         expect(`[${text}]`).toBe(shortest);
       }),
       { numRuns: 2000 },
     );
-    expect(ipv6(Uint8Array.from([0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff, 192, 0, 2, 1]))).toBe(
+    expect(ipAddress(Uint8Array.from([0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff, 192, 0, 2, 1]))).toBe(
       '::ffff:192.0.2.1',
     );
   });
 
   it('allocates no more for a packet than the 16 bytes in which V8 passes its arrival, a double', () => {
     // The C part allocates nothing; a stand-in for it makes the same records without a kernel.
-    let records = new Int32Array(0) as Int32Array;
-    let arrivals = new Float64Array(0) as Float64Array;
+    const memory = new ArrayBuffer(1 << 20);
+    const { records, arrivals } = partsOf(memory, 256, 2304);
     const us = Float64Array.of(nowUs());
     const still: NativeReader = {
-      open: (_bytes, r, a) => {
-        [records, arrivals] = [r, a];
-        return {} as ReaderHandle;
-      },
+      open: () => ({}) as ReaderHandle,
+      memory: () => memory,
       add: () => 0,
       remove: () => 0,
       send: () => 0,
       drops: () => 0,
       read: () => {
         for (let at = 0; at < 255; at++) {
-          records[at * RECORD_WORDS] = at % 10;
-          records[at * RECORD_WORDS + 1] = 172;
+          records[at * RECORD_WORDS + SOCKET] = at % 10;
+          records[at * RECORD_WORDS + LENGTH] = 172;
           us[0]! += 70;
           arrivals[at] = us[0];
         }
         return 255;
       },
     };
-    const reader = new SocketReader(still, quietLog);
+    const reader = new SocketReader(still, quietLog, { path: '', inheritedPorts: [] });
     let bytes = 0;
-    for (let n = 0; n < 10; n++) reader.add(n + 3, 0, (datagram) => void (bytes += datagram.length));
+    for (let n = 0; n < 10; n++) reader.add(n + 3, n, 0, (datagram) => void (bytes += datagram.length));
     const [rounds, reads] = [75, 400];
     const perPacket: number[] = [];
     for (let round = 0; round < rounds; round++) {
@@ -286,6 +293,144 @@ describe.skipIf(!linux)('native reader', () => {
     const median = perPacket.slice(-15).sort((a, b) => a - b)[7]!;
     expect(median).toBeGreaterThanOrEqual(0);
     expect(median).toBeLessThan(17);
+  });
+});
+
+describe.skipIf(!linux)('what a killed process had read', () => {
+  let native: NativeReader;
+  let path: string;
+  let folder: string;
+  let handle: TestHandle;
+  let peer: dgram.Socket;
+
+  beforeAll(async () => {
+    native = await loadNativeReader();
+  });
+  beforeEach(async () => {
+    folder = await mkdtemp('/dev/shm/es-test-');
+    path = join(folder, 'memory');
+    handle = bindHandle();
+    peer = dgram.createSocket('udp4');
+  });
+  afterEach(async () => {
+    handle.close();
+    peer.close();
+    await rm(folder, { recursive: true });
+  });
+
+  const newReader = (): SocketReader =>
+    new SocketReader(native, quietLog, { path, inheritedPorts: [handle.port] });
+
+  /** Sends numbered packets and reads them, dying in the midst of the one given. @returns the arrivals until then */
+  async function dieAt(fatal: number, count: number): Promise<number[]> {
+    const arrivals: number[] = [];
+    const reader = newReader();
+    reader.add(handle.fd, handle.port, 1 << 20, ([n], _address, _port, arrivalUs) => {
+      arrivals.push(arrivalUs);
+      if (n === fatal) throw new Error('killed');
+    });
+    for (let n = 0; n < count; n++) await send(peer, handle, Uint8Array.of(n, 7, 7));
+    expect(() => reader.read(nowUs())).toThrow('killed');
+    return arrivals;
+  }
+
+  /** @returns the numbers of the packets that a replacement is given */
+  function inherited(loggedUs?: number): number[] {
+    const got: number[] = [];
+    const reader = newReader();
+    const onPacket = (bytes: Uint8Array, address: string, port: number): void => {
+      expect([address, port]).toEqual(['127.0.0.1', peer.address().port]);
+      expect([...bytes.subarray(1)]).toEqual([7, 7]);
+      got.push(bytes[0]!);
+    };
+    reader.add(handle.fd, handle.port, 1 << 20, onPacket, loggedUs);
+    return got;
+  }
+
+  const headOf = async (): Promise<Int32Array> =>
+    new Int32Array((await readFile(path)).buffer.slice(0, 4 * HEAD_WORDS));
+
+  it('is handed on by its replacement, but for what the log has already', async () => {
+    const arrivals = await dieAt(5, 20);
+    expect(inherited(arrivals[3])).toEqual(Array.from({ length: 16 }, (_, i) => i + 4));
+    // Once.
+    expect(inherited(arrivals[3])).toEqual([]);
+  });
+
+  it('is handed on as what came now, before what came later', async () => {
+    await dieAt(0, 2);
+    await send(peer, handle, Uint8Array.of(2));
+    const reader = newReader();
+    const got: [number, number][] = [];
+    const beganUs = nowUs();
+    reader.add(handle.fd, handle.port, 1 << 20, ([n], _address, _port, us) => got.push([n!, us]), -Infinity);
+    reader.read(nowUs());
+    expect(got.map(([n]) => n)).toEqual([0, 1, 2]);
+    for (const [i, [, us]] of got.entries()) expect(us).toBeGreaterThan(i === 0 ? beganUs : got[i - 1]![1]);
+  });
+
+  it('is nothing when all was settled', async () => {
+    const reader = newReader();
+    let settled = 0;
+    reader.settle = () => settled++;
+    reader.add(handle.fd, handle.port, 1 << 20, () => undefined);
+    await send(peer, handle, Uint8Array.of(1, 7, 7));
+    reader.read(nowUs());
+    expect(settled).toBe(1);
+    expect(inherited()).toEqual([]);
+  });
+
+  it('includes what the kernel had put into memory in the call in which it died', async () => {
+    await dieAt(0, 8);
+    // As if it had come to three records of the eight datagrams.
+    const head = await headOf();
+    expect(head[COUNT]).toBe(8);
+    const file = await open(path, 'r+');
+    await file.write(Int32Array.of(3, handle.port, 8), 0, 12, 4 * COUNT);
+    await file.close();
+    expect(inherited(-Infinity)).toEqual([0, 1, 2, 3, 4, 5, 6, 7]);
+  });
+
+  it('is of no use to sockets that are not inherited', async () => {
+    await dieAt(0, 3);
+    const got: number[] = [];
+    const reader = new SocketReader(native, quietLog, { path, inheritedPorts: [handle.port + 1] });
+    reader.add(handle.fd, handle.port, 1 << 20, ([n]) => void got.push(n!), -Infinity);
+    expect(got).toEqual([]);
+  });
+
+  it('may be damaged without harm', async () => {
+    await dieAt(0, 8);
+    const { size } = await stat(path);
+    await fc.assert(
+      fc.asyncProperty(
+        fc.array(fc.tuple(fc.nat(4 * HEAD_WORDS + 400), fc.integer({ min: 0, max: 255 })), { maxLength: 12 }),
+        fc.boolean(),
+        async (bytes, random) => {
+          const file = await open(path, 'r+');
+          for (const [at, value] of bytes) await file.write(Uint8Array.of(value), 0, 1, at);
+          if (random)
+            await file.write(
+              Uint8Array.from({ length: 4096 }, (_, i) => (i * 73 + size) & 0xff),
+              0,
+              4096,
+              16,
+            );
+          await file.close();
+          const reader = newReader();
+          reader.add(handle.fd, handle.port, 1 << 20, () => undefined, -Infinity);
+          reader.read(nowUs());
+        },
+      ),
+      { numRuns: 60 },
+    );
+  });
+
+  it('is kept in no file that others may read', async () => {
+    await writeFile(path, '', { mode: 0o644 });
+    await dieAt(0, 3);
+    expect((await stat(path)).size).toBe(0);
+    expect(inherited(-Infinity)).toEqual([]);
   });
 });
 
@@ -349,12 +494,13 @@ describe.skipIf(!linux)('building the native reader', () => {
     const cache = join(await folder(), 'file');
     await writeFile(cache, '');
     const lines: { reason?: string; action?: string }[] = [];
+    const options = { path: '', inheritedPorts: [] };
     const log = { warn: (line: object) => void lines.push(line) } as unknown as Log;
-    expect(await openReader(undefined, log, join(cache, 'none'))).toBeNull();
+    expect(await openReader(undefined, options, log, join(cache, 'none'))).toBeNull();
     expect(lines[0]?.reason).toContain('cannot be written');
     expect(lines[0]?.action).toContain('may write there');
     // Whoever wants dgram is told nothing.
-    expect(await openReader('dgram', log)).toBeNull();
+    expect(await openReader('dgram', options, log)).toBeNull();
     expect(lines.length).toBe(1);
   });
 

@@ -54,4 +54,37 @@ describe('worker and the readers of its sockets', () => {
     },
     40_000,
   );
+
+  it.skipIf(!native)(
+    'loses and doubles no packet, at whatever moment it is killed',
+    async () => {
+      const call = newCall(20);
+      const senders = await room.open(call);
+      for (const sender of senders) sender.start();
+      const random = mulberry32(9);
+      for (let kills = 0; kills < 5; kills++) {
+        const sent = senders[0]!.sent;
+        await until(() => senders[0]!.sent >= sent + 20, 'packets');
+        // Somewhere in a turn of 20 ms; nobody waits for the log.
+        const atMs = performance.now() + afterMs;
+        while (performance.now() < atMs) await new Promise((resolve) => setImmediate(resolve));
+        await room.host.kill();
+        await room.replaceWorker();
+      }
+      expect((await room.gateway.ask({ type: 'leg.sync', legs: [call.leg] })).type).toBe('leg.synced');
+      for (const sender of senders) sender.stop();
+      const totals = await room.close(call);
+      for (const [i, sender] of senders.entries()) {
+        expect(totals[i]).toMatchObject({
+          packetsReceived: sender.sent,
+          packetsLost: 0,
+          packetsLate: 0,
+          packetsDuplicate: 0,
+        });
+        expect(room.spooled(call, i).bytes).toEqual(sentBytes(sender.sent));
+      }
+      expect(room.engine.faults).toEqual([]);
+    },
+    60_000,
+  );
 });

@@ -245,6 +245,8 @@ class HostChannel implements HostLink {
         this.#lends.get(message.id)?.reject(new LendError(message.code, message.message));
         this.#lends.delete(message.id);
         break;
+      case 'become':
+        break;
       case 'engines':
         this.#engines = message.engines;
         for (const listener of this.#engineListeners) listener(message.engines);

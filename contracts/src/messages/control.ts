@@ -1,5 +1,6 @@
 import type { CodecName, RecognitionConfig } from '../call.ts';
 import type { CallId, ChannelId, LegId } from '../ids.ts';
+import type { MediaCrypto } from '../srtp.ts';
 import type { CallZero } from '../ticks.ts';
 
 /**
@@ -24,6 +25,19 @@ export interface LegChannel {
   /** `held`: sendonly turned inactive, or c=0.0.0.0. A held channel lives on; its RTP time-out stands still. */
   readonly state: 'active' | 'held';
   /** Where the offer says that media comes from, for latching. Null: the first valid source wins. */
+  readonly remote: { readonly address: string; readonly port: number } | null;
+  /** Packets are protected with it; left out: they are plain. */
+  readonly srtp?: MediaCrypto;
+  /** Left out: reports are read, and none are sent. */
+  readonly rtcp?: ChannelRtcp;
+}
+
+export interface ChannelRtcp {
+  /** On the RTP port (RFC 5761). */
+  readonly mux: boolean;
+  /** Reports need not be compound (RFC 5506). */
+  readonly reducedSize: boolean;
+  /** Where ours go. Null: to where the peer's come from. */
   readonly remote: { readonly address: string; readonly port: number } | null;
 }
 
@@ -59,6 +73,20 @@ export interface ChannelTotals {
   readonly packetsDuplicate: number;
   /** From a wrong source, garbage, or with an unknown payload type. */
   readonly packetsRejected: number;
+  readonly quality?: StreamQuality;
+}
+
+/** How a channel's stream arrived. */
+export interface StreamQuality {
+  /** Of what was to be played, 0..1; packets that came too late are lost, too. */
+  readonly lossRatio: number;
+  /** Interarrival jitter (RFC 3550 section 6.4.1) at the end, and the highest. */
+  readonly jitterMs: number;
+  readonly maxJitterMs: number;
+  /** Null where the peer does not answer reference times (RFC 3611). */
+  readonly roundTripMs: number | null;
+  /** E-model, 1 to 4.5 (ITU-T G.107, for wideband codecs G.107.1). */
+  readonly mos: number;
 }
 
 export type ToMedia =

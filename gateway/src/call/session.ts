@@ -1,5 +1,7 @@
+import { randomBytes } from 'node:crypto';
 import type { LegChannel, LegCodec } from '@earshot/contracts';
 import { channelIdOf, type CallId } from '@earshot/contracts';
+import { negotiateCrypto } from '../sdp/crypto.ts';
 import type { Offer, OfferedMedia } from '../sdp/offer.ts';
 
 /** Which channel an m-line of the dialog is, by m-line index; null where we refused it. */
@@ -42,12 +44,26 @@ export function legChannel(
   before: LegChannel | null,
 ): LegChannel {
   const off = offered.port === 0 || !offered.acceptable;
-  const remote = remoteOf(offered);
+  const remote = remoteOf(offered.address, offered.port);
+  const srtp =
+    offered.crypto === null
+      ? before !== null && off
+        ? before.srtp
+        : undefined
+      : negotiateCrypto(offered.crypto, before?.srtp ?? null, randomBytes);
   return {
     channel: channelIdOf(callId, index),
     codecs: codecsOr(offered.codecs, before),
     state: off || offered.held ? 'held' : 'active',
     remote: remote ?? before?.remote ?? null,
+    ...(srtp === undefined ? {} : { srtp }),
+    rtcp: {
+      mux: offered.rtcp.mux,
+      reducedSize: offered.rtcp.reducedSize,
+      remote: offered.rtcp.mux
+        ? remote
+        : remoteOf(offered.rtcp.address ?? offered.address, offered.port === 0 ? 0 : offered.rtcp.port),
+    },
   };
 }
 
@@ -55,8 +71,7 @@ const codecsOr = (codecs: readonly LegCodec[], before: LegChannel | null): reado
   codecs.length > 0 || before === null ? codecs : before.codecs;
 
 /** Null when the offer names no address that packets could come from: a host name, or the hold address. */
-function remoteOf(offered: OfferedMedia): LegChannel['remote'] {
-  const { address, port } = offered;
+function remoteOf(address: string | null, port: number): LegChannel['remote'] {
   if (port === 0 || address === null || address === '0.0.0.0' || address === '::') return null;
   const isAddress = /^\d{1,3}(\.\d{1,3}){3}$/.test(address) || /^[0-9a-f:.]*:[0-9a-f:.]*$/i.test(address);
   return isAddress ? { address, port } : null;

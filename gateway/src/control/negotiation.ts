@@ -8,6 +8,7 @@ import {
   type ChannelInfo,
   type ChannelPorts,
   type Leg,
+  type LegChannel,
   type RecognitionConfig,
 } from '@earshot/contracts';
 import { assignChannels, legChannel, type Assignment, type MediaMap } from '../call/session.ts';
@@ -22,7 +23,9 @@ import {
 } from '../dialects/index.ts';
 import type { CallRecord } from '../journal/record.ts';
 import { buildAnswer, type AnsweredMedia } from '../sdp/answer.ts';
-import { parseOffer, type Offer } from '../sdp/offer.ts';
+import { cryptoAnswer } from '../sdp/crypto.ts';
+import { parseOffer, whyNot, type Offer, type OfferedMedia } from '../sdp/offer.ts';
+import { rtcpAnswer } from '../sdp/rtcp.ts';
 import type { SipRequest } from '../sip/request.ts';
 
 /** The body of an INVITE, re-INVITE or UPDATE, read. */
@@ -109,8 +112,18 @@ export function answerMedia(
     if (index === null || offered.port === 0 || !offered.acceptable) return null;
     const channel = legs.flatMap((leg) => leg.channels)[index];
     const port = ports.find((candidate) => candidate.channel === channel?.channel);
-    return port === undefined ? null : { rtpPort: port.rtpPort, codecs: offered.codecs };
+    if (port === undefined) return null;
+    return { rtpPort: port.rtpPort, codecs: offered.codecs, attributes: attributesOf(offered, channel) };
   });
+}
+
+function attributesOf(offered: OfferedMedia, channel: LegChannel | undefined): string[] {
+  const srtp = channel?.srtp;
+  const crypto =
+    offered.crypto === null || srtp === undefined
+      ? []
+      : [`crypto:${cryptoAnswer(offered.crypto, srtp.send)}`];
+  return [...crypto, ...rtcpAnswer(offered.rtcp)];
 }
 
 /** The streams of the channels that an offer adds. */
@@ -131,10 +144,7 @@ export function renegotiate(record: CallRecord, offer: Offer): Renegotiation {
   for (const [line, offered] of offer.media.entries()) {
     const index = record.media[line] ?? null;
     if (index !== null && offered.port !== 0 && !offered.acceptable) {
-      throw new EarshotError(
-        'CODEC_UNSUPPORTED',
-        `m= line ${line + 1} changed to ${offered.formats.join(' ')}`,
-      );
+      throw new EarshotError('CODEC_UNSUPPORTED', `m= line ${line + 1} changed: ${whyNot(offered)}`);
     }
   }
   const assignment = assignChannels(record.media, channels.length, offer);

@@ -9,7 +9,8 @@ export interface Disk {
 }
 
 export const realDisk: Disk = {
-  open: (path, flags) => openSync(path, flags),
+  // The keys of protected streams are in it.
+  open: (path, flags) => openSync(path, flags, 0o600),
   write: (file, bytes) => writeSync(file, bytes),
 };
 

@@ -11,8 +11,15 @@ export interface AnswerOrigin {
   readonly address: string;
 }
 
-/** What is answered to one m-line: the RTP port and codecs, or null to refuse it. */
-export type AnsweredMedia = { readonly rtpPort: number; readonly codecs: readonly LegCodec[] } | null;
+/** What is answered to one m-line; null to refuse it. */
+export type AnsweredMedia = AnsweredStream | null;
+
+export interface AnsweredStream {
+  readonly rtpPort: number;
+  readonly codecs: readonly LegCodec[];
+  /** Further attributes, without `a=`: crypto, rtcp-mux. */
+  readonly attributes?: readonly string[];
+}
 
 /**
  * The answer to an offer (RFC 3264 section 6): every m-line in order, the refused ones with port 0. We only listen:
@@ -34,10 +41,7 @@ export function buildAnswer(origin: AnswerOrigin, offer: Offer, media: readonly 
 }
 
 /** Our own offer of one stream, for an INVITE that came without SDP (delayed offer, RFC 3261 section 13.2.1). */
-export function buildOwnOffer(
-  origin: AnswerOrigin,
-  media: readonly { readonly rtpPort: number; readonly codecs: readonly LegCodec[] }[],
-): string {
+export function buildOwnOffer(origin: AnswerOrigin, media: readonly AnsweredStream[]): string {
   const lines = head(origin);
   for (const stream of media) lines.push(...streamLines('RTP/AVP', stream, 'recvonly', null));
   return `${lines.join('\r\n')}\r\n`;
@@ -56,7 +60,7 @@ function head({ sessionId, version, address }: AnswerOrigin): string[] {
 
 function streamLines(
   protocol: string,
-  stream: { readonly rtpPort: number; readonly codecs: readonly LegCodec[] },
+  stream: AnsweredStream,
   direction: string,
   label: string | null,
 ): string[] {
@@ -65,6 +69,7 @@ function streamLines(
     ...stream.codecs.flatMap(codecLines),
     'a=ptime:20',
     `a=${direction}`,
+    ...(stream.attributes ?? []).map((attribute) => `a=${attribute}`),
     ...(label === null ? [] : [`a=label:${label}`]),
   ];
 }

@@ -1,3 +1,5 @@
+import type { MediaCrypto, SrtpKeySet, SrtpMasterKey, SrtpSuite } from '@earshot/contracts';
+
 /** The crypto suites that we take: RFC 4568 section 6.2, RFC 6188 section 4, RFC 7714 section 14.2. Bytes of key and salt. */
 const SUITES = {
   AES_CM_128_HMAC_SHA1_80: 16 + 14,
@@ -6,28 +8,7 @@ const SUITES = {
   AES_256_CM_HMAC_SHA1_32: 32 + 14,
   AEAD_AES_128_GCM: 16 + 12,
   AEAD_AES_256_GCM: 32 + 12,
-} as const;
-export type SrtpSuite = keyof typeof SUITES;
-
-/** A master key. It belongs in no log. */
-export interface SrtpMasterKey {
-  /** Base64 of the master key followed by the master salt. */
-  readonly key: string;
-  /** Base64 of the master key identifier as packets carry it, 1 to 128 bytes; null: they carry none. */
-  readonly mki: string | null;
-}
-
-/** What protects one direction of a stream. */
-export interface SrtpKeySet {
-  readonly suite: SrtpSuite;
-  readonly keys: readonly SrtpMasterKey[];
-}
-
-/** What the media worker needs of a protected stream: the offerer's keys, and ours. */
-export interface MediaCrypto {
-  readonly receive: SrtpKeySet;
-  readonly send: SrtpKeySet;
-}
+} as const satisfies Record<SrtpSuite, number>;
 
 /** An a=crypto attribute that we can take. */
 export interface CryptoAttribute extends SrtpKeySet {

@@ -1,5 +1,8 @@
 import { EarshotError, type LegCodec } from '@earshot/contracts';
 import sdpTransform, { type ParsedMedia, type ParsedSession } from 'sdp-transform';
+import { mediaAttributes, valuesOf } from './attributes.ts';
+import { type CryptoAttribute, chooseCrypto } from './crypto.ts';
+import { type RtcpOffer, rtcpOf } from './rtcp.ts';
 import { AUDIO_CODEC_NAMES, codecsOf, formatName } from './codecs.ts';
 
 export type Direction = 'sendrecv' | 'sendonly' | 'recvonly' | 'inactive';
@@ -21,6 +24,11 @@ export interface OfferedMedia {
   readonly codecs: readonly LegCodec[];
   /** All its formats, by name, for messages. */
   readonly formatNames: readonly string[];
+  /** How it is protected; null where it is not, or not as we can. */
+  readonly crypto: CryptoAttribute | null;
+  /** Why a stream that is to be protected cannot be taken. */
+  readonly cryptoFault: string | null;
+  readonly rtcp: RtcpOffer;
   /** An audio stream that is on, in a protocol we take, with a codec we take. */
   readonly acceptable: boolean;
   /** No media is to come for now: inactive, recvonly, or the old way of holding, c=0.0.0.0 (RFC 3264 section 8.4). */
@@ -37,8 +45,9 @@ export interface Offer {
 export const MAX_SDP_CHARS = 65_536;
 const MAX_MEDIA = 32;
 const MAX_FORMATS = 64;
-/** RTP/SAVP needs SRTP keys, which the media worker does not take yet. */
-const PROTOCOLS: ReadonlySet<string> = new Set(['RTP/AVP', 'RTP/AVPF']);
+const PLAIN: ReadonlySet<string> = new Set(['RTP/AVP', 'RTP/AVPF']);
+/** With keys in the SDP (RFC 4568). */
+const PROTECTED: ReadonlySet<string> = new Set(['RTP/SAVP', 'RTP/SAVPF']);
 
 /**
  * Reads an SDP offer (RFC 8866, RFC 3264). Tolerant of what devices leave out (t=, s=), strict on what the answer
@@ -49,12 +58,13 @@ export function parseOffer(sdp: string): Offer {
   if (sdp.length > MAX_SDP_CHARS) throw malformed(`longer than ${MAX_SDP_CHARS} characters`);
   const mediaLines = checkLines(sdp);
   const session = sdpTransform.parse(sdp);
+  const attributes = mediaAttributes(sdp);
   if (session.origin === undefined) throw malformed('the o= line is missing or not of six fields');
   if (session.media.length !== mediaLines) throw malformed('an m= line cannot be read');
   return {
     sessionId: String(session.origin.sessionId),
     sessionVersion: String(session.origin.sessionVersion),
-    media: session.media.map((media, index) => readMedia(session, media, index)),
+    media: session.media.map((media, index) => readMedia(session, media, index, attributes[index] ?? [])),
   };
 }
 
@@ -69,13 +79,16 @@ export function requireAcceptable(offer: Offer): void {
     const what = offer.media.length === 0 ? 'no m= line' : 'no m=audio line with a port';
     throw new EarshotError('SDP_NO_AUDIO', `the offer has ${what}`);
   }
-  const wrongProtocol = audio.find((media) => !PROTOCOLS.has(media.protocol));
-  throw new EarshotError(
-    'CODEC_UNSUPPORTED',
-    wrongProtocol === undefined
-      ? `${audio[0]!.formatNames.join(', ').slice(0, 80)} cannot be decoded; offer ${AUDIO_CODEC_NAMES}`
-      : `transport ${wrongProtocol.protocol} is not supported, RTP/AVP is`,
-  );
+  throw new EarshotError('CODEC_UNSUPPORTED', whyNot(audio[0]!));
+}
+
+/** Why an audio stream with a port is not acceptable. No key is in it. */
+export function whyNot({ protocol, cryptoFault, formatNames }: OfferedMedia): string {
+  if (cryptoFault !== null) return `${protocol}: ${cryptoFault}`;
+  if (!PLAIN.has(protocol) && !PROTECTED.has(protocol)) {
+    return `transport ${protocol.slice(0, 40)} is not supported, RTP/AVP and RTP/SAVP with a=crypto are`;
+  }
+  return `${formatNames.join(', ').slice(0, 80)} cannot be decoded; offer ${AUDIO_CODEC_NAMES}`;
 }
 
 /** @returns how many m= lines there are */
@@ -94,7 +107,12 @@ function checkLines(sdp: string): number {
   return media;
 }
 
-function readMedia(session: ParsedSession, media: ParsedMedia, index: number): OfferedMedia {
+function readMedia(
+  session: ParsedSession,
+  media: ParsedMedia,
+  index: number,
+  attributes: readonly string[],
+): OfferedMedia {
   const { type, port, protocol } = media;
   if (typeof type !== 'string' || typeof port !== 'number' || typeof protocol !== 'string') {
     throw malformed(`m= line ${index + 1} is not kind, port, protocol and formats`);
@@ -110,6 +128,8 @@ function readMedia(session: ParsedSession, media: ParsedMedia, index: number): O
   const address = connection === undefined ? null : String(connection.ip).split('/')[0]!;
   const direction = directionOf(media.direction ?? session.direction);
   const codecs = codecsOf(media, formats);
+  const choice = PROTECTED.has(protocol) ? chooseCrypto(valuesOf(attributes, 'crypto')) : null;
+  const transportTaken = PLAIN.has(protocol) || choice?.kind === 'chosen';
   return {
     kind: type,
     port,
@@ -120,7 +140,10 @@ function readMedia(session: ParsedSession, media: ParsedMedia, index: number): O
     address,
     codecs,
     formatNames: formats.map((format) => formatName(media, format)),
-    acceptable: type === 'audio' && port !== 0 && PROTOCOLS.has(protocol) && codecs.length > 0,
+    crypto: choice?.kind === 'chosen' ? choice.attribute : null,
+    cryptoFault: choice?.kind === 'none' ? choice.why : null,
+    rtcp: rtcpOf(attributes, port),
+    acceptable: type === 'audio' && port !== 0 && transportTaken && codecs.length > 0,
     held: direction === 'inactive' || direction === 'recvonly' || address === '0.0.0.0' || address === '::',
   };
 }

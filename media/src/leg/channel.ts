@@ -20,6 +20,8 @@ import { Ledger } from '../timeline/ledger.ts';
 import type { Timeline } from '../timeline/timeline.ts';
 import { HANGOVER_TICKS } from '../vad/gate.ts';
 import { MediaWatch } from './media-watch.ts';
+import { Protection } from './protection.ts';
+import { type OutgoingReport, RtcpSession } from './rtcp-session.ts';
 import { buildPipeline, type Pipeline } from './pipeline.ts';
 
 /** A block that no packet continued for so long goes to the files as it is. */
@@ -33,6 +35,8 @@ export class Channel {
   /** Of everything after the codec stage, while this process has the channel. */
   readonly encoding: Encoding;
   readonly counters: ChannelCounters = newCounters();
+  readonly rtcp: RtcpSession;
+  #protection: Protection | null = null;
   readonly writer: BlockWriter;
   state: LegChannel['state'];
   /** When the last packet came, monotonic microseconds; at first, when the channel was opened or adopted. */
@@ -66,15 +70,24 @@ export class Channel {
     this.#channel = channel;
     this.#wal = wal;
     this.#walChannel = { id: channel.channel, file: null, number: 0 };
+    const clockRate = channel.codecs[0]?.clockRate ?? 8000;
+    this.rtcp = new RtcpSession(zero, clockRate, channel.rtcp ?? null, nowUs);
     this.#pipeline = buildPipeline(channel, this.index, zero, {
       encoding: this.encoding,
       counters: this.counters,
+      statistics: this.rtcp.statistics,
+      bursts: this.rtcp.bursts,
+      onRtcp: (bytes, address, port, arrivalUs) => {
+        if (this.rtcp.mux) this.receiveRtcp(bytes, address, port, arrivalUs);
+        return this.rtcp.mux;
+      },
       writer,
       wal,
       walChannel: this.#walChannel,
       lostBefore: () => this.#lostBefore,
       nowUs,
     });
+    this.#protect(channel, nowUs);
     this.#showState();
   }
 
@@ -97,7 +110,28 @@ export class Channel {
     if (this.#pipeline.rtp.receive(datagram, address, port, arrivalUs)) {
       this.lastArrivalUs = arrivalUs;
       if (!this.#paused) this.#heardUs = arrivalUs;
+      this.rtcp.left = false;
     }
+  }
+
+  /** A datagram of the RTCP port, or RTCP of the RTP port where both share one. */
+  receiveRtcp(datagram: Uint8Array, address: string, port: number, arrivalUs: number): void {
+    const srtp = this.#protection?.receiver;
+    const length = srtp === undefined ? datagram.length : srtp.openRtcp(datagram, arrivalUs);
+    if (length < 0) this.counters.rejected.authentication++;
+    else this.rtcp.receive(datagram.subarray(0, length), address, port, arrivalUs);
+  }
+
+  /** The report to be sent now, if there is one. Asked once a second. */
+  report(nowUs: number): OutgoingReport | null {
+    return this.rtcp.due(nowUs, this.#protection?.sender ?? null);
+  }
+
+  #protect({ srtp }: LegChannel, nowUs: number): void {
+    if (srtp === undefined) this.#protection = null;
+    else if (this.#protection === null) this.#protection = Protection.of(srtp);
+    else this.#protection.update(srtp, nowUs);
+    this.#pipeline.rtp.srtp = this.#protection?.receiver ?? null;
   }
 
   /** Its sockets are about to be read, after a time in which nobody did. */
@@ -143,6 +177,7 @@ export class Channel {
     const endTick = block.startTick + block.ticks;
     const { rtp, jitter, timeline, tape } = this.#pipeline;
     rtp.restore(block.ssrc, block.extendedSequence);
+    rtp.srtp?.restore(block.ssrc, block.srtpRollover, block.extendedSequence & 0xffff);
     jitter.restore(block.extendedSequence);
     timeline.restore(endTick, block.ssrc, block.extendedSequence, block.rtpTimestampAtEnd);
     const recent = last.recent.map(tapeBlockOf);
@@ -171,6 +206,8 @@ export class Channel {
     }
     this.#pipeline.rtp.setCodecs(channel.codecs);
     this.#pipeline.codec.setCodecs(channel.codecs);
+    this.rtcp.configure(channel.rtcp ?? null);
+    this.#protect(channel, nowUs);
     // A channel that was held had no packets: its time-out begins now.
     if (this.state === 'held' && channel.state === 'active') {
       this.lastArrivalUs = Math.max(this.lastArrivalUs, nowUs);
@@ -206,7 +243,7 @@ export class Channel {
   mediaChanged(nowUs: number): boolean {
     const { received, comfortNoise } = this.counters;
     const heardUs = received === 0 ? -Infinity : this.lastArrivalUs;
-    const active = this.state === 'active' && this.confirmed;
+    const active = this.state === 'active' && this.confirmed && !this.rtcp.left;
     return this.watch.changed(nowUs, active, heardUs, comfortNoise > 0);
   }
 
@@ -271,6 +308,7 @@ export class Channel {
       packetsLate: this.counters.late,
       packetsDuplicate: this.counters.duplicate,
       packetsRejected: rejectedOf(this.counters),
+      quality: this.rtcp.quality(this.#channel.codecs[0]?.name ?? 'PCMU'),
     };
   }
 }

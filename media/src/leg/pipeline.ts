@@ -1,5 +1,7 @@
 import type { CallZero, Encoding, LegChannel } from '@earshot/contracts';
 import type { JitterBuffer } from '../jitter/jitter-buffer.ts';
+import type { LossBursts } from '../rtcp/bursts.ts';
+import type { ReceptionStatistics } from '../rtcp/reception.ts';
 import type { BlockWriter } from '../spool/block-writer.ts';
 import type { Tape } from '../spool/tape.ts';
 import type { Wal, WalChannel } from '../spool/wal.ts';
@@ -18,6 +20,10 @@ import type { Timeline } from '../timeline/timeline.ts';
 export interface PipelineParts {
   readonly encoding: Encoding;
   readonly counters: ChannelCounters;
+  readonly statistics: ReceptionStatistics;
+  readonly bursts: LossBursts;
+  /** RTCP on the RTP port. @returns whether that was agreed on */
+  onRtcp(bytes: Uint8Array, address: string, port: number, arrivalUs: number): boolean;
   readonly writer: BlockWriter;
   readonly wal: Wal;
   readonly walChannel: WalChannel;
@@ -45,7 +51,8 @@ export function buildPipeline(
 ): Pipeline {
   const { encoding } = parts;
   const spool = new SpoolStage(parts.writer, index, {
-    counters: () => ({
+    counters: (ssrc, extended) => ({
+      rollover: rtp.srtp?.rolloverOf(ssrc, extended & 0xffff) ?? 0,
       received: parts.counters.received - jitter.buffer.held,
       lost: parts.lostBefore() + jitter.buffer.lost,
       late: parts.counters.late,
@@ -57,13 +64,14 @@ export function buildPipeline(
   const codec = new CodecStage(
     encoding,
     channel.codecs,
-    parts.counters,
+    parts,
     timeline.concealment,
     (ticks) => timeline.timeline.ledger.note('key', ticks),
     timeline,
   );
   const jitter: JitterStage = new JitterStage(parts.counters, codec);
   const wal = new WalStage(parts.wal, parts.walChannel, () => timeline.timeline.endTick, jitter);
-  const rtp = new RtpStage(channel.codecs, channel.remote, parts.nowUs, parts.counters, wal);
+  const { codecs, remote } = channel;
+  const rtp: RtpStage = new RtpStage({ codecs, remote, ...parts }, wal);
   return { rtp, wal, jitter: jitter.buffer, codec, timeline: timeline.timeline, tape: tape.tape };
 }

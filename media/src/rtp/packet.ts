@@ -92,8 +92,11 @@ export function copyPacket(from: RtpPacket, to: RtpPacket): void {
  * @returns null, or why it is not an RTP packet that we can take. Never throws.
  */
 export function parseRtp(bytes: Uint8Array, packet: RtpPacket): RejectReason | null {
-  // RTCP sent to the RTP port (RFC 5761 section 4): packet types 192..223 read as payload types 64..95.
-  if (bytes.length > 1 && bytes[0]! >> 6 === 2 && (bytes[1]! & 0x60) === 0x40) return 'rtcp';
+  if (isRtcp(bytes)) return 'rtcp';
   if (!readRtp(bytes, packet)) return 'garbage';
   return packet.end - packet.start > MAX_PAYLOAD_BYTES ? 'size' : null;
 }
+
+/** RTCP sent to the RTP port (RFC 5761 section 4): packet types 192..223 read as payload types 64..95. */
+export const isRtcp = (bytes: Uint8Array): boolean =>
+  bytes.length > 1 && bytes[0]! >> 6 === 2 && (bytes[1]! & 0x60) === 0x40;

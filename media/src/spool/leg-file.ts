@@ -26,7 +26,8 @@ export async function writeLegFile(spoolFolder: string, record: LegRecord): Prom
   const folder = callFolder(spoolFolder, record.leg.callId);
   const path = join(folder, legFileName(record.leg.legId));
   await fs.mkdir(folder, { recursive: true });
-  await fs.writeFile(`${path}.new`, JSON.stringify(record));
+  // The keys of protected streams are in it.
+  await fs.writeFile(`${path}.new`, JSON.stringify(record), { mode: 0o600 });
   await fs.rename(`${path}.new`, path);
 }
 

@@ -67,6 +67,8 @@ export interface BlockCounters {
   readonly received: number;
   readonly lost: number;
   readonly late: number;
+  /** SRTP's roll-over counter of the block's last packet; 0 without SRTP. */
+  readonly rollover?: number;
 }
 
 export function encodeTapeBlock(
@@ -82,7 +84,7 @@ export function encodeTapeBlock(
     ssrc: block.ssrc,
     extendedSequence: block.extended,
     rtpTimestampAtEnd: block.timestampAtEnd,
-    srtpRollover: 0,
+    srtpRollover: counters.rollover ?? 0,
     packetsReceived: counters.received,
     packetsLost: counters.lost,
     packetsLate: counters.late,

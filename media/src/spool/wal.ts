@@ -52,6 +52,8 @@ const RETRY_OPEN_US = 1_000_000;
  * the disk pushes back it is written by the thread pool, one write in flight.
  */
 export class Wal {
+  /** What is logged is safe elsewhere until flush(): nothing needs to be written earlier. */
+  waitsForFlush = false;
   readonly #folder: string;
   readonly #worker: number;
   readonly #health: DiskHealth;
@@ -130,6 +132,11 @@ export class Wal {
     this.#schedule();
   }
 
+  /** Writes what there is. */
+  flush(): void {
+    this.#write();
+  }
+
   /** Rotates by age, deletes what is covered. Once a second. */
   tend(): void {
     if (this.#fd >= 0 && this.#nowUs() - this.#openedUs > ROTATE_US && !this.#inFlight) this.#rotate();
@@ -189,7 +196,9 @@ export class Wal {
   }
 
   #schedule(): void {
-    if (this.#used >= FLUSH_BYTES || this.#nowUs() - this.#wroteUs > QUIET_US) this.#write();
+    const now =
+      !this.waitsForFlush && (this.#used >= FLUSH_BYTES || this.#nowUs() - this.#wroteUs > QUIET_US);
+    if (now) this.#write();
     if (this.#scheduled) return;
     this.#scheduled = true;
     setImmediate(this.#flushSoon);

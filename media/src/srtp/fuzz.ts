@@ -21,7 +21,7 @@ export function fuzzSrtp(seed: number, count: number): FuzzResult {
   for (let n = 0; n < count; n++) {
     if (n % 500 === 499) pair = newPair(random);
     const rtcp = random.below(4) === 0;
-    const packet = newPacket(random, rtcp);
+    const packet = newPacket(random, rtcp, n);
     const plain = packet.slice(0, packet.length - MAX_SRTP_OVERHEAD);
     const sealedLength = rtcp
       ? pair.sender.sealRtcp(packet, plain.length)
@@ -54,13 +54,10 @@ function newPair(random: Random): { readonly sender: SrtpSender; readonly receiv
   return { sender: new SrtpSender(keys, 0), receiver: new SrtpReceiver(keys) };
 }
 
-let sequence = 0;
-
-function newPacket(random: Random, rtcp: boolean): Uint8Array<ArrayBuffer> {
+function newPacket(random: Random, rtcp: boolean, n: number): Uint8Array<ArrayBuffer> {
   const packet = new Uint8Array(28 + random.below(200) + MAX_SRTP_OVERHEAD);
   random.fill(packet);
-  sequence = (sequence + 1) & 0xffff;
-  packet.set(rtcp ? [0x81, 201] : [0x80, 0, sequence >> 8, sequence & 0xff]);
+  packet.set(rtcp ? [0x81, 201] : [0x80, 0, (n >> 8) & 0xff, n & 0xff]);
   packet.set([1, 2, 3, 4], rtcp ? 4 : 8);
   return packet;
 }

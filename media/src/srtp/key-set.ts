@@ -1,6 +1,7 @@
+import type { SrtpSuite } from '@earshot/contracts';
 import type { SrtpKeys } from './keys.ts';
 import { newLayout, type PacketLayout, type Transform } from './layout.ts';
-import { suiteSizes, type SrtpSuite, type SuiteSizes } from './suite.ts';
+import { suiteSizes, type SuiteSizes } from './suite.ts';
 import { transformFor } from './transform.ts';
 
 /** The keys that are in force together, and where a packet has its parts under them. */

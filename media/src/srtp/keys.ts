@@ -1,22 +1,9 @@
 import { inspect } from 'node:util';
-import { suiteSizes, type SrtpSuite } from './suite.ts';
+import type { SrtpKeySet, SrtpMasterKey, SrtpSuite } from '@earshot/contracts';
+import { suiteSizes } from './suite.ts';
 
 const HIDDEN = '[SrtpKeys]';
 const MAX_MKI_BYTES = 128;
-
-/** A master key as SDP brings it (RFC 4568 section 9.2). All of it may go through JSON; none of it belongs in a log. */
-export interface SrtpMasterKey {
-  /** Base64 of the master key followed by the master salt. */
-  readonly key: string;
-  /** Base64 of the master key identifier as it stands in packets, 1 to 128 bytes; null: packets carry none. */
-  readonly mki: string | null;
-}
-
-/** What protects one direction of a stream. More than one key only with identifiers of the same length. */
-export interface SrtpKeySet {
-  readonly suite: SrtpSuite;
-  readonly keys: readonly SrtpMasterKey[];
-}
 
 /** One master key. Whatever prints it (string, JSON, inspect) gets `[SrtpKeys]`. */
 export class SrtpKeys {

@@ -1,13 +1,4 @@
-/** The crypto suites that we take: RFC 4568 section 6.2, RFC 6188 section 3, RFC 7714 section 14.2. */
-export const SRTP_SUITES = [
-  'AES_CM_128_HMAC_SHA1_80',
-  'AES_CM_128_HMAC_SHA1_32',
-  'AES_256_CM_HMAC_SHA1_80',
-  'AES_256_CM_HMAC_SHA1_32',
-  'AEAD_AES_128_GCM',
-  'AEAD_AES_256_GCM',
-] as const;
-export type SrtpSuite = (typeof SRTP_SUITES)[number];
+import type { SrtpSuite } from '@earshot/contracts';
 
 export interface SuiteSizes {
   readonly aead: boolean;
@@ -34,6 +25,7 @@ const gcm = (keyBytes: 16 | 32): SuiteSizes => ({
   rtcpTagBytes: 16,
 });
 
+/** RFC 4568 section 6.2, RFC 6188 section 4, RFC 7714 section 14.2. */
 export const suiteSizes: Readonly<Record<SrtpSuite, SuiteSizes>> = {
   AES_CM_128_HMAC_SHA1_80: counter(16, 10),
   AES_CM_128_HMAC_SHA1_32: counter(16, 4),
@@ -43,5 +35,4 @@ export const suiteSizes: Readonly<Record<SrtpSuite, SuiteSizes>> = {
   AEAD_AES_256_GCM: gcm(32),
 };
 
-export const isSrtpSuite = (name: string): name is SrtpSuite =>
-  (SRTP_SUITES as readonly string[]).includes(name);
+export const SRTP_SUITES = Object.keys(suiteSizes) as SrtpSuite[];

@@ -3,14 +3,14 @@ import type { Concealment } from '../codec/concealment.ts';
 import { canDecode, type Decoder, newDecoder } from '../codec/decoder.ts';
 import { TelephoneEvents, type TelephoneEventSink } from '../codec/telephone-event.ts';
 import { transcodeTable } from '../codec/transcode.ts';
-import { HalfbandDecimator } from '../dsp/halfband.ts';
+import type { LossBursts } from '../rtcp/bursts.ts';
 import { MAX_FILLED_TICKS } from '../timeline/timeline.ts';
 import { MAX_PAYLOAD_BYTES, type RtpPacket } from '../rtp/packet.ts';
 import type { ChannelCounters } from './counters.ts';
 import type { PacketStage } from './stage.ts';
 
-/** The longest packet that makes sense: 120 ms (RFC 7587), at 16 kHz; 256 ms of G.711 are the most that a datagram may carry. */
-const MAX_SAMPLES = 4096;
+/** The longest packet that is taken: 256 ms, as much as G.711 can be in one datagram. */
+const MAX_SAMPLES = 2048;
 
 /** What a payload type means for the channel. */
 type Format =
@@ -31,18 +31,17 @@ export const encodingFor = (codec: LegCodec | undefined): Encoding =>
 export class CodecStage implements PacketStage, TelephoneEventSink {
   readonly #encoding: Encoding;
   readonly #counters: ChannelCounters;
+  readonly #bursts: LossBursts;
   readonly #next: PacketStage;
   readonly #concealment: Concealment;
   readonly #onKey: (durationTicks: number) => void;
   readonly #formats: (Format | null)[] = new Array<Format | null>(128).fill(null);
   readonly #scratch = new Uint8Array(2 * MAX_PAYLOAD_BYTES);
   #pcm: Int16Array | null = null;
-  #narrow: Int16Array | null = null;
   #events: TelephoneEvents | null = null;
   #eventUnitsPerTick = 1;
   #decoder: Decoder | null = null;
   #decoderType = -1;
-  #decimator: HalfbandDecimator | null = null;
   /** Of the last packet that was decoded. */
   #lastTicks = 0;
   /** Packets since the last good one that could not be decoded. */
@@ -51,13 +50,14 @@ export class CodecStage implements PacketStage, TelephoneEventSink {
   constructor(
     encoding: Encoding,
     codecs: readonly LegCodec[],
-    counters: ChannelCounters,
+    parts: { readonly counters: ChannelCounters; readonly bursts: LossBursts },
     concealment: Concealment,
     onKey: (durationTicks: number) => void,
     next: PacketStage,
   ) {
     this.#encoding = encoding;
-    this.#counters = counters;
+    this.#counters = parts.counters;
+    this.#bursts = parts.bursts;
     this.#concealment = concealment;
     this.#onKey = onKey;
     this.#next = next;
@@ -91,11 +91,11 @@ export class CodecStage implements PacketStage, TelephoneEventSink {
   packet(packet: RtpPacket): void {
     if (packet.restart) {
       this.#decoder?.reset();
-      this.#decimator?.reset();
       this.#events?.reset();
       this.#undecodable = 0;
     }
     packet.lostBefore += this.#undecodable;
+    this.#bursts.played(packet.lostBefore);
     const format = this.#formats[packet.payloadType] ?? null;
     if (format === null || packet.end <= packet.start) this.#empty(packet);
     else this.#take(packet, format);
@@ -146,32 +146,15 @@ export class CodecStage implements PacketStage, TelephoneEventSink {
       return;
     }
     this.#undecodable = 0;
-    const ticks = this.#toScratch(decoder.rate, pcm, samples);
-    this.#lastTicks = ticks;
-    this.#replace(packet, this.#encoding === 'L16' ? 2 * ticks : ticks);
+    fromLinear(this.#encoding, pcm, samples, this.#scratch);
+    this.#lastTicks = samples;
+    this.#replace(packet, this.#encoding === 'L16' ? 2 * samples : samples);
   }
 
   /** A codec that conceals by itself does so before the next packet is decoded: its state goes on through the loss. */
   #concealByCodec(decoder: Decoder, lost: number, pcm: Int16Array): void {
     const ticks = Math.min(lost * this.#lastTicks, MAX_FILLED_TICKS);
-    const samples = (ticks * decoder.rate) / 8000;
-    if (samples === 0 || !decoder.conceal(pcm, samples)) return;
-    this.#concealment.prepare(...this.#narrowed(decoder.rate, pcm, samples));
-  }
-
-  /** @returns ticks */
-  #toScratch(rate: number, pcm: Int16Array, samples: number): number {
-    const [narrow, ticks] = this.#narrowed(rate, pcm, samples);
-    fromLinear(this.#encoding, narrow, ticks, this.#scratch);
-    return ticks;
-  }
-
-  /** @returns the samples at 8 kHz, and how many they are */
-  #narrowed(rate: number, pcm: Int16Array, samples: number): [Int16Array, number] {
-    if (rate === 8000) return [pcm, samples];
-    this.#decimator ??= new HalfbandDecimator();
-    const narrow = (this.#narrow ??= new Int16Array(MAX_SAMPLES / 2));
-    return [narrow, this.#decimator.process(pcm, samples, narrow)];
+    if (ticks > 0 && decoder.conceal(pcm, ticks)) this.#concealment.prepare(pcm, ticks);
   }
 
   /** @returns null where this machine has none: Opus is native code that may be missing */
@@ -184,7 +167,7 @@ export class CodecStage implements PacketStage, TelephoneEventSink {
         channels: codec.audioChannels ?? 1,
         fmtp: '',
       };
-      this.#decoder = canDecode(spec) ? newDecoder(spec) : null;
+      this.#decoder = canDecode(spec) ? newDecoder(spec, 8000) : null;
       this.#decoderType = payloadType;
     }
     return this.#decoder;
@@ -194,7 +177,6 @@ export class CodecStage implements PacketStage, TelephoneEventSink {
     this.#decoder?.close();
     this.#decoder = null;
     this.#decoderType = -1;
-    this.#decimator = null;
   }
 
   #replace(packet: RtpPacket, length: number): void {

@@ -1,11 +1,31 @@
 import type { LegCodec } from '@earshot/contracts';
 import { SourceLatch, type NamedRemote } from '../rtp/latch.ts';
-import { copyPacket, newRtpPacket, parseRtp, type RejectReason, type RtpPacket } from '../rtp/packet.ts';
+import {
+  copyPacket,
+  isRtcp,
+  newRtpPacket,
+  parseRtp,
+  type RejectReason,
+  type RtpPacket,
+} from '../rtp/packet.ts';
 import { SequenceTracker } from '../rtp/sequence.ts';
+import type { ReceptionStatistics } from '../rtcp/reception.ts';
+import { type SrtpReceiver, srtpFault } from '../srtp/receiver.ts';
 import type { ChannelCounters } from './counters.ts';
 import type { PacketStage } from './stage.ts';
 
-/** Datagrams in, valid packets of the latched source with extended sequence numbers out. */
+/** What a channel's RTP stage is made with. */
+export interface RtpStageParts {
+  readonly codecs: readonly LegCodec[];
+  readonly remote: NamedRemote | null;
+  readonly nowUs: number;
+  readonly counters: ChannelCounters;
+  readonly statistics: ReceptionStatistics;
+  /** RTCP on the RTP port (RFC 5761). @returns whether that was agreed on */
+  onRtcp(bytes: Uint8Array, address: string, port: number, arrivalUs: number): boolean;
+}
+
+/** Datagrams in, valid packets of the latched source, opened, with extended sequence numbers out. */
 export class RtpStage {
   readonly #next: PacketStage;
   readonly #counters: ChannelCounters;
@@ -19,23 +39,26 @@ export class RtpStage {
   #paused = false;
   #codecs: readonly LegCodec[] = [];
 
-  constructor(
-    codecs: readonly LegCodec[],
-    remote: NamedRemote | null,
-    nowUs: number,
-    counters: ChannelCounters,
-    next: PacketStage,
-  ) {
+  readonly #parts: RtpStageParts;
+  readonly #clockRates = new Int32Array(128);
+  /** Opens protected packets; null where they are plain. */
+  srtp: SrtpReceiver | null = null;
+
+  constructor(parts: RtpStageParts, next: PacketStage) {
+    this.#parts = parts;
     this.#next = next;
-    this.#counters = counters;
-    this.#latch = new SourceLatch(remote, nowUs);
-    this.setCodecs(codecs);
+    this.#counters = parts.counters;
+    this.#latch = new SourceLatch(parts.remote, parts.nowUs);
+    this.setCodecs(parts.codecs);
   }
 
   setCodecs(codecs: readonly LegCodec[]): void {
     this.#codecs = codecs;
     this.#taken.fill(0);
-    for (const codec of codecs) this.#taken[codec.payloadType & 0x7f] = 1;
+    for (const codec of codecs) {
+      this.#taken[codec.payloadType & 0x7f] = 1;
+      this.#clockRates[codec.payloadType & 0x7f] = codec.clockRate ?? 8000;
+    }
   }
 
   relatch(remote: NamedRemote | null, nowUs: number): void {
@@ -48,16 +71,33 @@ export class RtpStage {
 
   /** @returns whether the packet was taken */
   receive(bytes: Uint8Array, address: string, port: number, arrivalUs: number): boolean {
-    const packet = this.#packet;
-    const fault = parseRtp(bytes, packet);
+    if (isRtcp(bytes)) {
+      return this.#parts.onRtcp(bytes, address, port, arrivalUs) ? false : this.#reject('rtcp');
+    }
+    const plain = this.srtp === null ? bytes : this.#opened(this.srtp, bytes, arrivalUs);
+    if (plain === null) return false;
+    const fault = parseRtp(plain, this.#packet);
     if (fault !== null) return this.#reject(fault);
     if (!this.#latch.accept(address, port, arrivalUs)) return this.#reject('source');
     return this.#accept(address, port, arrivalUs);
   }
 
+  /** In place; a view of it without what protected it, or null when it is not taken. */
+  #opened(srtp: SrtpReceiver, bytes: Uint8Array, arrivalUs: number): Uint8Array | null {
+    const length = srtp.openRtp(bytes, arrivalUs);
+    if (length >= 0) return bytes.subarray(0, length);
+    const fault = srtpFault(length);
+    if (fault === 'srtp_replay') this.#counters.duplicate++;
+    else this.#reject(fault === 'srtp_malformed' ? 'garbage' : 'authentication');
+    return null;
+  }
+
   /** As receive, for a packet that a predecessor of this process had taken. */
   replay(bytes: Uint8Array, address: string, port: number, arrivalUs: number): void {
-    if (parseRtp(bytes, this.#packet) !== null) return;
+    const packet = this.#packet;
+    if (parseRtp(bytes, packet) !== null) return;
+    // The log has packets as they were opened.
+    this.srtp?.replayed(packet.ssrc, packet.sequence, arrivalUs);
     this.#latch.take(address, port, arrivalUs);
     this.#accept(address, port, arrivalUs);
   }
@@ -104,6 +144,8 @@ export class RtpStage {
   }
 
   #deliver(packet: RtpPacket): void {
+    const clockRate = this.#clockRates[packet.payloadType]!;
+    if (clockRate > 0) this.#parts.statistics.update(packet, clockRate);
     if (this.#paused) {
       this.#reject('paused');
       return;
@@ -125,6 +167,7 @@ export class RtpStage {
 
   toString(): string {
     const names = this.#codecs.map((codec) => `${codec.name}/${codec.clockRate ?? 8000}`).join(', ');
-    return `Rtp(${names}) -> ${String(this.#next)}`;
+    const protection = this.srtp === null ? '' : `${String(this.srtp)} -> `;
+    return `${protection}Rtp(${names}) -> ${String(this.#next)}`;
   }
 }

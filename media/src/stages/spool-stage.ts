@@ -4,8 +4,8 @@ import type { BlockStage } from './tee-stage.ts';
 
 /** What the pipeline knows when a block ends. */
 export interface SpoolFacts {
-  /** Counters without the packets that still wait in the jitter buffer. */
-  counters(): BlockCounters;
+  /** Counters without the packets that still wait in the jitter buffer, as of this packet. */
+  counters(ssrc: number, extended: number): BlockCounters;
   /** Arrival of the packet that waits longest in the jitter buffer; Infinity when none does. */
   oldestHeldUs(): number;
 }
@@ -22,7 +22,11 @@ export class SpoolStage implements BlockStage {
   }
 
   block(block: TapeBlock): void {
-    const bytes = encodeTapeBlock(block, this.#channelIndex, this.#facts.counters());
+    const bytes = encodeTapeBlock(
+      block,
+      this.#channelIndex,
+      this.#facts.counters(block.ssrc, block.extended),
+    );
     // A packet that goes on in the next block is not covered by this one, nor is one that still waits.
     const placedUs = block.complete ? block.arrivalUs : block.arrivalUs - 1;
     const coversUs = Math.min(placedUs, this.#facts.oldestHeldUs() - 1);

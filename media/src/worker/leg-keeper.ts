@@ -10,7 +10,7 @@ import type { HostLink, Log } from '@earshot/platform';
 import type { AsrLink } from '../asr-link/asr-link.ts';
 import type { LedgerTeller } from '../commit-link/ledger-teller.ts';
 import { Channel } from '../leg/channel.ts';
-import type { Wal } from '../spool/wal.ts';
+import type { Wal, WalFile } from '../spool/wal.ts';
 import { inBatches } from './batches.ts';
 import { nowUs } from './clock.ts';
 import { Lender } from './lender.ts';
@@ -25,11 +25,8 @@ import {
   restoreFromBlocks,
 } from './restore.ts';
 import type { SocketReader } from './socket-reader.ts';
-import { ChannelSockets, type LentPair } from './sockets.ts';
+import type { LentPair } from './sockets.ts';
 import type { SpoolRoom } from './spool-room.ts';
-
-/** A disk that hangs must not hold up the end of a call for longer. */
-const FLUSH_LIMIT_MS = 2000;
 
 export interface KeeperParts {
   readonly host: HostLink;
@@ -67,6 +64,8 @@ export class LegKeeper {
   #asr: AsrLink | null = null;
   /** A predecessor's logs, until the gateway has said which legs there are: one without a leg file may need them. */
   #heldWal: Inheritance['walPaths'] = [];
+  /** Up to which arrival a predecessor's log has a channel's packets. */
+  readonly #loggedUs = new Map<ChannelId, number>();
 
   constructor(parts: KeeperParts) {
     this.#parts = parts;
@@ -155,7 +154,7 @@ export class LegKeeper {
       mediaLeg.channels.find((channel) => channel.id === update.channel)?.update(update, now);
     }
     mediaLeg.pauseOrGoOn(now);
-    this.#confirm(mediaLeg);
+    mediaLeg.confirm();
     await this.#save(mediaLeg);
   }
 
@@ -182,12 +181,13 @@ export class LegKeeper {
     const now = nowUs();
     for (const channel of leg.channels) channel.finish(now, this.#parts.dryUs());
     leg.totals = leg.channels.map((channel) => channel.totals());
+    for (const totals of leg.totals) this.#parts.metrics.ended(totals);
     for (const [channel, sockets] of leg.sockets) {
       sockets.close();
       this.#parts.host.giveBack(channel);
     }
     leg.sockets.clear();
-    await this.#flush(leg);
+    await leg.flushed();
     await this.#save(leg);
     leg.state = 'closed';
     for (const channel of leg.channels) {
@@ -235,6 +235,8 @@ export class LegKeeper {
     }
     await Promise.all(work);
     this.#heldWal = [];
+    this.#loggedUs.clear();
+    this.#parts.reader?.forgetLeftovers();
     this.#lender.returnUnclaimed();
     return failures;
   }
@@ -246,7 +248,9 @@ export class LegKeeper {
     const restored = await inBatches(channels, ({ channel, leg }) => this.#restore(channel, leg));
     let packets = 0;
     for (const paths of this.#heldWal) {
-      packets += (await replayWal(paths, restored, this.#parts.log)).packets;
+      const replayed = await replayWal(paths, restored, this.#parts.log);
+      packets += replayed.packets;
+      this.#logged(replayed.files);
     }
     for (const leg of made.values()) {
       if (leg.channels.every((channel) => channel.timeline.endTick === 0)) continue;
@@ -285,6 +289,7 @@ export class LegKeeper {
       const replayed = await replayWal(paths, restored, log);
       packets += replayed.packets;
       for (const file of replayed.files) wal.inherit(file);
+      this.#logged(replayed.files);
     }
     this.#heldWal = inheritance.walPaths;
     // First the sockets: their buffers fill up.
@@ -360,34 +365,16 @@ export class LegKeeper {
     }
   }
 
-  #attach(leg: MediaLeg, sockets: ReadonlyMap<ChannelId, LentPair>): void {
-    for (const channel of leg.channels) {
-      const pair = sockets.get(channel.id);
-      if (pair === undefined) continue;
-      leg.sockets.set(
-        channel.id,
-        new ChannelSockets(
-          pair,
-          {
-            rtp: (datagram, address, port, arrivalUs) =>
-              channel.receive(datagram, address, port, arrivalUs),
-            // RTCP is only counted so far.
-            rtcp: () => undefined,
-          },
-          this.#parts.log,
-          this.#parts.reader,
-        ),
-      );
+  #logged(files: readonly WalFile[]): void {
+    for (const { channels, lastUs } of files) {
+      channels.forEach((id, i) => {
+        this.#loggedUs.set(id, Math.max(lastUs[i]!, this.#loggedUs.get(id) ?? -Infinity));
+      });
     }
   }
 
-  #confirm(leg: MediaLeg): void {
-    for (const channel of leg.channels) channel.confirmed = true;
-  }
-
-  async #flush(leg: MediaLeg): Promise<void> {
-    const limit = new Promise<void>((resolve) => setTimeout(resolve, FLUSH_LIMIT_MS).unref());
-    await Promise.race([Promise.all(leg.channels.map((channel) => channel.writer.close())), limit]);
+  #attach(leg: MediaLeg, lent: ReadonlyMap<ChannelId, LentPair>): void {
+    leg.attach(lent, this.#parts.log, this.#parts.reader, this.#loggedUs);
   }
 
   #save(leg: MediaLeg): Promise<void> {

@@ -1,6 +1,11 @@
 import type { ChannelId, ChannelPorts, ChannelTotals, Leg } from '@earshot/contracts';
+import type { Log } from '@earshot/platform';
 import type { Channel } from '../leg/channel.ts';
-import type { ChannelSockets } from './sockets.ts';
+import type { SocketReader } from './socket-reader.ts';
+import { type ChannelHandlers, ChannelSockets, type LentPair } from './sockets.ts';
+
+/** A disk that hangs must not hold up the end of a call for longer. */
+const FLUSH_LIMIT_MS = 2000;
 
 /** A leg on this worker: its channels, their sockets, and how far its end is. */
 export class MediaLeg {
@@ -47,5 +52,44 @@ export class MediaLeg {
   /** Brings its channels to what the leg says. */
   pauseOrGoOn(nowUs: number): void {
     for (const channel of this.channels) channel.pause(this.leg.paused === true, nowUs);
+  }
+
+  /** The gateway has said that it knows of it. */
+  confirm(): void {
+    for (const channel of this.channels) channel.confirmed = true;
+  }
+
+  /** Begins to read its sockets. @param loggedUs by channel: up to which arrival a predecessor's log has its packets */
+  attach(
+    lent: ReadonlyMap<ChannelId, LentPair>,
+    log: Log,
+    reader: SocketReader | null,
+    loggedUs: ReadonlyMap<ChannelId, number>,
+  ): void {
+    for (const channel of this.channels) {
+      const pair = lent.get(channel.id);
+      if (pair === undefined) continue;
+      const handlers: ChannelHandlers = {
+        rtp: (datagram, address, port, arrivalUs) => channel.receive(datagram, address, port, arrivalUs),
+        rtcp: (datagram, address, port, arrivalUs) => channel.receiveRtcp(datagram, address, port, arrivalUs),
+      };
+      const sockets = new ChannelSockets(pair, handlers, log, reader, loggedUs.get(channel.id));
+      this.sockets.set(channel.id, sockets);
+    }
+  }
+
+  /** Sends the reports that are due. */
+  report(nowUs: number): void {
+    for (const channel of this.channels) {
+      const report = channel.report(nowUs);
+      if (report === null) continue;
+      this.sockets.get(channel.id)?.sendRtcp(report.bytes, report.address, report.port, report.from);
+    }
+  }
+
+  /** What its channels have is in their files, or the disk hangs. */
+  async flushed(): Promise<void> {
+    const limit = new Promise<void>((resolve) => setTimeout(resolve, FLUSH_LIMIT_MS).unref());
+    await Promise.race([Promise.all(this.channels.map((channel) => channel.writer.close())), limit]);
   }
 }

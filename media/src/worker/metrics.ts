@@ -1,3 +1,4 @@
+import type { ChannelTotals } from '@earshot/contracts';
 import { Counter, Gauge, Histogram, type Registry } from '@earshot/platform';
 import type { ReopenReason } from '../asr-link/asr-link.ts';
 import type { Channel } from '../leg/channel.ts';
@@ -22,6 +23,8 @@ export class MediaMetrics {
   readonly #duplicate: Counter;
   readonly #rejected: Counter<'reason'>;
   readonly #live: Gauge;
+  readonly #mos: Histogram;
+  readonly #jitter: Histogram;
   readonly #lag: Histogram;
   readonly #spoolBytes: Counter;
   readonly #spoolErrors: Counter;
@@ -53,6 +56,18 @@ export class MediaMetrics {
       name: 'earshot_channel_lag_seconds',
       help: 'Received but not yet decided, by channel, sampled each second.',
       buckets: [0.25, 0.5, 1, 2, 5, 10, 30, 60, 300],
+      registers,
+    });
+    this.#mos = new Histogram({
+      name: 'earshot_channel_mos',
+      help: 'Quality of ended channels by the E-model (ITU-T G.107), 1 to 4.5.',
+      buckets: [2, 2.5, 3, 3.5, 3.8, 4, 4.2, 4.35],
+      registers,
+    });
+    this.#jitter = new Histogram({
+      name: 'earshot_channel_jitter_seconds',
+      help: 'Highest interarrival jitter of ended channels (RFC 3550).',
+      buckets: [0.001, 0.003, 0.01, 0.03, 0.06, 0.1, 0.2, 0.5],
       registers,
     });
     this.#spoolBytes = counter('earshot_spool_bytes_total', 'Bytes written to spool files.');
@@ -96,6 +111,13 @@ export class MediaMetrics {
       if (more > 0) this.#rejected.inc({ reason }, more);
       told.rejected[reason] = counters.rejected[reason];
     }
+  }
+
+  /** A channel that received something has ended. */
+  ended({ quality, packetsReceived }: ChannelTotals): void {
+    if (quality === undefined || packetsReceived === 0) return;
+    this.#mos.observe(quality.mos);
+    this.#jitter.observe(quality.maxJitterMs / 1000);
   }
 
   /** A restored channel begins with its predecessor's counts, which that one has told. */

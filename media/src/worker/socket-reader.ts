@@ -1,15 +1,21 @@
 import type { Log } from '@earshot/platform';
 import {
   ADDRESS,
+  COUNT,
+  HANDED_ON,
   LENGTH,
+  LOCAL_PORT,
   type NativeReader,
-  PORT,
+  NEW_SOURCE,
+  partsOf,
   type ReaderHandle,
+  type ReaderMemory,
   RECORD_WORDS,
   SOCKET,
   SOURCE,
 } from '../native/reader.ts';
 import { nowUs } from './clock.ts';
+import { ipAddress } from './ip-address.ts';
 
 /** One call's datagrams: some 2 ms of work with all that follows, after which the event loop may see to other things. */
 const DATAGRAMS = 256;
@@ -33,15 +39,29 @@ export class ReadSocket {
   port = 0;
   lastUs: number;
   readonly number: number;
-  readonly fd: number;
   readonly handler: PacketHandler;
 
-  constructor(number: number, fd: number, sinceUs: number, handler: PacketHandler) {
+  constructor(number: number, sinceUs: number, handler: PacketHandler) {
     this.number = number;
-    this.fd = fd;
     this.lastUs = sinceUs;
     this.handler = handler;
   }
+}
+
+/** A datagram that a killed predecessor had read, and perhaps not logged. */
+interface Leftover {
+  readonly bytes: Uint8Array;
+  readonly address: string;
+  readonly port: number;
+  /** When it was handed on; null when it was not. */
+  readonly handedOnUs: number | null;
+}
+
+export interface SocketReaderOptions {
+  /** A file on tmpfs, the same for a worker and its replacement; '': what is read is lost with a killed process. */
+  readonly path: string;
+  /** Ports of the sockets that the predecessor had: what it left of others is of no use. */
+  readonly inheritedPorts: readonly number[];
 }
 
 /**
@@ -51,37 +71,58 @@ export class ReadSocket {
  * Arrival is the kernel's time. It is kept between the last reading that found the sockets empty, up to which the
  * channels' clocks were told that nothing is unread, and now; what waited before a socket was added has come when it
  * was added. So a step of the wall clock, which the kernel stamps by, moves no packet out of these 20 ms.
+ *
+ * What was read stays in the memory that a replacement inherits until `settle` has brought it into the log.
  */
 export class SocketReader {
+  /** Called after each part of the reading: writes what was handed on to where it is safe. */
+  settle: () => void = () => undefined;
   readonly #native: NativeReader;
   readonly #handle: ReaderHandle;
   readonly #log: Log;
-  readonly #bytes = new Uint8Array(DATAGRAMS * DATAGRAM_BYTES);
-  readonly #records = new Int32Array(DATAGRAMS * RECORD_WORDS);
-  readonly #arrivals = new Float64Array(DATAGRAMS);
+  readonly #memory: ReaderMemory;
   readonly #views: Uint8Array[];
   readonly #sockets: (ReadSocket | null)[] = [];
   readonly #free: number[] = [];
+  readonly #leftovers = new Map<number, Leftover[]>();
   /** When the sockets were last known to be empty. */
   #dryUs = -Infinity;
 
-  constructor(native: NativeReader, log: Log) {
+  constructor(native: NativeReader, log: Log, { path, inheritedPorts }: SocketReaderOptions) {
     this.#native = native;
     this.#log = log;
+    this.#handle = native.open(path, DATAGRAMS, DATAGRAM_BYTES);
+    this.#memory = partsOf(native.memory(this.#handle), DATAGRAMS, DATAGRAM_BYTES);
     this.#views = Array.from({ length: DATAGRAMS }, (_, i) => this.#view(i, 0));
-    this.#handle = native.open(this.#bytes, this.#records, this.#arrivals, DATAGRAMS);
+    this.#keepLeftovers(new Set(inheritedPorts));
   }
 
-  /** @throws Error when the kernel refuses */
-  add(fd: number, receiveBufferBytes: number, handler: PacketHandler): ReadSocket {
+  /**
+   * What a killed predecessor had read from the socket is handed on at once, as having come now.
+   * @param loggedUs up to which arrival its log has what it handed on
+   * @throws Error when the kernel refuses
+   */
+  add(
+    fd: number,
+    localPort: number,
+    receiveBufferBytes: number,
+    handler: PacketHandler,
+    loggedUs = Infinity,
+  ): ReadSocket {
     const number = this.#free.pop() ?? this.#sockets.length;
-    const socket = new ReadSocket(number, fd, nowUs(), handler);
+    const socket = new ReadSocket(number, nowUs(), handler);
     const errno = this.#native.add(this.#handle, number, fd, receiveBufferBytes);
     if (errno !== 0) {
       this.#free.push(number);
       throw new Error(`socket cannot be read: errno ${errno}`);
     }
     this.#sockets[number] = socket;
+    for (const { bytes, address, port, handedOnUs } of this.#leftovers.get(localPort) ?? []) {
+      if (handedOnUs !== null && handedOnUs <= loggedUs) continue;
+      socket.lastUs += STEP_US;
+      handler(bytes, address, port, socket.lastUs);
+    }
+    this.#leftovers.delete(localPort);
     return socket;
   }
 
@@ -94,6 +135,11 @@ export class SocketReader {
     this.#free.push(socket.number);
   }
 
+  /** All legs of the predecessor have their sockets: its ports may be lent for others from now on. */
+  forgetLeftovers(): void {
+    this.#leftovers.clear();
+  }
+
   /**
    * Reads up to 256 datagrams and hands them on.
    * @returns whether all was read that had come before startUs (nowUs at the call)
@@ -101,6 +147,10 @@ export class SocketReader {
   read(startUs: number): boolean {
     const count = this.#native.read(this.#handle);
     for (let at = 0; at < count; at++) this.#dispatch(at, startUs);
+    if (count > 0) {
+      this.settle();
+      this.#memory.head[COUNT] = 0;
+    }
     if (count === DATAGRAMS) return false;
     this.#dryUs = startUs;
     return true;
@@ -123,11 +173,14 @@ export class SocketReader {
   }
 
   #dispatch(at: number, startUs: number): void {
-    const records = this.#records;
+    const { records, arrivals } = this.#memory;
     const record = at * RECORD_WORDS;
     const socket = this.#sockets[records[record + SOCKET]!];
     if (socket === null || socket === undefined) return;
-    if (records[record + SOURCE] !== 0) this.#sourceOf(socket, record);
+    if (records[record + NEW_SOURCE] !== 0) {
+      socket.address = this.#addressOf(record);
+      socket.port = records[record + SOURCE]! & 0xffff;
+    }
     socket.read++;
     const length = records[record + LENGTH]!;
     if (length < 0) {
@@ -140,42 +193,43 @@ export class SocketReader {
       this.#views[at] = view;
     }
     // Not after the reading began, nor before what its channel was told was complete; later than the one before it.
-    let arrivalUs = this.#arrivals[at]!;
+    let arrivalUs = arrivals[at]!;
     if (arrivalUs < 0 || arrivalUs > startUs) arrivalUs = startUs;
     if (arrivalUs < this.#dryUs) arrivalUs = this.#dryUs;
     if (arrivalUs <= socket.lastUs) arrivalUs = socket.lastUs + STEP_US;
     socket.lastUs = arrivalUs;
+    // For a replacement that finds it in the log, too.
+    arrivals[at] = arrivalUs;
+    records[record + HANDED_ON] = 1;
     socket.handler(view, socket.address, socket.port, arrivalUs);
   }
 
   #view(at: number, length: number): Uint8Array {
-    return this.#bytes.subarray(at * DATAGRAM_BYTES, at * DATAGRAM_BYTES + length);
+    return this.#memory.bytes.subarray(at * DATAGRAM_BYTES, at * DATAGRAM_BYTES + length);
   }
 
-  #sourceOf(socket: ReadSocket, record: number): void {
-    const v6 = this.#records[record + SOURCE] === 6;
-    const bytes = new Uint8Array(this.#records.buffer, (record + ADDRESS) * 4, v6 ? 16 : 4);
-    socket.address = v6 ? ipv6(bytes) : bytes.join('.');
-    socket.port = this.#records[record + PORT]!;
+  #addressOf(record: number): string {
+    const { records } = this.#memory;
+    const length = records[record + SOURCE]! >> 16 === 6 ? 16 : 4;
+    return ipAddress(new Uint8Array(records.buffer, records.byteOffset + 4 * (record + ADDRESS), length));
   }
-}
 
-const MAPPED = [0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff];
-
-/**
- * As libuv writes it (inet_ntop): RFC 5952, the first of the longest runs of two or more zero groups as `::`, and IPv4-mapped
- * addresses with their last four bytes in decimal.
- */
-export function ipv6(bytes: Uint8Array): string {
-  if (MAPPED.every((byte, i) => bytes[i] === byte)) return `::ffff:${bytes.subarray(12).join('.')}`;
-  const groups = Array.from({ length: 8 }, (_, i) => (bytes[2 * i]! << 8) | bytes[2 * i + 1]!);
-  let [best, length] = [0, 1];
-  for (let from = 0; from < 8; from++) {
-    let to = from;
-    while (to < 8 && groups[to] === 0) to++;
-    if (to - from > length) [best, length] = [from, to - from];
+  #keepLeftovers(ports: ReadonlySet<number>): void {
+    const { head, records, arrivals } = this.#memory;
+    for (let at = 0; at < head[COUNT]!; at++) {
+      const record = at * RECORD_WORDS;
+      const [length, localPort] = [records[record + LENGTH]!, records[record + LOCAL_PORT]!];
+      if (length < 0 || !ports.has(localPort)) continue;
+      const list = this.#leftovers.get(localPort) ?? [];
+      this.#leftovers.set(localPort, list);
+      list.push({
+        bytes: Uint8Array.from(this.#view(at, length)),
+        address: this.#addressOf(record),
+        port: records[record + SOURCE]! & 0xffff,
+        handedOnUs: records[record + HANDED_ON] === 0 ? null : arrivals[at]!,
+      });
+    }
+    // They stay in memory only until their sockets are there: a second death within these milliseconds is not provided for.
+    head[COUNT] = 0;
   }
-  const hex = groups.map((group) => group.toString(16));
-  if (length < 2) return hex.join(':');
-  return `${hex.slice(0, best).join(':')}::${hex.slice(best + length).join(':')}`;
 }

@@ -41,12 +41,22 @@ export class ChannelSockets {
   readonly #rtp: OpenSocket;
   readonly #rtcp: OpenSocket;
 
-  /** @param reader null where dgram is to read */
-  constructor(lent: LentPair, handlers: ChannelHandlers, log: Log, reader: SocketReader | null) {
+  /**
+   * @param reader null where dgram is to read
+   * @param loggedUs up to which arrival a predecessor's log has the channel's packets, if there was one
+   */
+  constructor(
+    lent: LentPair,
+    handlers: ChannelHandlers,
+    log: Log,
+    reader: SocketReader | null,
+    loggedUs = -Infinity,
+  ) {
     this.rtpPort = lent.rtp.port;
     this.rtcpPort = lent.rtcp.port;
-    this.#rtp = openSocket(lent.rtp, handlers.rtp, log, reader);
-    this.#rtcp = openSocket(lent.rtcp, handlers.rtcp, log, reader);
+    this.#rtp = openSocket(lent.rtp, handlers.rtp, log, reader, loggedUs);
+    // RTCP is not logged: what was handed on is not handed on again.
+    this.#rtcp = openSocket(lent.rtcp, handlers.rtcp, log, reader, Infinity);
   }
 
   /** Datagrams read. */
@@ -85,10 +95,11 @@ function openSocket(
   handler: PacketHandler,
   log: Log,
   reader: SocketReader | null,
+  loggedUs: number,
 ): OpenSocket {
   if (reader === null) return new DgramSocket(lent, handler, log);
   try {
-    return new BatchSocket(lent, handler, log, reader);
+    return new BatchSocket(lent, handler, log, reader, loggedUs);
   } catch (error) {
     log.warn({ err: error, port: lent.port, kind: lent.kind }, 'socket is read by dgram instead');
     return new DgramSocket(lent, handler, log);
@@ -102,11 +113,17 @@ class BatchSocket implements OpenSocket {
   readonly #socket: ReadSocket;
   readonly #log: Log;
 
-  constructor(lent: LentSocket, handler: PacketHandler, log: Log, reader: SocketReader) {
+  constructor(
+    lent: LentSocket,
+    handler: PacketHandler,
+    log: Log,
+    reader: SocketReader,
+    loggedUs: number,
+  ) {
     this.#handle = lent.handle as UdpHandle;
     this.#reader = reader;
     this.#log = log;
-    this.#socket = reader.add(this.#handle.fd, RECEIVE_BUFFER_BYTES, handler);
+    this.#socket = reader.add(this.#handle.fd, lent.port, RECEIVE_BUFFER_BYTES, handler, loggedUs);
   }
 
   get read(): number {

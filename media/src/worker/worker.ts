@@ -9,7 +9,7 @@ import { nowUs } from './clock.ts';
 import { ControlServer } from './control.ts';
 import { LegKeeper } from './leg-keeper.ts';
 import { MediaMetrics } from './metrics.ts';
-import { openReader } from './open-reader.ts';
+import { openReader, readerMemoryPath, removeReaderMemory } from './open-reader.ts';
 import { readInheritance } from './restore.ts';
 import { SpoolRoom } from './spool-room.ts';
 import { TurnTimer } from './timer.ts';
@@ -24,12 +24,21 @@ export async function startWorker(context: ChildContext): Promise<Service> {
   let timer: TurnTimer | null = null;
   const health = new DiskHealth(log);
   const metrics = new MediaMetrics(registry, health);
-  const reader = await openReader(process.env['RTP_READER'], log);
   const spool = new SpoolRoom(config.dataDir, instance, health, log);
   const inheritance = await readInheritance(spool.folder, instance, config.mediaWorkers, log);
   const wal: Wal = new Wal(spool.walFolder, instance, inheritance.nextWal, health, nowUs, (channel) =>
     legs.coveredUs(channel),
   );
+  const reader = await openReader(
+    process.env['RTP_READER'],
+    { path: readerMemoryPath(runDir, instance), inheritedPorts: host.lentAtStart.map(({ port }) => port) },
+    log,
+  );
+  if (reader !== null) {
+    // Until then what was read is in memory that a replacement has, too.
+    reader.settle = () => wal.flush();
+    wal.waitsForFlush = true;
+  }
   const ledgers = new LedgerTeller((channel, fill, part) => asr.commit.ledger(channel, fill, part));
   const legs: LegKeeper = new LegKeeper({
     host,
@@ -72,9 +81,11 @@ export async function startWorker(context: ChildContext): Promise<Service> {
       for (const channel of leg.channels) {
         metrics.lag(asr.lagTicks(channel.id) / TICKS_PER_SECOND);
         metrics.channel(channel);
-        if (leg.state === 'open' && channel.mediaChanged(now)) tellMedia(channel);
-        if (leg.state === 'open') live++;
+        if (leg.state !== 'open') continue;
+        if (channel.mediaChanged(now)) tellMedia(channel);
+        live++;
       }
+      if (leg.state === 'open') leg.report(now);
       const silent = leg.state === 'open' && leg.isSilent(now);
       if (silent && !leg.timeoutTold) control.report({ type: 'leg.timeout', legId: leg.leg.legId });
       leg.timeoutTold = silent;
@@ -123,6 +134,7 @@ export async function startWorker(context: ChildContext): Promise<Service> {
         for (const channel of leg.channels) await channel.writer.flushed();
       }
       wal.close();
+      await removeReaderMemory(runDir, instance);
     },
   };
 }

@@ -7,7 +7,7 @@ import { parseRtcp } from '../../src/rtcp/parse.ts';
 import { keysFrom } from '../../src/srtp/keys.ts';
 import { SrtpReceiver } from '../../src/srtp/receiver.ts';
 import { SrtpSender } from '../../src/srtp/sender.ts';
-import type { SrtpSuite } from '../../src/srtp/suite.ts';
+import type { SrtpSuite } from '@earshot/contracts';
 import { rtp, sealed } from './support.ts';
 
 const hasFfmpeg = spawnSync('ffmpeg', ['-version']).status === 0;

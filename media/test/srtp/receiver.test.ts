@@ -367,6 +367,6 @@ describe('what comes from the network', () => {
     const result = fuzzSrtp(20_261_122, 200_000);
     expect(result.packets).toBe(200_000);
     expect(result.taken).toBeGreaterThan(5000);
-    expect(result.taken).toBeLessThan(30_000);
-  });
+    expect(result.taken).toBeLessThan(40_000);
+  }, 120_000);
 });

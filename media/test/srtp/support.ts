@@ -1,7 +1,8 @@
 import { randomBytes } from 'node:crypto';
 import { keysFrom, type SrtpKeys } from '../../src/srtp/keys.ts';
 import { MAX_SRTP_OVERHEAD, type SrtpSender } from '../../src/srtp/sender.ts';
-import { suiteSizes, type SrtpSuite } from '../../src/srtp/suite.ts';
+import type { SrtpSuite } from '@earshot/contracts';
+import { suiteSizes } from '../../src/srtp/suite.ts';
 
 /** A random key for each identifier (null: packets carry none). */
 export function randomKeys(

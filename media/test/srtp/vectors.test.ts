@@ -7,7 +7,7 @@ import { keysFrom } from '../../src/srtp/keys.ts';
 import { newLayout } from '../../src/srtp/layout.ts';
 import { SrtpReceiver } from '../../src/srtp/receiver.ts';
 import { MAX_SRTP_OVERHEAD, SrtpSender } from '../../src/srtp/sender.ts';
-import type { SrtpSuite } from '../../src/srtp/suite.ts';
+import type { SrtpSuite } from '@earshot/contracts';
 
 const fromHex = (text: string): Buffer => Buffer.from(text.replaceAll(' ', ''), 'hex');
 const hex = (bytes: Uint8Array): string => Buffer.from(bytes).toString('hex');

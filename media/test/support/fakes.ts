@@ -44,6 +44,8 @@ export class FakeEngine {
   creditAheadTicks = 16_000;
   /** Takes everything and answers nothing. */
   silent = false;
+  /** Said of each channel as decided, instead of what was heard. */
+  decidedTick: number | null = null;
   /** Told to transcripts as settled when it is decided. */
   transcripts: FakeTranscripts | null = null;
   readonly #listener: Listener;
@@ -53,12 +55,13 @@ export class FakeEngine {
     this.#listener = listener;
   }
 
-  static async start(runDir: string, engine = 0): Promise<FakeEngine> {
+  static async start(runDir: string, engine = 0, clearsAtGap = false): Promise<FakeEngine> {
     let fake: FakeEngine | null = null;
     const listener = await listen<ToAsr, FromAsr>(join(runDir, sockets.audio(engine)), (connection) => {
       const self = fake!;
       self.#connections.add(connection);
-      connection.send({ type: 'hello', engine, pid: process.pid, model: 'fake', chunkMs: 100 });
+      const { pid } = process;
+      connection.send({ type: 'hello', engine, pid, model: 'fake', chunkMs: 100, clearsAtGap });
       return {
         message: (message, body) => self.#receive(connection, message, body),
         close: () => self.#connections.delete(connection),
@@ -141,8 +144,9 @@ export class FakeEngine {
     const { channel, attempt, at } = opening;
     if (this.silent) return;
     opening.creditTick = at + this.creditAheadTicks;
-    connection.send({ type: 'credit', channel, attempt, uptoTick: opening.creditTick, decidedTick: at });
-    this.#decided(opening);
+    const decidedTick = this.decidedTick ?? at;
+    connection.send({ type: 'credit', channel, attempt, uptoTick: opening.creditTick, decidedTick });
+    if (this.decidedTick === null) this.#decided(opening);
   }
 
   #decided(opening: Opening): void {
