@@ -3,6 +3,8 @@ import { asr } from './src/asr.ts';
 import { calls } from './src/calls.ts';
 import { latency } from './src/latency.ts';
 import { load, machine } from './src/machine.ts';
+import { media } from './src/media.ts';
+import { vad } from './src/vad.ts';
 import { wer } from './src/wer.ts';
 
 const benchmarks: Readonly<Record<string, (args: string[]) => Promise<object>>> = {
@@ -10,6 +12,8 @@ const benchmarks: Readonly<Record<string, (args: string[]) => Promise<object>>> 
   asr,
   wer,
   latency,
+  media,
+  vad,
 };
 
 const [name = '', ...args] = process.argv.slice(2);

@@ -82,13 +82,14 @@ class Bench {
   }
 
   #engine(sink: WordsSink, onStep: (rows: number, samples: number) => void): Engine {
-    const { buffers, secondsBySize } = this.#thread;
+    const { buffers, spare, secondsBySize } = this.#thread;
     return new Engine({
       model: this.#model,
       thread: {
         buffers,
+        spare,
         secondsBySize,
-        step: (rows, size) => (this.#running = this.#thread.step(rows, size)),
+        step: (rows, size, into) => (this.#running = this.#thread.step(rows, size, into)),
       },
       maxChannels: this.#maxChannels,
       sizes: this.#sizes,

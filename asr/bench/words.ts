@@ -1,5 +1,5 @@
 /** Recordings to words through the engine, many at once: batching, chunks and all, as fast as it goes. */
-import { type CallId, type ChannelId, channelIdOf, monoUs } from '@earshot/contracts';
+import { type CallId, type ChannelId, channelIdOf, monoUs, type SpeechMark } from '@earshot/contracts';
 import { readFileSync } from 'node:fs';
 import { Gated } from '../src/batch/gated.ts';
 import { Engine } from '../src/engine/engine.ts';
@@ -21,6 +21,8 @@ interface Job {
   readonly gated: boolean;
   /** 16-bit PCM, mono, 8 kHz, without headers. */
   readonly files: readonly string[];
+  /** What of each file is speech, found by others; nothing else is then recognised. */
+  readonly marks?: readonly (readonly SpeechMark[])[] | null;
 }
 
 interface Told {
@@ -36,9 +38,13 @@ interface Part {
 }
 
 /** In messages as media workers send them. */
-function* partsOf(pcm: Int16Array, gated: boolean): Generator<Part> {
-  if (gated) {
-    for (const piece of new Gated().push(pcm, true)) {
+function* partsOf(
+  pcm: Int16Array,
+  gated: boolean,
+  marks: readonly SpeechMark[] | null,
+): Generator<Part> {
+  if (gated || marks !== null) {
+    for (const piece of new Gated(marks).push(pcm, true)) {
       if (piece.kind === 'gap') yield { audio: null, from: piece.from, to: piece.to };
       else yield* messages(piece.samples, piece.from);
     }
@@ -62,9 +68,9 @@ class FileChannel {
   #next: Part | null = null;
   #done = false;
 
-  constructor(index: number, pcm: Int16Array, gated: boolean) {
+  constructor(index: number, pcm: Int16Array, gated: boolean, marks: readonly SpeechMark[] | null) {
     this.id = channelIdOf('file' as CallId, index);
-    this.#parts = partsOf(pcm, gated);
+    this.#parts = partsOf(pcm, gated, marks);
     this.#length = pcm.length;
     this.ended = new Promise((resolve) => (this.finish = resolve));
   }
@@ -136,7 +142,7 @@ export async function recogniseFiles(): Promise<void> {
       const index = next++;
       const { pcm } = readTape({ path: job.files[index]!, words: [] });
       audioSeconds += pcm.length / 8000;
-      const channel = new FileChannel(index, pcm, job.gated);
+      const channel = new FileChannel(index, pcm, job.gated, job.marks?.[index] ?? null);
       channels.set(channel.id, channel);
       running.open(
         {

@@ -3,7 +3,7 @@ import { readFile } from 'node:fs/promises';
 const TICKS_PER_SECOND = 100; // USER_HZ is 100 on every Linux architecture that Node supports
 
 /** CPU seconds (user and system, threads included) of a process so far; null when it has gone. */
-async function cpuSeconds(pid: number): Promise<number | null> {
+export async function cpuSeconds(pid: number): Promise<number | null> {
   const stat = await readFile(`/proc/${pid}/stat`, 'utf8').catch(() => null);
   if (stat === null) return null;
   // Fields after the command name, which may hold spaces: utime is the 14th, stime the 15th of the line.

@@ -14,6 +14,7 @@ import { registerCalls } from './routes/calls.ts';
 import { registerCapacity } from './routes/capacity.ts';
 import { registerEvents } from './routes/events.ts';
 import { registerHealth } from './routes/health.ts';
+import { registerLedger } from './routes/ledger.ts';
 import { registerLive, websocketOptions } from './routes/live.ts';
 import { registerPage } from './routes/page.ts';
 import { registerRecording } from './routes/recording.ts';
@@ -61,6 +62,7 @@ export async function buildApp(deps: Dependencies): Promise<App> {
     v1.addHook('onRequest', guard.hook);
     registerCalls(v1, deps);
     registerTranscripts(v1, deps);
+    registerLedger(v1, deps);
     registerRecording(v1, deps);
     registerRetranscriptions(v1, deps);
     registerVocabulary(v1, deps);

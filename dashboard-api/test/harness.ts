@@ -8,9 +8,11 @@ import {
   channelIdOf,
   type FromCommands,
   newCallId,
+  type Note,
   type Role,
   segmentIdOf,
   type SegmentView,
+  type SpanKind,
   type ToCommands,
   type ToLive,
   type WordView,
@@ -350,6 +352,49 @@ export class LogWriter {
       arrivalUs: Math.round(seconds * 1e6 + nanoseconds / 1e3),
     });
     return segment;
+  }
+
+  /**
+   * What became of a channel's time, as transcripts writes it.
+   * @param fromMs where the spans begin @param spans kinds and lengths in ms @returns where they end
+   */
+  async ledger(
+    callId: CallId,
+    channel: 0 | 1,
+    fromMs: number,
+    spans: readonly (readonly [SpanKind, number])[],
+    options: { readonly notes?: readonly Note[]; readonly ended?: boolean } = {},
+  ): Promise<number> {
+    const toMs = spans.reduce((at, [, ms]) => at + ms, fromMs);
+    await this.#pool.query(
+      `insert into ledger (call_id, channel, from_tick, to_tick, fill, told_by, spans, notes)
+       values ($1, $2, $3, $4, false, 1, $5, $6)`,
+      [
+        callId,
+        channelIdOf(callId, channel),
+        fromMs * 8,
+        toMs * 8,
+        JSON.stringify(spans.map(([kind, ms]) => [kind, ms * 8])),
+        JSON.stringify(options.notes ?? []),
+      ],
+    );
+    await this.#pool.query(
+      `insert into channels (channel, call_id, idx, committed_tick, end_tick, ledger_tick)
+       values ($1, $2, $3, $4, $5, $4)
+       on conflict (channel) do update set committed_tick = $4, end_tick = $5, ledger_tick = $4`,
+      [channelIdOf(callId, channel), callId, channel, toMs * 8, options.ended === true ? toMs * 8 : null],
+    );
+    return toMs;
+  }
+
+  /** A stream that was promised does not come, or does again. */
+  async media(callId: CallId, missing: readonly number[]): Promise<void> {
+    const [channel] = missing;
+    const alert = { kind: 'no-media', channel, role: ROLES[channel ?? 0], sinceMs: 1000, externalIds: {} };
+    const data = channel === undefined ? callData(callId) : alert;
+    await this.#inLog(callId, channel === undefined ? 'call.updated' : 'alert.raised', data, (client) =>
+      client.query('update calls set media_missing = $2 where id = $1', [callId, JSON.stringify(missing)]),
+    );
   }
 
   /** What post-call's finished recording makes of the call. */

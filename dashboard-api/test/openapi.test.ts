@@ -37,7 +37,21 @@ beforeAll(async () => {
   await h.writer.endCall(ended, {
     recording: { file: 'one.wav', bytes: sound.length, sha256: 'ab', durationMs: 4000 },
   });
+  await h.pool.query(
+    `insert into channels (channel, call_id, idx, end_tick) values ($1 || ':0', $1, 0, 80000)`,
+    [ended],
+  );
   live = await h.writer.startCall();
+  await h.writer.ledger(
+    live,
+    0,
+    0,
+    [
+      ['absent', 1000],
+      ['received', 5000],
+    ],
+    { notes: [{ tick: 8000, kind: 'ssrc', value: 1 }] },
+  );
   await h.pool.query(
     `insert into retranscriptions (id, call_id, model, vocabulary, state, error)
      values ('rt_test', $1, 'big', '["default"]', 'failed', '{"code": "MODEL_NOT_FOUND", "detail": "none"}')`,
@@ -152,6 +166,9 @@ describe('each route answers as the document says', () => {
       () => `/v1/calls/${nowhere}/transcript.srt`,
       404,
     ],
+    ['a ledger', 'GET', '/v1/calls/{id}/ledger', () => `/v1/calls/${live}/ledger?limit=1`, 200],
+    ['no ledger', 'GET', '/v1/calls/{id}/ledger', () => call('/ledger'), 404],
+    ['a ledger, wrong query', 'GET', '/v1/calls/{id}/ledger', () => call('/ledger?from=-1'), 400],
     ['a recording', 'GET', '/v1/calls/{id}/recording.wav', () => call('/recording.wav'), 200],
     ['no recording', 'GET', '/v1/calls/{id}/recording.wav', () => `/v1/calls/${nowhere}/recording.wav`, 404],
     ['events', 'GET', '/v1/events', () => '/v1/events?after=1&limit=2', 200],

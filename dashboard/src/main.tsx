@@ -2,6 +2,7 @@ import { render } from 'preact';
 import './style/base.css';
 import './style/calls.css';
 import './style/call.css';
+import './style/ledger.css';
 import { Store } from './store.ts';
 import { App } from './views/app.tsx';
 

@@ -1,7 +1,8 @@
-import type { CallView, SegmentView } from '@earshot/contracts';
+import type { CallView, LedgerView, SegmentView } from '@earshot/contracts';
 import { useEffect, useState } from 'preact/hooks';
 import * as api from './net/api.ts';
 import { type Connection, LiveSocket } from './net/live-socket.ts';
+import { pollMs, shortestMs } from './state/ledger.ts';
 import { LiveCalls } from './state/live-calls.ts';
 import { Transcript } from './state/transcript.ts';
 
@@ -15,6 +16,10 @@ export interface OpenCall {
   readonly id: string;
   view: CallView | null;
   readonly transcript: Transcript;
+  /** Null until it is there, and for a call that has none. */
+  ledger: LedgerView | null;
+  /** When the ledger is to be asked for again, on this computer's clock. */
+  ledgerDueMs: number;
   /** Why it cannot be shown, or null. */
   fault: api.ApiError | null;
   /** Which load the view is from. */
@@ -80,6 +85,9 @@ export class Store {
     this.#socket.start();
     setInterval(() => {
       this.live.expire(Date.now());
+      if (this.connection === 'live' && Date.now() >= (this.open?.ledgerDueMs ?? Infinity)) {
+        void this.#loadLedger();
+      }
       this.#changed();
     }, 1000);
     setInterval(() => {
@@ -104,7 +112,17 @@ export class Store {
   openCall(id: string | null): void {
     if (this.open?.id === id) return;
     this.open =
-      id === null ? null : { id, view: null, transcript: new Transcript(), fault: null, shownLoad: 0 };
+      id === null
+        ? null
+        : {
+            id,
+            view: null,
+            transcript: new Transcript(),
+            ledger: null,
+            ledgerDueMs: Infinity,
+            fault: null,
+            shownLoad: 0,
+          };
     if (id !== null) void this.#loadOpen(true);
     this.#changed();
   }
@@ -223,10 +241,25 @@ export class Store {
       if (anew) open.transcript.clear();
       for (const segment of transcript?.segments ?? []) open.transcript.add(segment);
       open.fault = null;
+      if (withTranscript || open.view?.state === 'ended') void this.#loadLedger();
     } catch (error) {
       open.fault =
         error instanceof api.ApiError ? error : new api.ApiError(0, 'INTERNAL', 'The call cannot be shown.');
     }
+    this.#changed();
+  }
+
+  /** Of a live call again and again; what cannot be had is left out, and asked for again while the call lives. */
+  async #loadLedger(): Promise<void> {
+    const { open } = this;
+    const view = open?.view ?? null;
+    if (open === null || view === null) return;
+    const durationMs = view.durationMs ?? api.serverNow() - Date.parse(view.startedAt);
+    open.ledgerDueMs = view.state === 'live' ? Date.now() + pollMs(durationMs) : Infinity;
+    const ledger = await quietly(api.ledger(open.id, shortestMs(durationMs)));
+    if (ledger === null) return;
+    // An answer from before the call's end may come after one from then.
+    if (open.ledger?.state !== 'ended' || ledger.state === 'ended') open.ledger = ledger;
     this.#changed();
   }
 

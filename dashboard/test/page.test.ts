@@ -378,6 +378,68 @@ describe.skipIf(!hasChromium)(`the page in a browser (needs ${CHROMIUM})`, BROWS
     await page.locator('.word-tip', { hasText: '0:04.0 – 0:04.3 · 90% sure' }).waitFor();
   });
 
+  test('a stream that does not come is told at once, in the list and on the call, until it comes', async () => {
+    const call = await h.writer.startCall({ agent: 'Ann', customer: 'Mo Okafor' });
+    await signIn();
+    const row = page.locator('.live-row');
+    await row.getByText('Ann · Mo Okafor').waitFor();
+    await h.writer.media(call, [1]);
+    await row.locator('.last-words.right .no-media', { hasText: 'No audio' }).waitFor();
+    await openCall(call);
+    const head = page.locator('.call-head');
+    await head.getByText('No audio from Mo Okafor').waitFor();
+    await h.writer.media(call, []);
+    await head.getByText('No audio from').waitFor({ state: 'detached' });
+    await h.writer.media(call, [0, 1]);
+    await head.getByText('No audio from Ann and Mo Okafor').waitFor();
+    await h.writer.endCall(call);
+    await head.getByText('No audio from').waitFor({ state: 'detached' });
+  });
+
+  test('what was not received is seen between the words and on a strip, while the call lives and after', async () => {
+    const call = await h.writer.startCall({ startedAtMs: Date.now() - 20_000 });
+    await h.writer.final(call, { channel: 0, startMs: 1000, text: 'Good morning' });
+    await h.writer.final(call, { channel: 1, startMs: 9000, text: 'Are you there' });
+    await signIn();
+    await openCall(call);
+    await page.locator('.segment.final').nth(1).waitFor();
+    expect(await page.locator('.ledger').count()).toBe(0);
+    await h.writer.ledger(call, 0, 0, [['received', 12_000]]);
+    await h.writer.ledger(call, 1, 0, [
+      ['absent', 1500],
+      ['received', 3500],
+      ['lost', 3000],
+      ['received', 4000],
+    ]);
+    // The page asks again after some seconds.
+    await page.locator('.gap-mark.right.lost', { hasText: 'Packets lost · 3 s' }).waitFor();
+    const lines = await page
+      .locator('.rows > li')
+      .evaluateAll((all) =>
+        all.map((one) => one.querySelector('.segment, .gap-mark')?.textContent?.trim() ?? ''),
+      );
+    expect(lines.map((line) => line.replace(/\s+/g, ' '))).toEqual([
+      'Customer: No packets · 2 s',
+      'Agent: Good morning',
+      'Customer: Packets lost · 3 s',
+      'Customer: Are you there',
+    ]);
+    const strips = page.locator('.ledger-strip');
+    expect(await strips.count()).toBe(2);
+    expect(await strips.nth(1).getAttribute('aria-label')).toBe(
+      'Customer: 63 % received, 25 % lost, 13 % no packets',
+    );
+    await page.locator('.ledger-kind', { hasText: 'lost – / 25 %' }).waitFor();
+    await h.writer.ledger(call, 0, 12_000, [['held', 8000]], { ended: true });
+    await h.writer.ledger(call, 1, 12_000, [['held', 8000]], { ended: true });
+    await h.writer.endCall(call);
+    await page.locator('.state.ended').waitFor();
+    await page.locator('.row.gap', { hasText: 'On hold' }).waitFor();
+    expect(await page.locator('.gap-mark.held').count()).toBe(2);
+    expect(await page.locator('.row.gap').count()).toBe(3);
+    await page.locator('.ledger-end', { hasText: '0:20' }).waitFor();
+  });
+
   test('ended calls are found by what was said in them', async () => {
     for (const [agent, text] of [
       ['Ann', 'The kettle is late'],

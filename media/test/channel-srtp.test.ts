@@ -109,6 +109,10 @@ describe('a protected channel', () => {
     first.channel.finish(leg.zero.monoUs + n * 20_000, 0);
     await first.channel.writer.close();
     first.wal.close();
+    const logs = readdirSync(join(folder, 'wal-dies')).map((name) =>
+      readFileSync(join(folder, 'wal-dies', name)),
+    );
+    expect(Buffer.concat(logs).includes(Buffer.from(markedPayload(65_450)))).toBe(true);
     const last = (await lastBlockOf(join(folder, 'dies'), 0))!;
     expect(last.block.srtpRollover).toBe(8);
     const second = newChannel(leg, { srtp: crypto }, 'dies');
@@ -117,10 +121,6 @@ describe('a protected channel', () => {
     expect(second.channel.counters.rejected.authentication).toBe(0);
     expect(second.channel.timeline.endTick).toBe(250 * 160);
     second.wal.close();
-    const logs = readdirSync(join(folder, 'wal-dies')).map((name) =>
-      readFileSync(join(folder, 'wal-dies', name)),
-    );
-    expect(Buffer.concat(logs).includes(Buffer.from(markedPayload(65_450)))).toBe(true);
   });
 
   it('reports to the sender with a key of its own', () => {

@@ -1,8 +1,9 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
-import { type CallId, channelIdOf } from '@earshot/contracts';
-import { CallDocument, UNOPENED_GRACE_MS } from '../src/document/call.ts';
+import { type CallId, channelIdOf, foldLedger, type LedgerRow } from '@earshot/contracts';
+import { CallDocument, LEDGER_GRACE_MS, UNOPENED_GRACE_MS } from '../src/document/call.ts';
 import { ChannelDocument } from '../src/document/channel.ts';
+import { LedgerReach } from '../src/document/ledger-reach.ts';
 
 const CALL = '01890000-0000-7000-8000-000000000000' as CallId;
 const CHANNEL = channelIdOf(CALL, 0);
@@ -143,6 +144,12 @@ const total = (index: number, endTick: number) => ({
   packetsDuplicate: 0,
   packetsRejected: 0,
 });
+const told = (fromTick: number, toTick: number, toldBy = 1, fill = false) => ({
+  fromTick,
+  toTick,
+  toldBy,
+  fill,
+});
 const infoOf = (index: number) => ({
   channel: channelIdOf(CALL, index),
   index,
@@ -154,7 +161,7 @@ const infoOf = (index: number) => ({
 });
 
 test('a call is complete when it ended and every channel is settled to its end, in whatever order that is heard', () => {
-  const facts = ['describe', 'end', 'settle0', 'settle1', 'ended0'] as const;
+  const facts = ['describe', 'end', 'settle0', 'settle1', 'ended0', 'ledger0', 'ledger1'] as const;
   fc.assert(
     fc.property(fc.shuffledSubarray([...facts], { minLength: facts.length }), (order) => {
       const call = new CallDocument(CALL);
@@ -163,6 +170,8 @@ test('a call is complete when it ended and every channel is settled to its end, 
         end: () => call.end([total(0, 900), total(1, 800)], 0),
         settle0: () => call.channel(channelIdOf(CALL, 0)).settle(1, 1000),
         settle1: () => call.channel(channelIdOf(CALL, 1)).settle(1, 800),
+        ledger0: () => call.channel(channelIdOf(CALL, 0)).ledger.take(told(0, 1000)),
+        ledger1: () => call.channel(channelIdOf(CALL, 1)).ledger.take(told(0, 800)),
         // What media itself says of the end outweighs the totals.
         ended0: () => call.channel(channelIdOf(CALL, 0)).reportEnd(1000),
       };
@@ -174,8 +183,8 @@ test('a call is complete when it ended and every channel is settled to its end, 
         if (needed.length > 0) expect(call.proof(0)).toBeNull();
       }
       expect(call.proof(0)).toEqual([
-        { index: 0, endTick: 1000, settledTick: 1000 },
-        { index: 1, endTick: 800, settledTick: 800 },
+        { index: 0, endTick: 1000, settledTick: 1000, ledgerTick: 1000 },
+        { index: 1, endTick: 800, settledTick: 800, ledgerTick: 800 },
       ]);
       expect(call.missing()).toEqual([]);
     }),
@@ -187,7 +196,9 @@ test('a channel that never opened is complete at 0, but only after the grace for
   call.describe({ channels: [infoOf(0)] });
   call.end([], 1000);
   expect(call.proof(1000)).toBeNull();
-  expect(call.proof(1000 + UNOPENED_GRACE_MS)).toEqual([{ index: 0, endTick: 0, settledTick: 0 }]);
+  expect(call.proof(1000 + UNOPENED_GRACE_MS)).toEqual([
+    { index: 0, endTick: 0, settledTick: 0, ledgerTick: 0 },
+  ]);
   call.channel(channelIdOf(CALL, 0)).raise(1);
   expect(call.proof(1000 + UNOPENED_GRACE_MS)).toBeNull();
 });
@@ -212,4 +223,53 @@ test('a media worker that has a channel no more does not end it', () => {
   const channel = new ChannelDocument(CHANNEL, 0, null);
   channel.alsoEnds(0);
   expect(channel.endTick).toBeNull();
+});
+
+test('a call whose ledger does not come is complete without it after a while, and says how far it is', () => {
+  const call = new CallDocument(CALL);
+  call.describe({ channels: [infoOf(0)] });
+  const channel = call.channel(channelIdOf(CALL, 0));
+  channel.ledger.take(told(0, 600));
+  call.end([total(0, 1000)], 0);
+  // Recognition is behind by a minute: the time of grace begins when nothing else lacks.
+  expect(call.proof(60_000)).toBeNull();
+  channel.settle(1, 1000);
+  expect(call.proof(60_000)).toBeNull();
+  expect(call.proof(60_000 + LEDGER_GRACE_MS)).toEqual([
+    { index: 0, endTick: 1000, settledTick: 1000, ledgerTick: 600 },
+  ]);
+});
+
+test('how far a ledger reaches is what folding it says, when one worker follows another', () => {
+  const parts = fc.array(
+    fc.record({
+      fromTick: fc.integer({ min: 0, max: 30 }),
+      ticks: fc.integer({ min: 0, max: 12 }),
+      toldBy: fc.integer({ min: 1, max: 2 }),
+    }),
+    { maxLength: 12 },
+  );
+  fc.assert(
+    fc.property(parts, fc.integer({ min: 0, max: 40 }), (said, fillTo) => {
+      const reach = new LedgerReach();
+      const inOrder = said.toSorted((a, b) => a.toldBy - b.toldBy);
+      // A successor tells nothing before the point where it begins.
+      const begins = inOrder.find(({ toldBy }) => toldBy === 2)?.fromTick ?? 0;
+      const rows = inOrder.map(({ fromTick: tick, ticks, toldBy }): LedgerRow => {
+        const fromTick = toldBy === 2 ? Math.max(begins, tick) : tick;
+        const spans: LedgerRow['spans'] = ticks === 0 ? [] : [['received', ticks]];
+        return { ...told(fromTick, fromTick + ticks, toldBy), spans, notes: [] };
+      });
+      for (const row of rows) reach.take(row);
+      const fill: LedgerRow = {
+        ...told(0, fillTo, 3, true),
+        spans: fillTo === 0 ? [] : [['lost', fillTo]],
+        notes: [],
+      };
+      reach.take(fill);
+      const { spans } = foldLedger([...rows, fill]);
+      const hole = spans.find(({ kind }) => kind === 'absent');
+      expect(reach.tick).toBe(hole?.startTick ?? spans.at(-1)?.endTick ?? 0);
+    }),
+  );
 });

@@ -14,6 +14,7 @@ import {
   type FromCommands,
   type FromCommit,
   type FromEngine,
+  type SpanKind,
   monoUs,
   newCallId,
   segmentIdOf,
@@ -113,7 +114,26 @@ export class Surroundings {
     return id;
   }
 
+  /** A part of a channel's ledger, as a media worker tells it. */
+  ledger(channel: ChannelId, fromTick: number, ...spans: [SpanKind, number][]): number {
+    const toTick = spans.reduce((tick, [, ticks]) => tick + ticks, fromTick);
+    this.worker.send({ type: 'ledger', channel, fill: false, fromTick, toTick, spans, notes: [] });
+    return toTick;
+  }
+
+  ledgeredTick(channel: ChannelId): number {
+    return Math.max(
+      0,
+      ...this.fromCommit.map((message) =>
+        message.type === 'ledgered' && message.channel === channel ? message.toTick : 0,
+      ),
+    );
+  }
+
+  /** The media worker's ledger of those channels is told before. */
   end(callId: CallId, channels: readonly ChannelTotals[] = []): number {
+    for (const { channel, endTick } of channels)
+      if (endTick > 0) this.ledger(channel, 0, ['received', endTick]);
     const id = this.#nextId++;
     this.gateway.send({ type: 'call.ended', id, callId, endedAtMs: Date.now(), endReason: 'bye', channels });
     return id;

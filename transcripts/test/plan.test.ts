@@ -68,7 +68,11 @@ const story: LogItem[] = [
     endReason: 'bye',
     totals: [totalsOf(channel, 48_000)],
   },
-  { kind: 'complete', callId, proof: [{ index: 0, endTick: 48_000, settledTick: 48_000 }] },
+  {
+    kind: 'complete',
+    callId,
+    proof: [{ index: 0, endTick: 48_000, settledTick: 48_000, ledgerTick: 48_000 }],
+  },
   { kind: 'recording', callId, recording: { file: 'f', bytes: 1, sha256: 's', durationMs: 2 } },
   revised('rt_1', 'a0', 'b0', 'x'),
   revised('rt_2', 'a0', 'b0', 'y'),

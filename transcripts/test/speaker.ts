@@ -80,6 +80,7 @@ export class Speaker {
       if (count <= 0) {
         // Told again and again: the link may have broken since.
         this.#around.settle(channel, attempt, this.endTick);
+        this.#around.ledger(channel, 0, ['received', this.endTick]);
         this.#around.worker.send({ type: 'ended', channel, endTick: this.endTick });
         state.tick = this.endTick;
         continue;

@@ -6,7 +6,7 @@ export interface BatchPlan {
   readonly size: number;
 }
 
-/** Share of a batch's rows that catch-up channels get while live ones wait (ARCHITECTURE.md, Processes). */
+/** Share of a batch's rows that catch-up channels get while more live ones wait than it can take (ARCHITECTURE.md, Processes). */
 const CATCH_UP_SHARE = 0.25;
 /** A batch is padded up to the next size when at least this share of its rows is in use; otherwise it is cut. */
 const FILL = 0.75;
@@ -28,8 +28,13 @@ export function planBatch(
   const most = sizes.at(-1) ?? 1;
   let live = Math.min(waitingLive, most);
   let catchUp = Math.min(waitingCatchUp, live === 0 ? Math.min(most, mostCatchUp) : most);
-  if (live > 0 && catchUp > 0) {
-    const reserved = Math.min(catchUp, Math.max(1, Math.floor(most * CATCH_UP_SHARE)));
+  const reserved = Math.min(catchUp, Math.max(1, Math.floor(most * CATCH_UP_SHARE)));
+  if (live > 0 && catchUp > 0 && live <= most - reserved) {
+    // All that is live goes. With what fills the batch up it takes no longer than one of catch-up channels alone may.
+    const share = Math.floor((live * CATCH_UP_SHARE) / (1 - CATCH_UP_SHARE));
+    const free = Math.min(most, mostCatchUp) - live;
+    catchUp = Math.min(catchUp, most - live, Math.max(share, free));
+  } else if (live > 0 && catchUp > 0) {
     live = Math.min(live, Math.max(1, most - reserved));
     const share = Math.floor((live * CATCH_UP_SHARE) / (1 - CATCH_UP_SHARE));
     catchUp = Math.min(reserved, share, most - live);

@@ -21,6 +21,8 @@ export interface ChannelHost {
   finalise(id: ChannelId): void;
   /** The owner's connection is gone: its channels are forgotten. */
   closeOwner(owner: ChannelOwner): void;
+  /** Gives some channels back to their owners, those first that lose least by it. */
+  lose(count: number, code: LostCode): void;
   /** Gives every channel back to its owner. */
   loseAll(code: LostCode): void;
   /** The sink takes words again. */

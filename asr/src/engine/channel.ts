@@ -111,6 +111,11 @@ export class Channel {
     return Math.max(0, this.#input.nextTick - this.#decoder.decidedTick);
   }
 
+  /** Decided and not yet settled: what another engine would have to hear again. */
+  get openTicks(): number {
+    return this.#decoder.decidedTick - this.#decoder.settledTick;
+  }
+
   /** Its rows of a batch are to bring all log-probabilities, not only the best (StepBuffers.full). */
   get wantsFull(): boolean {
     return this.#decoder.wantsAll;

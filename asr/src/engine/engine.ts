@@ -33,6 +33,9 @@ export interface EngineOptions {
   readonly onFailure: (error: Error) => void;
 }
 
+/** Two full batches are given to the model at once when they take at most this share of a chunk. */
+const TWO_STEPS_SHARE = 0.25;
+
 /**
  * The channels of one engine and the batches made of them. When the model is free and any channel has a chunk a batch starts,
  * at once or, while few wait and none is behind, after a short moment (waiting.ts). Nothing starts while the words link is
@@ -47,7 +50,10 @@ export class Engine implements ChannelHost {
   /** Of channels that are gone. */
   readonly #partialWords = { shown: 0, changed: 0 };
   #ignoredPhrases = 0;
-  #stepping = false;
+  /** Batches that the model has: one that runs, and maybe a full one that goes on after it. */
+  #inFlight = 0;
+  #batches = 0;
+  readonly #mostInFlight: number;
   #startSoon = false;
   #gathering = false;
   #stopped = false;
@@ -59,10 +65,14 @@ export class Engine implements ChannelHost {
     const largest = options.sizes.at(-1) ?? 1;
     const rowSeconds = (secondsBySize.get(largest) ?? 0) / largest;
     this.#load = new LoadMeter(rowSeconds, options.nowMs(), largest);
+    const chunkSeconds = options.model.timing.chunkSamples / TICKS_PER_SECOND;
+    // A chunk that comes meanwhile waits for both.
+    const isQuick = 2 * (secondsBySize.get(largest) ?? Infinity) <= chunkSeconds * TWO_STEPS_SHARE;
+    this.#mostInFlight = options.thread.spare !== null && isQuick ? 2 : 1;
     this.#waiting = new Waiting({
       sizes: options.sizes,
       secondsBySize,
-      chunkSeconds: options.model.timing.chunkSamples / TICKS_PER_SECOND,
+      chunkSeconds,
       gatherMs: options.gatherMs,
     });
   }
@@ -129,7 +139,7 @@ export class Engine implements ChannelHost {
     if (channel === null) return;
     if (!channel.audio(startTick, arrivalUs, body)) this.#lose(channel, 'CREDIT_EXCEEDED');
     else if (!channel.scheduled) this.#advance(channel);
-    else if (!this.#stepping && this.#isBehind(channel)) {
+    else if (this.#inFlight === 0 && this.#isBehind(channel)) {
       this.#waiting.hurry();
       this.#schedule();
     }
@@ -160,6 +170,11 @@ export class Engine implements ChannelHost {
 
   closeOwner(owner: ChannelOwner): void {
     for (const channel of [...this.#channels.values()]) if (channel.owner === owner) this.#forget(channel);
+  }
+
+  lose(count: number, code: LostCode): void {
+    const channels = [...this.#channels.values()].sort((a, b) => a.openTicks - b.openTicks);
+    for (const channel of channels.slice(0, count)) this.#lose(channel, code);
   }
 
   /** Gives every channel back to its media worker. */
@@ -216,33 +231,40 @@ export class Engine implements ChannelHost {
 
   /** After what is being read from the sockets now: channels whose audio came together go together. */
   #schedule(): void {
-    if (this.#stepping || this.#startSoon) return;
+    if (this.#startSoon || !this.#takesBatch) return;
     this.#startSoon = true;
     setImmediate(() => {
       this.#startSoon = false;
-      this.#startStep();
+      this.#startSteps();
     });
   }
 
-  #startStep(): void {
-    if (this.#stepping || this.#stopped || this.#options.sink.blocked) return;
-    const holdMs = this.#waiting.holdMs(this.#options.nowMs());
-    if (holdMs > 0) {
-      this.#startLater(holdMs);
-      return;
+  /** While one batch runs only a full one is made: more may come that would join a small one. */
+  get #takesBatch(): boolean {
+    if (this.#inFlight === 0) return true;
+    return this.#inFlight < this.#mostInFlight && this.#waiting.count >= (this.#options.sizes.at(-1) ?? 1);
+  }
+
+  #startSteps(): void {
+    while (this.#takesBatch && !this.#stopped && !this.#options.sink.blocked) {
+      const holdMs = this.#inFlight > 0 ? 0 : this.#waiting.holdMs(this.#options.nowMs());
+      if (holdMs > 0) {
+        this.#startLater(holdMs);
+        return;
+      }
+      const batch = this.#waiting.take();
+      if (batch === null) return;
+      this.#inFlight++;
+      this.#step(batch).then(
+        () => {
+          this.#inFlight--;
+          this.#startSteps();
+        },
+        (error: unknown) => {
+          if (!this.#stopped) this.#options.onFailure(error as Error);
+        },
+      );
     }
-    const batch = this.#waiting.take();
-    if (batch === null) return;
-    this.#stepping = true;
-    this.#step(batch).then(
-      () => {
-        this.#stepping = false;
-        this.#startStep();
-      },
-      (error: unknown) => {
-        if (!this.#stopped) this.#options.onFailure(error as Error);
-      },
-    );
   }
 
   #startLater(ms: number): void {
@@ -250,26 +272,28 @@ export class Engine implements ChannelHost {
     this.#gathering = true;
     setTimeout(() => {
       this.#gathering = false;
-      this.#startStep();
+      this.#startSteps();
     }, ms);
   }
 
   async #step({ items: channels, sinceMs, plan }: Batch<Channel>): Promise<void> {
     const { thread, model, nowMs, onStep } = this.#options;
     const { chunkSamples } = model.timing;
+    // In turn: what the batch before wrote is read when its step is done, whether this one runs by then or not.
+    const buffers = this.#batches++ % 2 === 1 && thread.spare !== null ? thread.spare : thread.buffers;
     const real: number[] = [];
     for (const [row, channel] of channels.entries()) {
-      real.push(channel.fill(thread.buffers, row, chunkSamples));
-      thread.buffers.full[row] = channel.wantsFull ? 1 : 0;
+      real.push(channel.fill(buffers, row, chunkSamples));
+      buffers.full[row] = channel.wantsFull ? 1 : 0;
     }
-    const seconds = await thread.step(channels.length, plan.size);
+    const seconds = await thread.step(channels.length, plan.size, buffers);
     const now = nowMs();
     let samples = 0;
     for (const [row, channel] of channels.entries()) {
       samples += real[row]!;
       channel.scheduled = false;
       if (channel.closed) continue;
-      channel.take(thread.buffers, row, model.framesPerChunk, real[row]!);
+      channel.take(buffers, row, model.framesPerChunk, real[row]!);
       channel.report(now, { stepped: true });
       this.#advance(channel);
     }

@@ -6,9 +6,12 @@ export interface StepThreadData {
   readonly maxChannels: number;
   readonly sizes: readonly number[];
   readonly buffers: StepBuffers;
+  readonly spare: StepBuffers;
 }
 
 export interface StepRequest {
+  /** In the spare buffers. */
+  readonly spare: boolean;
   readonly rows: number;
   readonly size: number;
 }
@@ -16,13 +19,16 @@ export interface StepRequest {
 /** What an engine has its batches run by: the worker thread. */
 export interface Stepper {
   readonly buffers: StepBuffers;
+  /** Others, for the step that is asked for while one runs; null where only one is taken at a time. */
+  readonly spare: StepBuffers | null;
   /** Seconds of a full step of each batch size, measured at start. */
   readonly secondsBySize: ReadonlyMap<number, number>;
   /**
-   * Runs the first `rows` rows of the buffers as a batch of `size`. One at a time.
+   * Runs the first `rows` rows of the buffers as a batch of `size`, one batch after another.
+   * @param buffers those, or the spare ones; left out: those
    * @returns the step's seconds @throws when the model fails; it is of no use then
    */
-  step(rows: number, size: number): Promise<number>;
+  step(rows: number, size: number, buffers?: StepBuffers): Promise<number>;
 }
 
 /** From the worker thread. Seconds are of the wall clock. */

@@ -1,7 +1,7 @@
 import { EarshotError } from '@earshot/contracts';
 import { Worker } from 'node:worker_threads';
 import type { ModelDescription, StepBuffers } from '../models/model.ts';
-import { type StepReply, type StepThreadData, type Stepper, shareBuffers } from './shared-step.ts';
+import { type StepReply, type StepRequest, type StepThreadData, type Stepper, shareBuffers } from './shared-step.ts';
 
 interface Waiter {
   resolve(seconds: number): void;
@@ -14,9 +14,11 @@ const STEP_LIMIT_MS = 10_000;
 /** The main thread's end of the worker thread that runs the model. */
 export class StepThread implements Stepper {
   readonly buffers: StepBuffers;
+  readonly spare: StepBuffers;
   readonly #worker: Worker;
   #secondsBySize: ReadonlyMap<number, number> = new Map();
-  #waiter: Waiter | null = null;
+  /** In the order of what was asked for. */
+  readonly #waiters: Waiter[] = [];
   /** Until the latest step ended, one way or the other. */
   #running: Promise<void> = Promise.resolve();
   #loaded = false;
@@ -33,10 +35,11 @@ export class StepThread implements Stepper {
     maxChannels: number,
     sizes: readonly number[],
   ): Promise<StepThread> {
-    const buffers = shareBuffers(description, Math.max(...sizes));
-    const thread = new StepThread({ description, maxChannels, sizes, buffers });
+    const most = Math.max(...sizes);
+    const [buffers, spare] = [shareBuffers(description, most), shareBuffers(description, most)];
+    const thread = new StepThread({ description, maxChannels, sizes, buffers, spare });
     try {
-      await new Promise<number>((resolve, reject) => (thread.#waiter = { resolve, reject }));
+      await new Promise<number>((resolve, reject) => thread.#waiters.push({ resolve, reject }));
     } catch (error) {
       await thread.close();
       throw error;
@@ -46,6 +49,7 @@ export class StepThread implements Stepper {
 
   private constructor(workerData: StepThreadData) {
     this.buffers = workerData.buffers;
+    this.spare = workerData.spare;
     this.#worker = new Worker(new URL('./step-worker.ts', import.meta.url), { workerData });
     this.#worker.on('message', (message: StepReply) => this.#receive(message));
     this.#worker.on('error', (error: Error) => this.#fail(error));
@@ -58,22 +62,23 @@ export class StepThread implements Stepper {
   }
 
   /**
-   * Runs the first `rows` rows of the buffers as a batch of `size`. One at a time.
+   * Runs the first `rows` rows of the buffers as a batch of `size`. One more may be asked for while one runs, in the other
+   * buffers: the model then goes on without waiting for this thread.
    * @returns the step's seconds @throws when the model fails; the thread is of no use then
    */
-  step(rows: number, size: number): Promise<number> {
+  step(rows: number, size: number, buffers: StepBuffers = this.buffers): Promise<number> {
     if (this.#failure !== null) return Promise.reject(this.#failure);
     const seconds = new Promise<number>((resolve, reject) => {
-      this.#waiter = { resolve, reject };
+      this.#waiters.push({ resolve, reject });
       this.#limit.refresh();
-      this.#worker.postMessage({ rows, size });
+      this.#worker.postMessage({ rows, size, spare: buffers === this.spare } satisfies StepRequest);
     });
     const settled = (): void => undefined;
     this.#running = seconds.then(settled, settled);
     return seconds;
   }
 
-  /** Waits for the step that runs: a thread that is ended inside onnxruntime takes the whole process with it. */
+  /** Waits for the steps that run: a thread that is ended inside onnxruntime takes the whole process with it. */
   async close(): Promise<void> {
     await this.#running;
     clearTimeout(this.#limit);
@@ -83,7 +88,7 @@ export class StepThread implements Stepper {
 
   #overdue(): void {
     // Loading a model may take longer; a step that was answered has no waiter.
-    if (this.#loaded && this.#waiter !== null) {
+    if (this.#loaded && this.#waiters.length > 0) {
       this.#fail(new Error(`a step of the model did not end within ${STEP_LIMIT_MS / 1000} s`));
     }
   }
@@ -93,8 +98,7 @@ export class StepThread implements Stepper {
       this.#fail(new EarshotError(message.code, message.message));
       return;
     }
-    const waiter = this.#waiter;
-    this.#waiter = null;
+    const waiter = this.#waiters.shift();
     if (message.type === 'ready') {
       this.#loaded = true;
       this.#secondsBySize = message.secondsBySize;
@@ -104,7 +108,6 @@ export class StepThread implements Stepper {
 
   #fail(error: Error): void {
     this.#failure ??= error;
-    this.#waiter?.reject(this.#failure);
-    this.#waiter = null;
+    for (const waiter of this.#waiters.splice(0)) waiter.reject(this.#failure);
   }
 }

@@ -7,7 +7,7 @@ import type { StepReply, StepRequest, StepThreadData } from './shared-step.ts';
 
 const port = parentPort;
 if (port === null) throw new Error('step-worker runs in a worker thread');
-const { description, maxChannels, sizes, buffers } = workerData as StepThreadData;
+const { description, maxChannels, sizes, buffers, spare } = workerData as StepThreadData;
 const reply = (message: StepReply): void => port.postMessage(message);
 
 function fail(error: unknown): void {
@@ -48,11 +48,15 @@ async function measure(recogniser: Recogniser): Promise<Map<number, number>> {
 try {
   const recogniser = await loadModel(description, maxChannels, sizes);
   const secondsBySize = await measure(recogniser);
-  port.on('message', ({ rows, size }: StepRequest) => {
+  const step = async (request: StepRequest): Promise<void> => {
     const startMs = performance.now();
-    recogniser
-      .step(buffers, rows, size)
-      .then(() => reply({ type: 'stepped', seconds: (performance.now() - startMs) / 1000 }), fail);
+    await recogniser.step(request.spare ? spare : buffers, request.rows, request.size);
+    reply({ type: 'stepped', seconds: (performance.now() - startMs) / 1000 });
+  };
+  // One batch after another: all go through the same tensors.
+  let running = Promise.resolve();
+  port.on('message', (request: StepRequest) => {
+    running = running.then(() => step(request)).catch(fail);
   });
   reply({ type: 'ready', secondsBySize });
 } catch (error) {

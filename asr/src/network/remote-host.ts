@@ -145,6 +145,10 @@ export class RemoteHost implements ChannelHost {
     for (const channel of [...this.#channels.values()]) if (channel.owner === owner) this.#forget(channel);
   }
 
+  lose(count: number, code: LostCode): void {
+    for (const channel of [...this.#channels.values()].slice(0, count)) this.#lose(channel, code);
+  }
+
   loseAll(code: LostCode): void {
     for (const channel of [...this.#channels.values()]) this.#lose(channel, code);
   }

@@ -24,8 +24,8 @@ export interface AudioServerOptions {
   readonly path: string;
   readonly host: ChannelHost;
   readonly hello: Extract<FromAsr, { type: 'hello' }>;
-  /** False while recognised words have nowhere to go: channels are refused. */
-  readonly wordsUp: () => boolean;
+  /** Why no channel is taken now; null: they are taken. */
+  readonly refusal: () => LostCode | null;
   /** The phrases of the lists that a channel's configuration names. */
   readonly phrasesOf: (lists: readonly string[] | undefined) => readonly VocabularyPhrase[];
   readonly log: Log;
@@ -71,12 +71,13 @@ function receive(options: AudioServerOptions, owner: ChannelOwner, message: ToAs
 }
 
 function open(
-  { host, wordsUp, phrasesOf }: AudioServerOptions,
+  { host, refusal, phrasesOf }: AudioServerOptions,
   owner: ChannelOwner,
   { channel, attempt, fromTick, outputFromTick, config }: Extract<ToAsr, { type: 'open' }>,
 ): void {
-  if (!wordsUp()) {
-    owner.lost(channel, attempt, 'TRANSCRIPTS_LINK');
+  const code = refusal();
+  if (code !== null) {
+    owner.lost(channel, attempt, code);
     return;
   }
   host.open(

@@ -33,7 +33,7 @@ export interface AsrOptions {
 export interface AsrService {
   readonly info: Readonly<Record<string, string | number>>;
   engineRow(): EngineRow;
-  /** Gives all channels back and closes the sockets. */
+  /** Gives all channels back, by and by, and closes the sockets. */
   drain(): Promise<void>;
 }
 
@@ -52,11 +52,15 @@ export async function startAsr(options: AsrOptions): Promise<AsrService> {
   const sizes = sizesInTime(BATCH_SIZES, thread.secondsBySize, chunkSeconds);
   let running: Engine | null = null;
   const onStep = registerMetrics(options.registry, () => running, chunkSeconds, sizes);
+  const largest = sizes.at(-1) ?? 1;
+  const channelsPerCore = (chunkSeconds * largest) / (thread.secondsBySize.get(largest) ?? Infinity);
   const served = await serveHost({
     runDir,
     instance,
     model: model.name,
     chunkMs: chunkSeconds * 1000,
+    clearsAtGap: model.clearAtGap,
+    capacity: channelsPerCore,
     log,
     makeHost: (sink) =>
       (running = new Engine({
@@ -70,14 +74,13 @@ export async function startAsr(options: AsrOptions): Promise<AsrService> {
         onFailure: options.onFailure,
       })),
   });
-  const largest = sizes.at(-1) ?? 1;
-  const channelsPerCore = (chunkSeconds * largest) / (thread.secondsBySize.get(largest) ?? Infinity);
   return {
     info: { model: model.name, maxChannels, channelsPerCore: Math.round(channelsPerCore) },
     engineRow: () => ({
       engine: instance,
-      headroom: running?.headroom ?? 0,
+      headroom: served.draining ? 0 : (running?.headroom ?? 0),
       channels: running?.channelCount ?? 0,
+      capacity: Math.floor(channelsPerCore),
     }),
     drain: async () => {
       await served.drain();

@@ -25,16 +25,21 @@ describe('a batch', () => {
     );
   });
 
-  test('gives catch-up channels at most a quarter while live ones wait, and all of it otherwise', () => {
+  test('gives catch-up channels a quarter while more live ones wait than it takes, and what these leave otherwise', () => {
     fc.assert(
       fc.property(fc.integer({ min: 1, max: 200 }), fc.integer({ min: 1, max: 200 }), (live, catchUp) => {
         const plan = planBatch(live, catchUp, SIZES)!;
         expect(plan.live).toBeGreaterThan(0);
-        expect(plan.catchUp).toBeLessThanOrEqual((plan.live + plan.catchUp) / 4);
+        if (plan.live < live) expect(plan.catchUp).toBeLessThanOrEqual((plan.live + plan.catchUp) / 4);
+        else expect(plan.live + plan.catchUp).toBeLessThanOrEqual(64);
       }),
     );
+    expect(planBatch(10, 100, SIZES)).toEqual({ live: 10, catchUp: 54, size: 64 });
     expect(planBatch(0, 100, SIZES)).toEqual({ live: 0, catchUp: 64, size: 64 });
     expect(planBatch(100, 100, SIZES)).toEqual({ live: 48, catchUp: 16, size: 64 });
+    // With catch-up channels it is no longer than a batch of them alone may be.
+    expect(planBatch(10, 100, SIZES, 16)).toEqual({ live: 10, catchUp: 6, size: 16 });
+    expect(planBatch(24, 100, SIZES, 16)).toEqual({ live: 24, catchUp: 8, size: 32 });
   });
 
   test('is padded when nearly full and cut when not', () => {

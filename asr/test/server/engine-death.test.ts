@@ -11,18 +11,15 @@ test.skipIf(!canSpeak)(
     const result = await killAndRecover({
       channels: 12,
       tape: speechTape(),
+      gated: false,
       secondsBefore: 6,
       secondsAfter: 8,
       by: 'standby',
     });
     console.log(`after the kill: ${JSON.stringify(result)}`);
-    expect(result.againstExpected).toEqual({ lost: 0, doubled: 0, changed: 0 });
+    expect(result.difference).toEqual({ lost: 0, doubled: 0, changed: 0 });
     expect(result.compared).toBe(12);
     expect(result.words).toBeGreaterThan(12 * 20);
-    // A word right after the cut may be understood otherwise, in few of the channels.
-    const { lost, doubled, changed } = result.againstUndisturbed;
-    expect(lost + doubled).toBeLessThanOrEqual(4);
-    expect(changed).toBeLessThanOrEqual(12);
   },
 );
 

@@ -68,6 +68,7 @@ class KeepingHost implements ChannelHost {
   end(): void {}
   close(): void {}
   closeOwner(): void {}
+  lose(): void {}
   loseAll(): void {}
   resume(): void {}
   tick(): void {}

@@ -56,18 +56,30 @@ export class EngineProcess {
   }
 
   async ping(): Promise<Pong> {
+    const pong = await this.pingOrNull();
+    if (pong === null) throw new Error('the engine is gone');
+    return pong;
+  }
+
+  /** As ping(); null when it is gone. */
+  async pingOrNull(): Promise<Pong | null> {
     const id = ++this.#pings;
     this.#send({ type: 'ping', id });
-    const pong = await until('a pong', () => {
-      const at = this.#messages.findIndex((message) => message.type === 'pong' && message.id === id);
-      return at < 0 ? null : (this.#messages.splice(at, 1)[0] as Extract<FromChild, { type: 'pong' }>);
-    });
+    const isPong = (message: FromChild): boolean => message.type === 'pong' && message.id === id;
+    await until('a pong', () => !this.#process.connected || this.#messages.some(isPong));
+    const at = this.#messages.findIndex(isPong);
+    if (at < 0) return null;
+    const pong = this.#messages.splice(at, 1)[0] as Extract<FromChild, { type: 'pong' }>;
     return { engine: pong.engine ?? null, metrics: pong.metrics as readonly Metric[] };
   }
 
   /** CPU time of all its threads since its start. */
   async cpuSeconds(): Promise<number> {
     return valueOf(await this.ping(), 'earshot_process_cpu_seconds_total');
+  }
+
+  signal(name: 'SIGSTOP' | 'SIGCONT'): void {
+    this.#process.kill(name);
   }
 
   async kill(): Promise<void> {
@@ -84,7 +96,8 @@ export class EngineProcess {
   }
 
   #send(message: ToChild): void {
-    this.#process.send(message);
+    // To one that is about to go it fails, which is no error here.
+    if (this.#process.connected) this.#process.send(message, () => undefined);
   }
 }
 

@@ -105,7 +105,7 @@ export class Fleet {
     this.#place(channel, engine, 0);
   }
 
-  /** Opens it again from its committed tick, 1 s earlier, as media workers do. */
+  /** Opens it again from its committed tick, 4 s earlier, as media workers do. */
   reopen(id: ChannelId, engine: number, committedTick: number): void {
     const channel = this.#channels.get(id);
     if (channel === undefined) return;
@@ -157,7 +157,7 @@ export class Fleet {
   }
 
   #place(channel: FleetChannel, engine: number, outputFromTick: number): void {
-    const fromTick = Math.max(0, outputFromTick - 8000);
+    const fromTick = Math.max(0, outputFromTick - 32_000);
     channel.engine = engine;
     channel.cursor = fromTick;
     channel.credit = fromTick;

@@ -1,17 +1,41 @@
-import { type CallId, type ChannelId, type FromEngine, type Word, channelIdOf } from '@earshot/contracts';
+import { type CallId, type ChannelId, type Word, channelIdOf } from '@earshot/contracts';
 import { rmSync } from 'node:fs';
-import { EngineProcess } from './engine-process.ts';
-import { Fleet } from './fleet.ts';
-import { WordsEnd, makeRunDir, until } from './rig.ts';
+import { EngineHost } from './engine-host.ts';
+import { quantile } from './fleet.ts';
+import { LinkFleet } from './link-fleet.ts';
+import { Loop } from './recorded.ts';
+import { makeRunDir, until } from './rig.ts';
+import { TranscriptsEnd } from './transcripts-end.ts';
 
 export interface RecoveryOptions {
-  /** How many channels, or the share of the engine's measured capacity that they are to take. */
+  /** How many channels, or the share of the engine's measured capacity that their speech is to take. */
   readonly channels: number | { readonly capacityShare: number };
   readonly tape: Int16Array;
+  /** Silence is left out as media does it; else everything is sent. */
+  readonly gated: boolean;
   readonly secondsBefore: number;
   readonly secondsAfter: number;
-  /** `standby`: another engine is up and takes the channels. `replace`: a new one is started in its place, as host does. */
+  /**
+   * `standby`: another engine stands by. `replace`: there is none until a new one is started in its place. Either way the one
+   * that died is started again, as host does.
+   */
   readonly by: 'standby' | 'replace';
+  /** `kill`: SIGKILL. `drain`: a live swap, for which another engine was started beside it. */
+  readonly how?: 'kill' | 'drain';
+  /** Told once a second. */
+  readonly onSecond?: (second: LagSecond) => void;
+}
+
+/** Lag of all channels, seconds. */
+export interface LagSecond {
+  /** Since the kill. */
+  readonly second: number;
+  readonly p50: number;
+  readonly p99: number;
+  readonly max: number;
+  /** Channels and headroom of each engine, as host's table has them. */
+  readonly engines: Readonly<Record<string, readonly [channels: number, headroom: number]>>;
+  readonly moved: number;
 }
 
 /** What one list of words lacks, has twice, and has otherwise, by the words' times. */
@@ -23,156 +47,131 @@ export interface Difference {
 
 export interface RecoveryResult {
   readonly channels: number;
+  /** Share of the time in which audio is sent. */
+  readonly openShare: number;
   readonly headroomBefore: number;
-  /** From the kill until no channel's lag was 1 s or more; null: not while it was looked at. */
+  /** Highest lag of any channel in the second before the kill. */
+  readonly lagBeforeSeconds: number;
+  /** From the kill until no channel's lag was 1 s or more from then on; null: not while it was looked at. */
   readonly recoveredSeconds: number | null;
+  /** Likewise for 99 % of the channels. */
+  readonly recoveredP99Seconds: number | null;
   readonly worstLagSeconds: number;
+  readonly rebalanced: number;
   /** Channels whose words were compared, and their words. */
   readonly compared: number;
   readonly words: number;
-  /**
-   * Against what is right: the words of a run of the same audio that nothing disturbed, up to the tick that was committed when
-   * the engine died, and from there on those of one that was opened at that tick.
-   */
-  readonly againstExpected: Difference;
-  /** Against the undisturbed run alone: the model, begun anew 1 s before the tick, may understand the next words otherwise. */
-  readonly againstUndisturbed: Difference;
-}
-
-/** The transcript of a channel as transcripts keeps it: of the current attempt, from the committed tick on. */
-class Transcript {
-  attempt = 1;
-  committedTick = 0;
-  endedAt: number | null = null;
-  readonly words: Word[] = [];
-  /** Ticks that it was opened again at. */
-  readonly resumes: number[] = [];
-
-  take(message: Exclude<FromEngine, { type: 'hello' }>): void {
-    if (message.attempt !== this.attempt) return;
-    if (message.type === 'final' && message.fromTick >= this.committedTick) {
-      this.words.push(...message.words);
-      this.committedTick = message.toTick;
-    } else if (message.type === 'progress') {
-      this.committedTick = Math.max(this.committedTick, message.settledTick);
-    } else if (message.type === 'ended') this.endedAt = message.tick;
-  }
+  /** Against an undisturbed run of the same audio. */
+  readonly difference: Difference;
 }
 
 /** Channels whose words are compared afterwards, and at once. */
 const MOST_COMPARED = 60;
 const COMPARED_AT_ONCE = 20;
+const LOOK_MS = 50;
+/** Above so much a channel is not recovered. */
+const RECOVERED_SECONDS = 1;
+/** Rows of state that an engine has. */
+const MOST_CHANNELS = 2000;
 
 const wait = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms));
 
 /**
- * Kills an engine under channels that speak without a break, opens them again from their committed ticks, and compares their
- * words with those of an undisturbed run of the same audio.
+ * Takes an engine away under its channels. They go on behind the media worker's own link, from their committed ticks, and
+ * their words are compared with those of an undisturbed run of the same audio.
  */
 export async function killAndRecover(options: RecoveryOptions): Promise<RecoveryResult> {
-  const { tape, by } = options;
+  const { by, gated, how = 'kill' } = options;
   const runDir = makeRunDir();
-  const transcripts = new Map<ChannelId, Transcript>();
-  const words = await WordsEnd.listen(runDir);
-  words.keep = false;
-  words.onMessage = (message) => {
-    if (message.type !== 'hello') transcripts.get(message.channel)?.take(message);
-  };
-  let target = by === 'standby' ? 1 : 0;
-  const orphans: ChannelId[] = [];
-  const fleet = new Fleet({ runDir, engines: 2, onLost: (channel) => orphans.push(channel) });
-  const first = await EngineProcess.start(runDir, 0);
-  const standby = by === 'standby' ? await EngineProcess.start(runDir, 1) : null;
-  await until('the links', () => fleet.up[0] && words.connections === (standby === null ? 1 : 2));
+  const loop = new Loop(options.tape);
+  const transcripts = await TranscriptsEnd.listen(runDir);
+  const fleet = new LinkFleet(runDir, { serving: 1, standby: by === 'standby' ? 1 : 0 }, loop, gated);
+  const host = new EngineHost(runDir, (rows) => fleet.table(rows));
+  const first = await host.start(0);
+  if (by === 'standby') await host.start(1);
+  await until('the links', () => transcripts.engines === host.engines.size);
 
+  const openShare = gated ? loop.openShare() : 1;
   const count =
     typeof options.channels === 'number'
       ? options.channels
-      : Math.round(options.channels.capacityShare * Number(first.info['channelsPerCore']));
+      : Math.min(
+          MOST_CHANNELS,
+          Math.round((options.channels.capacityShare * Number(first.info['channelsPerCore'])) / openShare),
+        );
   const ids = Array.from({ length: count }, (_, i) => channelIdOf('recover' as CallId, i));
-  fleet.start();
   for (const [i, id] of ids.entries()) {
-    transcripts.set(id, new Transcript());
-    fleet.open(id, tape, (i * 102_947) % tape.length);
+    fleet.open(id, (i * 102_947) % options.tape.length);
     if (i % 10 === 9) await wait(10_000 / Math.max(count, 10));
   }
-  await wait(1000 * options.secondsBefore);
+  await wait(1000 * (options.secondsBefore - 1));
+  let lagBeforeSeconds = 0;
+  const worst = (): number => Math.max(...ids.map((id) => fleet.lagSeconds(id)));
+  for (let i = 0; i < 1000 / LOOK_MS; i++) {
+    lagBeforeSeconds = Math.max(lagBeforeSeconds, worst());
+    await wait(LOOK_MS);
+  }
   const headroomBefore = (await first.ping()).engine?.headroom ?? NaN;
 
-  const killedMs = performance.now();
-  await first.kill();
-  let replacement: EngineProcess | null = null;
-  if (by === 'replace') {
-    target = 0;
-    replacement = await EngineProcess.start(runDir, 0);
-  }
-  await until('the links', () => fleet.up[target] && words.connections === 2, 60_000);
-  const reopen = (): void => {
-    for (const id of orphans.splice(0)) {
-      const transcript = transcripts.get(id)!;
-      transcript.attempt++;
-      transcript.resumes.push(transcript.committedTick);
-      fleet.reopen(id, target, transcript.committedTick);
-    }
-  };
-  let recoveredSeconds: number | null = null;
+  const startMs = performance.now();
+  const gone = how === 'kill' ? host.kill(0) : host.start(2).then(() => host.drain(0));
+  const since = (): number => (performance.now() - startMs) / 1000;
+  const recovered = { all: null as number | null, p99: null as number | null };
   let worstLagSeconds = 0;
-  while (performance.now() - killedMs < 1000 * options.secondsAfter || orphans.length > 0) {
-    reopen();
-    const lag = Math.max(...ids.map((id) => fleet.lagSeconds(id)));
-    worstLagSeconds = Math.max(worstLagSeconds, lag);
-    if (lag >= 1) recoveredSeconds = null;
-    else recoveredSeconds ??= (performance.now() - killedMs) / 1000;
-    await wait(50);
+  for (let second = 0; since() < options.secondsAfter;) {
+    const lags = ids.map((id) => fleet.lagSeconds(id));
+    const max = Math.max(...lags);
+    const p99 = quantile(lags, 0.99);
+    worstLagSeconds = Math.max(worstLagSeconds, max);
+    recovered.all = max < RECOVERED_SECONDS ? (recovered.all ?? since()) : null;
+    recovered.p99 = p99 < RECOVERED_SECONDS ? (recovered.p99 ?? since()) : null;
+    if (since() >= second) {
+      options.onSecond?.({
+        second: second++,
+        p50: quantile(lags, 0.5),
+        p99,
+        max,
+        engines: Object.fromEntries(
+          host.rows.map(({ engine, channels, headroom }) => [engine, [channels, headroom]]),
+        ),
+        moved: fleet.reopens.get('rebalanced') ?? 0,
+      });
+    }
+    await wait(LOOK_MS);
   }
-  const ends = new Map(ids.map((id) => [id, fleet.end(id)]));
-  await until('the ends', () => ids.every((id) => transcripts.get(id)!.endedAt !== null), 120_000);
+  await gone;
+  for (const id of ids) fleet.end(id);
+  await until('the ends', () => ids.every((id) => transcripts.of(id).ended), 120_000);
 
   const sample = ids.filter((_, i) => i % Math.ceil(ids.length / MOST_COMPARED) === 0);
-  const againstExpected: Tally = { lost: 0, doubled: 0, changed: 0 };
-  const againstUndisturbed: Tally = { lost: 0, doubled: 0, changed: 0 };
-  let wordCount = 0;
+  const difference: Tally = { lost: 0, doubled: 0, changed: 0 };
+  let words = 0;
   const compareOne = async (id: ChannelId): Promise<void> => {
-    const disturbed = transcripts.get(id)!;
-    let attempt = disturbed.attempt;
-    /** The same audio once more to its end, opened at a tick, as fast as it goes. */
-    const runFrom = async (tick: number): Promise<Transcript> => {
-      const calm = new Transcript();
-      calm.attempt = ++attempt;
-      calm.committedTick = tick;
-      transcripts.set(id, calm);
-      fleet.replay(id, target, tick, ends.get(id)!);
-      await until('the undisturbed run', () => calm.endedAt !== null, 120_000);
-      return calm;
-    };
-    const undisturbed = (await runFrom(0)).words;
-    const expected: Word[] = [];
-    const openings = [0, ...disturbed.resumes];
-    for (const [i, tick] of openings.entries()) {
-      const upTo = openings[i + 1] ?? Infinity;
-      const words = i === 0 ? undisturbed : (await runFrom(tick)).words;
-      expected.push(...words.filter(({ startTick, endTick }) => startTick + endTick < 2 * upTo));
-    }
-    add(againstExpected, compare(expected, disturbed.words));
-    add(againstUndisturbed, compare(undisturbed, disturbed.words));
-    wordCount += disturbed.words.length;
+    const calm = `calm-${id}` as ChannelId;
+    fleet.again(id, calm);
+    await until('the undisturbed run', () => transcripts.of(calm).ended, 120_000);
+    add(difference, compare(transcripts.of(calm).words, transcripts.of(id).words));
+    words += transcripts.of(calm).words.length;
   };
   for (let i = 0; i < sample.length; i += COMPARED_AT_ONCE) {
     await Promise.all(sample.slice(i, i + COMPARED_AT_ONCE).map(compareOne));
   }
-  await fleet.stop();
-  await (standby ?? replacement)!.drain();
-  await words.close();
+  fleet.stop();
+  await host.stop();
+  await transcripts.close();
   rmSync(runDir, { recursive: true, force: true });
   return {
     channels: count,
+    openShare,
     headroomBefore,
-    recoveredSeconds,
+    lagBeforeSeconds,
+    recoveredSeconds: recovered.all,
+    recoveredP99Seconds: recovered.p99,
     worstLagSeconds,
+    rebalanced: fleet.reopens.get('rebalanced') ?? 0,
     compared: sample.length,
-    words: wordCount,
-    againstExpected,
-    againstUndisturbed,
+    words,
+    difference,
   };
 }
 

@@ -8,6 +8,7 @@ import type { ModelDescription, StepBuffers } from '../../src/models/model.ts';
  */
 export class SlowStepper implements Stepper {
   readonly buffers: StepBuffers;
+  readonly spare: StepBuffers | null = null;
   readonly secondsBySize: ReadonlyMap<number, number>;
   nowMs = 0;
   /** Rows of the batch that runs, and when it will be done; null: idle. */

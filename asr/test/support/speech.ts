@@ -90,6 +90,16 @@ export function speechTape(): Int16Array {
   return concatenate(...parts);
 }
 
+/** One party of conversations: it speaks about half of the time, and listens for seconds. */
+export function conversationTape(): Int16Array {
+  if (!canSpeak) return noiseTape();
+  const parts = TAPE_SENTENCES.flatMap((sentence, i) => [
+    speak(i % 3 === 2 ? 'kal' : 'slt', sentence),
+    silence(i % 3 === 1 ? 400 : 2000 + ((i * 1370) % 3900)),
+  ]);
+  return concatenate(...parts);
+}
+
 function noiseTape(): Int16Array {
   let seed = 1;
   let low = 0;

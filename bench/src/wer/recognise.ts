@@ -1,3 +1,4 @@
+import type { SpeechMark } from '@earshot/contracts';
 import { execFile } from 'node:child_process';
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
@@ -16,6 +17,7 @@ export async function recognise(
   model: string,
   gated: boolean,
   recordings: readonly Int16Array[],
+  marks: readonly (readonly SpeechMark[])[] | null = null,
 ): Promise<{ model: string; audioSeconds: number; texts: string[] }> {
   const folder = await mkdtemp(join(tmpdir(), 'es-wer-'));
   try {
@@ -30,7 +32,7 @@ export async function recognise(
       ['--disable-warning=ExperimentalWarning', PROGRAM, 'words'],
       { maxBuffer: 1 << 28 },
     );
-    running.child.stdin?.end(JSON.stringify({ model, gated, files }));
+    running.child.stdin?.end(JSON.stringify({ model, gated, files, marks }));
     const { stdout } = await running;
     const result = JSON.parse(stdout) as {
       model: string;

@@ -1,6 +1,6 @@
-import type { SegmentView } from '@earshot/contracts';
+import type { GapView, SegmentView } from '@earshot/contracts';
 
-/** A transcript as text files. Pure: segments in call order in, a file's content out. */
+/** A transcript as text files. Pure: segments and gaps in call order in, a file's content out. */
 
 const two = (value: number): string => String(value).padStart(2, '0');
 
@@ -40,9 +40,41 @@ const oneLine = (text: string): string =>
 /** A cue must last: a player skips one whose end is not after its start. */
 const endOf = (segment: SegmentView): number => Math.max(segment.endMs, segment.startMs + 1);
 
-export function toText(segments: readonly SegmentView[]): string {
-  return segments
-    .map((segment) => `[${shortTime(segment.startMs)}] ${segment.role}: ${oneLine(segment.text)}\n`)
+const GAP_NAMES: Readonly<Record<GapView['kind'], string>> = {
+  lost: 'packets lost',
+  absent: 'no packets',
+  held: 'on hold',
+  paused: 'paused',
+};
+
+/** 4 s, or 1:05 from a minute on. */
+function gapLasts({ startMs, endMs }: GapView): string {
+  const lastsMs = Math.round((endMs - startMs) / 1000) * 1000;
+  return lastsMs < 60_000 ? `${lastsMs / 1000} s` : shortTime(lastsMs).replace(/^0/, '');
+}
+
+type Item = { readonly segment: SegmentView } | { readonly gap: GapView };
+
+/** Both by when they begin; the gap first, where a segment begins with it. */
+function inOrder(segments: readonly SegmentView[], gaps: readonly GapView[]): Item[] {
+  const items: Item[] = [];
+  let next = 0;
+  for (const segment of segments) {
+    while (next < gaps.length && gaps[next]!.startMs <= segment.startMs) items.push({ gap: gaps[next++]! });
+    items.push({ segment });
+  }
+  return [...items, ...gaps.slice(next).map((gap) => ({ gap }))];
+}
+
+export function toText(segments: readonly SegmentView[], gaps: readonly GapView[] = []): string {
+  return inOrder(segments, gaps)
+    .map((item) => {
+      if ('gap' in item) {
+        const { startMs, role, kind } = item.gap;
+        return `[${shortTime(startMs)}] ${role}: (no audio for ${gapLasts(item.gap)}: ${GAP_NAMES[kind]})\n`;
+      }
+      return `[${shortTime(item.segment.startMs)}] ${item.segment.role}: ${oneLine(item.segment.text)}\n`;
+    })
     .join('');
 }
 
@@ -50,14 +82,21 @@ export function toText(segments: readonly SegmentView[]): string {
 const vttText = (text: string): string =>
   oneLine(text).replaceAll('&', '&amp;').replaceAll('<', '&lt;').replaceAll('>', '&gt;');
 
-/** WebVTT (W3C, 2019), the speaker as a voice span. */
-export function toVtt(segments: readonly SegmentView[]): string {
-  const cues = segments.map(
-    (segment) =>
+/** WebVTT (W3C, 2019), the speaker as a voice span. Where audio is missing there is a comment, which a player does not show. */
+export function toVtt(segments: readonly SegmentView[], gaps: readonly GapView[] = []): string {
+  const blocks = inOrder(segments, gaps).map((item) => {
+    if ('gap' in item) {
+      const { startMs, endMs, role, kind } = item.gap;
+      const times = `from ${cueTime(startMs, '.')} to ${cueTime(endMs, '.')}`;
+      return `NOTE ${vttText(role)}: no audio ${times} (${GAP_NAMES[kind]})\n`;
+    }
+    const { segment } = item;
+    return (
       `${vttText(segment.id)}\n${cueTime(segment.startMs, '.')} --> ${cueTime(endOf(segment), '.')}\n` +
-      `<v ${vttText(segment.role)}>${vttText(segment.text)}\n`,
-  );
-  return ['WEBVTT\n', ...cues].join('\n');
+      `<v ${vttText(segment.role)}>${vttText(segment.text)}\n`
+    );
+  });
+  return ['WEBVTT\n', ...blocks].join('\n');
 }
 
 /**
@@ -67,13 +106,15 @@ export function toVtt(segments: readonly SegmentView[]): string {
 const srtText = (text: string): string =>
   oneLine(text).replaceAll('<', '‹').replaceAll('>', '›').replaceAll('{', '(').replaceAll('}', ')');
 
-export function toSrt(segments: readonly SegmentView[]): string {
-  return segments
-    .map(
-      (segment, index) =>
-        `${index + 1}\n${cueTime(segment.startMs, ',')} --> ${cueTime(endOf(segment), ',')}\n` +
-        `${srtText(segment.role)}: ${srtText(segment.text)}\n`,
-    )
+/** SubRip has no comments: a gap is a cue. */
+export function toSrt(segments: readonly SegmentView[], gaps: readonly GapView[] = []): string {
+  return inOrder(segments, gaps)
+    .map((item, index) => {
+      const { startMs, role } = 'gap' in item ? item.gap : item.segment;
+      const endMs = 'gap' in item ? item.gap.endMs : endOf(item.segment);
+      const text = 'gap' in item ? `(${GAP_NAMES[item.gap.kind]})` : srtText(item.segment.text);
+      return `${index + 1}\n${cueTime(startMs, ',')} --> ${cueTime(endMs, ',')}\n${srtText(role)}: ${text}\n`;
+    })
     .join('\n');
 }
 

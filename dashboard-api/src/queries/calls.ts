@@ -27,10 +27,11 @@ interface CallRow {
   readonly word_count: number;
   readonly complete: boolean;
   readonly recording: { file: string; bytes: number; sha256: string; durationMs: number } | null;
+  readonly media_missing: readonly number[];
 }
 
 const COLUMNS = `id, ${keyTime('started_at')} as key_at, started_at, ended_at, end_reason, dialect, sip, external_ids,
-  channels, totals, segment_count, word_count, complete, recording`;
+  channels, totals, segment_count, word_count, complete, recording, media_missing`;
 
 /** More terms than this would be a sentence, and each is a search of its own. */
 const MAX_TERMS = 8;
@@ -120,6 +121,7 @@ function viewOf(row: CallRow): CallView {
       evidence: [...channel.evidence],
       packetsReceived: totals.get(channel.channel)?.packetsReceived ?? null,
       packetsLost: totals.get(channel.channel)?.packetsLost ?? null,
+      media: row.media_missing.includes(channel.index) ? 'missing' : 'present',
     })),
     segmentCount: row.segment_count,
     wordCount: row.word_count,

@@ -48,6 +48,18 @@ export function decodeNameCursor(cursor: string): string {
   return name;
 }
 
+/** A cursor of a list along a call's time. */
+export const encodeTickCursor = (tick: number): string => Buffer.from(`t${tick}`).toString('base64url');
+
+/** @throws EarshotError REQUEST_INVALID on anything that encodeTickCursor did not make */
+export function decodeTickCursor(cursor: string): number {
+  const tick = Number(Buffer.from(cursor, 'base64url').toString('utf8').slice(1));
+  if (!Number.isSafeInteger(tick) || tick < 0 || encodeTickCursor(tick) !== cursor) {
+    throw new EarshotError('REQUEST_INVALID', 'cursor is not one that a list gave out.');
+  }
+  return tick;
+}
+
 /** @param rows up to limit + 1 rows: the one too many says that there is a next page */
 export function pageOf<Row extends { key_at: string; id: string }, Item>(
   rows: readonly Row[],

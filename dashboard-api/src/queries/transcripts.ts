@@ -1,5 +1,13 @@
-import { msOfTick, type SegmentView, type TranscriptView, type WordView } from '@earshot/contracts';
+import {
+  type GapView,
+  msOfTick,
+  type SegmentView,
+  type TranscriptView,
+  type WordView,
+} from '@earshot/contracts';
+import { gapsOf } from '../formats/ledger.ts';
 import type { Database } from './database.ts';
+import { findLedger } from './ledger.ts';
 
 interface TranscriptRow {
   readonly id: string;
@@ -40,7 +48,14 @@ export async function findTranscript(db: Database, callId: string): Promise<Tran
     revision: row.revision,
     complete: row.complete,
     segments: row.segments.map(viewOf),
+    gaps: await findGaps(db, callId),
   };
+}
+
+/** Where channels have no audio, in call order. */
+async function findGaps(db: Database, callId: string): Promise<GapView[]> {
+  const ledger = await findLedger(db, callId);
+  return ledger === null ? [] : gapsOf(ledger);
 }
 
 /** A transcript that was replaced. Null when there is none of that revision. */
@@ -54,7 +69,9 @@ export async function findReplacedTranscript(
     [callId, revision],
   );
   // Only what is complete is replaced.
-  return row === null ? null : { callId, state: 'ended', revision, complete: true, segments: row.segments };
+  if (row === null) return null;
+  const { segments } = row;
+  return { callId, state: 'ended', revision, complete: true, segments, gaps: await findGaps(db, callId) };
 }
 
 const viewOf = (row: SegmentRow): SegmentView => ({

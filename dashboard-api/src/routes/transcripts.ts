@@ -42,7 +42,8 @@ export function registerTranscripts(app: App, { db }: Dependencies): void {
         tags: ['calls'],
         summary: 'The transcript of a call',
         operationId: 'getTranscript',
-        description: 'The finals in call order. Text forms by the Accept header, or by .txt, .vtt and .srt.',
+        description:
+          'The finals in call order, and where audio is missing. Text forms by the Accept header, or by .txt, .vtt and .srt.',
         params: idParams('The id of the call.'),
         querystring,
         response: {
@@ -63,7 +64,7 @@ export function registerTranscripts(app: App, { db }: Dependencies): void {
       const transcript = await find(request.params.id, request.query.revision);
       const format = formatFor(request.headers.accept);
       void reply.header('vary', 'accept').type(CONTENT_TYPES[format]);
-      return format === 'json' ? transcript : asFile[format](transcript.segments);
+      return format === 'json' ? transcript : asFile[format](transcript.segments, transcript.gaps);
     },
   );
 
@@ -83,7 +84,7 @@ export function registerTranscripts(app: App, { db }: Dependencies): void {
       async (request, reply) => {
         const transcript = await find(request.params.id, request.query.revision);
         void reply.type(CONTENT_TYPES[extension]);
-        return asFile[extension](transcript.segments);
+        return asFile[extension](transcript.segments, transcript.gaps);
       },
     );
   }

@@ -3,6 +3,7 @@ import {
   CallView,
   DeliveryView,
   EventView,
+  LedgerView,
   ProblemView,
   RetranscriptionView,
   TranscriptView,
@@ -15,6 +16,7 @@ import {
 export const namedSchemas: readonly TSchema[] = [
   CallView,
   TranscriptView,
+  LedgerView,
   EventView,
   WebhookView,
   DeliveryView,

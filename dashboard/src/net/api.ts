@@ -1,4 +1,4 @@
-import type { CallView, EventView, ProblemView, TranscriptView } from '@earshot/contracts';
+import type { CallView, EventView, LedgerView, ProblemView, TranscriptView } from '@earshot/contracts';
 
 /** REST as the page needs it. The session's cookie goes along by itself. */
 export class ApiError extends Error {
@@ -104,6 +104,9 @@ const callPath = (id: string): string => `/v1/calls/${encodeURIComponent(id)}`;
 
 export const call = (id: string): Promise<CallView> => get(callPath(id));
 export const transcript = (id: string): Promise<TranscriptView> => get(`${callPath(id)}/transcript`);
+/** @param minMs shorter spans are left out */
+export const ledger = (id: string, minMs: number): Promise<LedgerView> =>
+  get(`${callPath(id)}/ledger?${query({ minMs, limit: 5000 })}`);
 export const capacity = (): Promise<Capacity> => get('/v1/capacity');
 export const fileUrl = (id: string, name: string): string => `${callPath(id)}/${name}`;
 

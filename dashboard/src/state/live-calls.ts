@@ -130,6 +130,9 @@ export class LiveCalls {
         if (view.state === 'live' && !this.#ended.has(view.id)) this.put(view);
         return { ...NOTHING, refreshEnded: view.state === 'ended' };
       }
+      case 'alert.raised':
+        if (call !== undefined) takeAlert(call, event);
+        return NOTHING;
       case 'call.ended':
         this.#calls.delete(event.callId);
         this.#remember(event.callId);
@@ -171,6 +174,16 @@ function callIn(event: EventView): CallView | null {
   const { id, state, startedAt, channels } = event.data;
   const complete = id === event.callId && typeof state === 'string' && typeof startedAt === 'string';
   return complete && Array.isArray(channels) ? (event.data as unknown as CallView) : null;
+}
+
+/** A channel's media is missing: the call as it is then comes with no other event. */
+function takeAlert(call: LiveCall, event: EventView): void {
+  const { kind, channel } = event.data;
+  if (kind !== 'no-media') return;
+  const channels = call.view.channels.map((one) =>
+    one.index === channel ? { ...one, media: 'missing' as const } : one,
+  );
+  call.view = { ...call.view, channels };
 }
 
 export function laneOf(call: LiveCall, channel: number): Lane {

@@ -1,4 +1,4 @@
-import type { SegmentView } from '@earshot/contracts';
+import type { GapView, SegmentView } from '@earshot/contracts';
 
 export interface ShownSegment {
   readonly segment: SegmentView;
@@ -16,6 +16,9 @@ export interface Row {
   /** Nobody spoke for so long before it. */
   readonly silenceMs: number;
 }
+
+/** A line of the page: words, or whose audio is missing from there on. */
+export type Line = { readonly row: Row } | { readonly key: string; readonly gaps: readonly GapView[] };
 
 export type Side = 'left' | 'right' | 'wide';
 
@@ -99,3 +102,39 @@ export function rowsOf(finals: readonly SegmentView[], partials: readonly Segmen
   }
   return rows;
 }
+
+/** Gaps of two parties that begin within this are one line: they were put on hold together. */
+const TOGETHER_MS = 500;
+
+/**
+ * The rows with the gaps between them, by when they begin; the gap first where both begin together.
+ * @param fromMs earlier gaps are left out: their rows are not shown
+ */
+export function linesOf(rows: readonly Row[], gaps: readonly GapView[], fromMs: number): Line[] {
+  const shown = gaps.filter(({ startMs }) => startMs >= fromMs);
+  const lines: Line[] = [];
+  let next = 0;
+  const gapsUntil = (ms: number): void => {
+    for (; next < shown.length && shown[next]!.startMs <= ms; next++) {
+      const gap = shown[next]!;
+      const last = lines.at(-1);
+      if (last !== undefined && 'gaps' in last && isWith(gap, last.gaps)) {
+        lines[lines.length - 1] = { ...last, gaps: [...last.gaps, gap] };
+      } else {
+        lines.push({ key: `gap ${gap.channel} ${gap.kind} ${gap.startMs}`, gaps: [gap] });
+      }
+    }
+  };
+  for (const row of rows) {
+    gapsUntil(row.startMs);
+    lines.push({ row });
+  }
+  gapsUntil(Infinity);
+  return lines;
+}
+
+const isWith = (gap: GapView, [first, second]: readonly GapView[]): boolean =>
+  first !== undefined &&
+  second === undefined &&
+  sideOf(first) !== sideOf(gap) &&
+  gap.startMs - first.startMs < TOGETHER_MS;

@@ -25,7 +25,7 @@ export function CallFacts({ view }: { view: CallView }) {
         <summary>About this call</summary>
         <h2>Parties</h2>
         {view.channels.map((channel) => (
-          <Channel key={channel.index} channel={channel} />
+          <Channel key={channel.index} channel={channel} live={view.state === 'live'} />
         ))}
         {Object.keys(view.externalIds).length > 0 && <h2>External ids</h2>}
         <dl>
@@ -74,7 +74,7 @@ function Downloads({ view }: { view: CallView }) {
   );
 }
 
-function Channel({ channel }: { channel: CallView['channels'][number] }) {
+function Channel({ channel, live }: { channel: CallView['channels'][number]; live: boolean }) {
   const { packetsReceived, packetsLost } = channel;
   const total = (packetsReceived ?? 0) + (packetsLost ?? 0);
   const lostPercent = total === 0 ? 0 : (100 * (packetsLost ?? 0)) / total;
@@ -85,6 +85,7 @@ function Channel({ channel }: { channel: CallView['channels'][number] }) {
         {roleName(channel.role)} · {channel.codec}
         {channel.label === null ? '' : ` · label ${channel.label}`}
       </span>
+      {live && channel.media === 'missing' && <span class="fault">No audio arrives</span>}
       {channel.participant.aor !== null && <span class="mono">{channel.participant.aor}</span>}
       {packetsReceived !== null && (
         <span class={`muted${lostPercent >= 1 ? ' fault' : ''}`}>

@@ -7,6 +7,8 @@ import { Announcer } from './announcer.tsx';
 import { CallFacts } from './call-facts.tsx';
 import { CompleteMark } from './ended-calls.tsx';
 import { Player, type PlayerHandle } from './player.tsx';
+import { LedgerStrip } from './ledger-strip.tsx';
+import { NoMedia } from './no-media.tsx';
 import { TranscriptView } from './transcript-view.tsx';
 
 /** One call: its words in two lanes, what is known of it, and its sound once it has ended. */
@@ -64,13 +66,22 @@ export function CallPage({ store, callId }: { store: Store; callId: string }) {
           {moment(view.startedAt, Date.now())} · <span class="duration">{clock(durationMs)}</span>
         </span>
         {ended && <CompleteMark complete={view.complete} long />}
+        {!ended && <NoMedia channels={view.channels} />}
       </div>
+      {open.ledger !== null && (
+        <LedgerStrip
+          ledger={open.ledger}
+          playingMs={playingMs}
+          onSeek={canPlay ? (ms) => player.current?.playFrom(ms) : null}
+        />
+      )}
       <div class="call-body">
         <TranscriptView
           channels={view.channels}
           live={!ended}
           finals={open.transcript.segments()}
           partials={store.openPartials()}
+          ledger={open.ledger}
           playingMs={playingMs}
           onSeek={canPlay ? (ms) => player.current?.playFrom(ms) : null}
           onPause={() => player.current?.pause() ?? false}

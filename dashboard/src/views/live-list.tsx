@@ -83,6 +83,7 @@ function LiveRow({ call, nowMs }: { call: LiveCall; nowMs: number }) {
             key={channel.index}
             role={channel.role}
             side={sideOf({ role: channel.role, channel: channel.index })}
+            missing={channel.media === 'missing'}
             lane={laneOf(call, channel.index)}
             nowMs={activityNowMs}
           />
@@ -100,12 +101,14 @@ function LiveRow({ call, nowMs }: { call: LiveCall; nowMs: number }) {
 interface LastWordsProps {
   readonly role: string;
   readonly side: string;
+  /** Its media was promised and does not come. */
+  readonly missing: boolean;
   readonly lane: Lane;
   readonly nowMs: number;
 }
 
 /** The end of what a party said, what is not final yet in grey. */
-function LastWords({ role, side, lane, nowMs }: LastWordsProps) {
+function LastWords({ role, side, missing, lane, nowMs }: LastWordsProps) {
   const partial = tail(lane.partial?.segment.text ?? '', TAIL_CHARS);
   const final = tail(lane.final?.text ?? '', Math.max(0, TAIL_CHARS - partial.length));
   const speaking = nowMs - lane.heardAtMs < SPEAKING_MS;
@@ -114,6 +117,7 @@ function LastWords({ role, side, lane, nowMs }: LastWordsProps) {
       <span class="role" title={roleName(role)}>
         {roleName(role).slice(0, 1)}
       </span>
+      {missing && <span class="no-media">No audio</span>}
       <span class="clip">
         <span>
           {final} <span class="partial">{final + partial === '' ? '—' : partial}</span>

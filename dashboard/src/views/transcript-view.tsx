@@ -1,8 +1,9 @@
-import type { CallView, SegmentView } from '@earshot/contracts';
+import type { CallView, GapView, LedgerView, SegmentView } from '@earshot/contracts';
 import type { RefObject } from 'preact';
 import { useEffect, useLayoutEffect, useMemo, useRef, useState } from 'preact/hooks';
 import { clock, lasting, partyName, roleName } from '../state/format.ts';
-import { type Row, rowsOf, sideOf } from '../state/transcript.ts';
+import { gapsIn, gapText } from '../state/ledger.ts';
+import { linesOf, type Row, rowsOf, sideOf } from '../state/transcript.ts';
 import { Segment } from './segment.tsx';
 import { WordTip } from './word-tip.tsx';
 
@@ -11,6 +12,7 @@ interface Props {
   readonly live: boolean;
   readonly finals: readonly SegmentView[];
   readonly partials: readonly SegmentView[];
+  readonly ledger: LedgerView | null;
   /** Where the recording plays, or null. */
   readonly playingMs: number | null;
   readonly onSeek: ((ms: number) => void) | null;
@@ -24,13 +26,17 @@ const SHOWN_SEGMENTS = 400;
 const END_PX = 60;
 
 /** The words of a call, agent left and customer right, aligned by when they were said. */
-export function TranscriptView({ channels, live, finals, partials, playingMs, onSeek, onPause }: Props) {
+export function TranscriptView(props: Props) {
+  const { channels, live, finals, partials, ledger, playingMs, onSeek, onPause } = props;
   const pane = useRef<HTMLDivElement>(null);
   const [limit, setLimit] = useState(SHOWN_SEGMENTS);
   const shown = useMemo(() => finals.slice(-limit), [finals, limit]);
   const rows = useMemo(() => rowsOf(shown, partials), [shown, ...partials]);
+  const gaps = useMemo(() => gapsIn(ledger), [ledger]);
+  const fromMs = finals.length > shown.length ? (shown[0]?.startMs ?? 0) : 0;
+  const lines = useMemo(() => linesOf(rows, gaps, fromMs), [rows, gaps, fromMs]);
 
-  const { follow, setFollow } = useFollow(pane, live, rows);
+  const { follow, setFollow } = useFollow(pane, live, lines);
 
   const sides = { left: 'Agent', right: 'Customer' };
   for (const channel of channels) {
@@ -54,9 +60,19 @@ export function TranscriptView({ channels, live, finals, partials, playingMs, on
           <p class="nothing">{live ? 'Nobody has spoken yet.' : 'Nothing was said in this call.'}</p>
         )}
         <ol class="rows">
-          {rows.map((row) => (
-            <TranscriptRow key={row.key} row={row} playingMs={playingMs} onSeek={onSeek} onPause={onPause} />
-          ))}
+          {lines.map((line) =>
+            'gaps' in line ? (
+              <Gaps key={line.key} gaps={line.gaps} />
+            ) : (
+              <TranscriptRow
+                key={line.row.key}
+                row={line.row}
+                playingMs={playingMs}
+                onSeek={onSeek}
+                onPause={onPause}
+              />
+            ),
+          )}
         </ol>
         <WordTip pane={pane} />
       </div>
@@ -77,7 +93,7 @@ const READER_MS = 600;
  * drawn (content-visibility), so it is the list's size that is followed, not its content. When the call ends, the last
  * words are still to come, and the player takes its place from the pane's: the end is followed through both.
  */
-function useFollow(pane: RefObject<HTMLElement>, live: boolean, rows: readonly Row[]) {
+function useFollow(pane: RefObject<HTMLElement>, live: boolean, lines: readonly unknown[]) {
   const [follow, setFollow] = useState(true);
   const following = useRef(true);
   const wasLive = useRef(live);
@@ -86,7 +102,7 @@ function useFollow(pane: RefObject<HTMLElement>, live: boolean, rows: readonly R
   useLayoutEffect(() => {
     const element = pane.current;
     if (element !== null && following.current) element.scrollTop = element.scrollHeight;
-  }, [pane, rows, follow, live]);
+  }, [pane, lines, follow, live]);
   useEffect(() => {
     const element = pane.current;
     const list = element?.querySelector('.rows');
@@ -125,6 +141,20 @@ const laneTitle = (channel: CallView['channels'][number]): string => {
   const role = roleName(channel.role);
   return name === role ? role : `${role} · ${name}`;
 };
+
+function Gaps({ gaps }: { gaps: readonly GapView[] }) {
+  return (
+    <li class="row gap">
+      <span class="at">{clock(gaps[0]?.startMs ?? 0)}</span>
+      {gaps.map(({ channel, role, kind, startMs, endMs }) => (
+        <span key={channel} class={`gap-mark ${sideOf({ role, channel })} ${kind}`}>
+          <span class="hidden">{roleName(role)}: </span>
+          {gapText(kind)} · {lasting(endMs - startMs)}
+        </span>
+      ))}
+    </li>
+  );
+}
 
 interface RowProps {
   readonly row: Row;

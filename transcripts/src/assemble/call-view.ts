@@ -26,6 +26,8 @@ export interface CallRecord {
   readonly segmentCount: number;
   readonly wordCount: number;
   readonly recording: RecordingFacts | null;
+  /** Indices of the channels that were promised and bring no packets, in order. */
+  readonly mediaMissing: readonly number[];
 }
 
 export const recordOfCall = (call: CallInfo): CallRecord => ({
@@ -45,9 +47,10 @@ export const recordOfCall = (call: CallInfo): CallRecord => ({
   segmentCount: 0,
   wordCount: 0,
   recording: null,
+  mediaMissing: [],
 });
 
-const channelViewOf = (info: ChannelInfo, totals: CallRecord['totals']): ChannelView => {
+const channelViewOf = (info: ChannelInfo, { totals, mediaMissing }: CallRecord): ChannelView => {
   const total = totals?.find((row) => row.channel === info.channel);
   return {
     index: info.index,
@@ -58,6 +61,7 @@ const channelViewOf = (info: ChannelInfo, totals: CallRecord['totals']): Channel
     evidence: [...info.evidence],
     packetsReceived: total?.packetsReceived ?? null,
     packetsLost: total?.packetsLost ?? null,
+    media: mediaMissing.includes(info.index) ? 'missing' : 'present',
   };
 };
 
@@ -72,7 +76,7 @@ export const callViewOf = (call: CallRecord): CallView => ({
   dialect: call.dialect,
   sip: { ...call.sip },
   externalIds: { ...call.externalIds },
-  channels: call.channels.map((info) => channelViewOf(info, call.totals)),
+  channels: call.channels.map((info) => channelViewOf(info, call)),
   segmentCount: call.segmentCount,
   wordCount: call.wordCount,
   complete: call.complete,

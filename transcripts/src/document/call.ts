@@ -12,6 +12,8 @@ export interface ChannelProof {
   readonly index: number;
   readonly endTick: number;
   readonly settledTick: number;
+  /** The ledger has no hole before it. */
+  readonly ledgerTick: number;
 }
 
 /**
@@ -19,6 +21,12 @@ export interface ChannelProof {
  * call: the message of a media worker that was replaced at that moment may still come.
  */
 export const UNOPENED_GRACE_MS = 5000;
+
+/**
+ * Media workers tell a channel's ledger before its end. What is not there by then is on the way from a successor, or lost: the transcript does
+ * not wait for it longer than this.
+ */
+export const LEDGER_GRACE_MS = 3000;
 
 /** The live document of one call: what is needed to judge messages about it. Everything else is in the call log. */
 export class CallDocument {
@@ -34,6 +42,8 @@ export class CallDocument {
   discarded = false;
   readonly channels = new Map<number, ChannelDocument>();
   #roles: readonly string[] = [];
+  /** When nothing but a ledger lacked, same clock as endedAtMs. */
+  #settledAtMs: number | null = null;
 
   constructor(callId: CallId) {
     this.callId = callId;
@@ -70,7 +80,7 @@ export class CallDocument {
 
   /**
    * The proof that every tick received is settled, or null while something lacks. Complete means: the call has ended
-   * and each channel's accepted tick reached the end of its timeline.
+   * and each channel's accepted tick reached the end of its timeline; its ledger too, unless it does not come.
    */
   proof(nowMs: number): readonly ChannelProof[] | null {
     if (!this.known || this.endedAtMs === null) return null;
@@ -79,8 +89,16 @@ export class CallDocument {
       const graceIsOver = nowMs - this.endedAtMs >= UNOPENED_GRACE_MS;
       const end = channel.endTick ?? (!channel.opened && graceIsOver ? 0 : null);
       if (end === null || channel.acceptedTick < end) return null;
-      rows.push({ index: channel.index, endTick: end, settledTick: channel.acceptedTick });
+      rows.push({
+        index: channel.index,
+        endTick: end,
+        settledTick: channel.acceptedTick,
+        ledgerTick: channel.ledger.tick,
+      });
     }
+    this.#settledAtMs ??= nowMs;
+    const ledgerComplete = rows.every(({ endTick, ledgerTick }) => ledgerTick >= endTick);
+    if (!ledgerComplete && nowMs - this.#settledAtMs < LEDGER_GRACE_MS) return null;
     return rows.sort((a, b) => a.index - b.index);
   }
 

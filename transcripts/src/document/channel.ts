@@ -1,4 +1,5 @@
 import type { ChannelId } from '@earshot/contracts';
+import { LedgerReach } from './ledger-reach.ts';
 
 /** Why a message from an engine is not taken. The label of earshot_words_dropped_total. */
 export type Refusal =
@@ -33,6 +34,7 @@ export class ChannelDocument {
   committedEndTick: number | null;
   /** Finals taken and not yet committed. */
   queued = 0;
+  readonly ledger: LedgerReach;
   #contested = false;
   #endAtLeast = 0;
   /**
@@ -44,7 +46,7 @@ export class ChannelDocument {
   constructor(
     channel: ChannelId,
     index: number,
-    saved: { attempt: number; committedTick: number; endTick: number | null } | null,
+    saved: { attempt: number; committedTick: number; endTick: number | null; ledgerTick?: number } | null,
   ) {
     this.channel = channel;
     this.index = index;
@@ -54,6 +56,7 @@ export class ChannelDocument {
     this.endTick = saved?.endTick ?? null;
     this.committedEndTick = this.endTick;
     this.#open = saved === null;
+    this.ledger = new LedgerReach(saved?.ledgerTick);
   }
 
   /** True when the channel was ever opened on an engine. */

@@ -5,6 +5,7 @@ import type {
   ChannelTotals,
   Endpoint,
   EndReason,
+  LedgerRow,
   RevisedSegment,
   Word,
 } from '@earshot/contracts';
@@ -32,6 +33,24 @@ export type LogItem =
       /** At least one. */
       readonly words: readonly Word[];
       readonly endpoint?: Endpoint;
+    }
+  /** What became of a channel's ticks. */
+  | {
+      readonly kind: 'ledger';
+      readonly callId: CallId;
+      readonly channel: ChannelId;
+      readonly index: number;
+      readonly row: LedgerRow;
+      /** Up to there the ledger has no hole once this is in it. */
+      readonly reachTick: number;
+    }
+  /** A stream that was promised brings no packets, or does again. */
+  | {
+      readonly kind: 'media';
+      readonly callId: CallId;
+      readonly index: number;
+      readonly state: 'missing' | 'present';
+      readonly tick: number;
     }
   | { readonly kind: 'complete'; readonly callId: CallId; readonly proof: readonly ChannelProof[] }
   | { readonly kind: 'recording'; readonly callId: CallId; readonly recording: RecordingFacts }

@@ -16,6 +16,7 @@ interface Row {
         attempt: number;
         committed_tick: number;
         end_tick: number | null;
+        ledger_tick: number;
       }[]
     | null;
 }
@@ -49,6 +50,7 @@ function documentOf(row: Row, nowMs: number): CallDocument {
         attempt: fence.attempt,
         committedTick: fence.committed_tick,
         endTick: fence.end_tick,
+        ledgerTick: fence.ledger_tick,
       }),
     );
   }

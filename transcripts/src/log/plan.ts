@@ -1,4 +1,5 @@
 import {
+  type AlertView,
   type CallId,
   type ChannelInfo,
   type LoggedEventType,
@@ -27,6 +28,8 @@ export interface Found {
   readonly retranscriptions: ReadonlySet<string>;
 }
 
+export type LedgerItem = Extract<LogItem, { kind: 'ledger' }>;
+
 /** An event without its seq, which is given under the lock. */
 export interface PlannedEvent {
   readonly callId: CallId;
@@ -45,6 +48,8 @@ export interface Plan {
   readonly revisions: readonly PlannedRevision[];
   readonly events: readonly PlannedEvent[];
   readonly recordings: readonly Extract<OutboxRow, { kind: 'recording' }>[];
+  /** Parts of ledgers, in order. */
+  readonly ledger: readonly LedgerItem[];
   /** One for each item, in order. */
   readonly outcomes: readonly Outcome[];
   readonly words: number;
@@ -64,6 +69,7 @@ export function planBatch(items: readonly LogItem[], found: Found): Plan {
     revisions: planner.revisions,
     events: planner.events,
     recordings: planner.recordings,
+    ledger: planner.ledger,
     outcomes,
     words: planner.segments.reduce((sum, segment) => sum + segment.view.words.length, 0),
     completed: planner.recordings.length,
@@ -77,6 +83,7 @@ class Planner {
   readonly revisions: PlannedRevision[] = [];
   readonly events: PlannedEvent[] = [];
   readonly recordings: Extract<OutboxRow, { kind: 'recording' }>[] = [];
+  readonly ledger: LedgerItem[] = [];
   readonly #knownSegments: Set<SegmentId>;
   readonly #webhooksWantSegments: boolean;
   readonly #transcripts: Map<CallId, readonly SegmentView[]>;
@@ -91,6 +98,10 @@ class Planner {
   }
 
   apply(item: LogItem): Outcome {
+    if (item.kind === 'ledger') {
+      this.ledger.push(item);
+      return DONE;
+    }
     const call = this.calls.get(item.callId);
     if (call === undefined) {
       // An update whose start was never heard starts the call.
@@ -116,6 +127,9 @@ class Planner {
         break;
       case 'segment':
         this.#segment(call, item);
+        break;
+      case 'media':
+        this.#media(call, item);
         break;
       case 'complete':
         this.#complete(call, item);
@@ -148,6 +162,25 @@ class Planner {
     };
     const data = { segment: view, revision: after.revision, externalIds: after.externalIds };
     this.#event(item.callId, after, 'segment.final', data, this.#webhooksWantSegments);
+  }
+
+  #media(call: CallRecord, { callId, index, state, tick }: Extract<LogItem, { kind: 'media' }>): void {
+    const others = call.mediaMissing.filter((missing) => missing !== index);
+    const wasMissing = others.length < call.mediaMissing.length;
+    if (call.endedAtMs !== null || wasMissing === (state === 'missing')) return;
+    if (state === 'present') {
+      this.#callEvent(callId, { ...call, mediaMissing: others }, 'call.updated');
+      return;
+    }
+    const after = { ...call, mediaMissing: [...others, index].sort((a, b) => a - b) };
+    const alert: AlertView = {
+      kind: 'no-media',
+      channel: index,
+      role: roleOf(call.channels, index),
+      sinceMs: msOfTick(tick),
+      externalIds: { ...call.externalIds },
+    };
+    this.#event(callId, after, 'alert.raised', alert, true);
   }
 
   #complete(call: CallRecord, item: Extract<LogItem, { kind: 'complete' }>): void {
@@ -194,6 +227,7 @@ function completedDataOf(call: CallRecord, proof: readonly ChannelProof[]): Reco
   return {
     ...view,
     revision: call.revision,
+    ledgerComplete: proof.every(({ endTick, ledgerTick }) => ledgerTick >= endTick),
     channels: view.channels.map((channel) => {
       const row = proof.find(({ index }) => index === channel.index) ?? { endTick: 0, settledTick: 0 };
       return {

@@ -19,10 +19,11 @@ export interface CallRow {
   segment_count: number;
   word_count: number;
   recording: RecordingFacts | null;
+  media_missing: number[];
 }
 
 export const CALL_COLUMNS =
-  'id, started_at, ended_at, end_reason, dialect, sip, external_ids, channels, totals, worker, complete, revision, call_seq, segment_count, word_count, recording';
+  'id, started_at, ended_at, end_reason, dialect, sip, external_ids, channels, totals, worker, complete, revision, call_seq, segment_count, word_count, recording, media_missing';
 
 export const recordOfRow = (row: CallRow): CallRecord => ({
   id: row.id,
@@ -41,6 +42,7 @@ export const recordOfRow = (row: CallRow): CallRecord => ({
   segmentCount: row.segment_count,
   wordCount: row.word_count,
   recording: row.recording,
+  mediaMissing: row.media_missing,
 });
 
 export const rowOfRecord = (call: CallRecord): Record<keyof CallRow, unknown> => ({
@@ -60,6 +62,7 @@ export const rowOfRecord = (call: CallRecord): Record<keyof CallRow, unknown> =>
   segment_count: call.segmentCount,
   word_count: call.wordCount,
   recording: call.recording,
+  media_missing: call.mediaMissing,
 });
 
 /**

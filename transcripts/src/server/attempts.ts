@@ -2,6 +2,7 @@ import { type CallId, type FromCommit, type ToCommit, partsOfChannel } from '@ea
 import type { Connection, Log } from '@earshot/platform';
 import type { CallDocument } from '../document/call.ts';
 import type { ChannelDocument } from '../document/channel.ts';
+import type { Ledgers } from './ledgers.ts';
 
 export type CommitConnection = Connection<ToCommit, FromCommit>;
 
@@ -13,6 +14,7 @@ const WAIT_LIMIT_MS = 2000;
 
 export interface AttemptsDeps {
   readonly log: Log;
+  readonly ledgers: Ledgers;
   readonly now: () => number;
   /** The database does not take what is queued. */
   readonly down: () => boolean;
@@ -23,9 +25,11 @@ export interface AttemptsDeps {
   ended(call: CallDocument, channel: ChannelDocument): void;
 }
 
-/** The commit arrow: fences attempts, answers where to go on from, tells media workers what is durable. */
+/** The commit arrow: fences attempts, hands on ledgers, answers where to go on from, tells media workers what is durable. */
 export class Attempts {
   readonly #deps: AttemptsDeps;
+  /** Which process each connection is of. */
+  readonly #pids = new WeakMap<CommitConnection, number>();
   /** The connection that announced a channel. */
   readonly #owners = new Map<ChannelDocument, CommitConnection>();
   /** Channels whose answer waits for what was taken of them to be in the database. */
@@ -38,6 +42,7 @@ export class Attempts {
   receive(connection: CommitConnection, message: ToCommit): void {
     if (message.type === 'hello') {
       this.#deps.log.info({ worker: message.worker, pid: message.pid }, 'media worker connected');
+      this.#pids.set(connection, message.pid);
       connection.send({ type: 'hello', pid: process.pid });
       return;
     }
@@ -50,8 +55,20 @@ export class Attempts {
     }
     this.#deps.withCall(callId, (call) => {
       const channel = call.channel(message.channel);
-      if (message.type === 'attempt') this.#attempt(call, channel, connection, message.attempt);
-      else this.#ended(call, channel, connection, message.endTick);
+      switch (message.type) {
+        case 'attempt':
+          this.#attempt(call, channel, connection, message.attempt);
+          break;
+        case 'ended':
+          this.#ended(call, channel, connection, message.endTick);
+          break;
+        case 'ledger':
+          this.#deps.ledgers.part(call, channel, message, connection, this.#pids.get(connection) ?? 0);
+          break;
+        case 'media':
+          this.#deps.ledgers.media(call, channel, message);
+          break;
+      }
     });
   }
 

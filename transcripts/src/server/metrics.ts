@@ -8,6 +8,8 @@ export interface TranscriptsMetrics {
   readonly wordsDropped: Counter<'reason'>;
   readonly completed: Counter;
   readonly revised: Counter;
+  readonly ledgerParts: Counter;
+  readonly alerts: Counter<'kind'>;
 }
 
 export function createMetrics(registry: Registry, queueLength: () => number): TranscriptsMetrics {
@@ -50,6 +52,17 @@ export function createMetrics(registry: Registry, queueLength: () => number): Tr
     revised: new Counter({
       name: 'earshot_transcripts_revised_total',
       help: 'Transcripts that a retranscription replaced.',
+      registers,
+    }),
+    ledgerParts: new Counter({
+      name: 'earshot_ledger_parts_total',
+      help: "Parts of channels' ledgers logged.",
+      registers,
+    }),
+    alerts: new Counter({
+      name: 'earshot_alerts_total',
+      help: 'Events alert.raised, by kind.',
+      labelNames: ['kind'],
       registers,
     }),
   };

@@ -22,6 +22,7 @@ import { CallDirectory } from './directory.ts';
 import { Commands } from './commands.ts';
 import { Engines } from './engines.ts';
 import { Fences } from './fences.ts';
+import { Ledgers } from './ledgers.ts';
 import { LiveBus } from './live-bus.ts';
 import { createMetrics, type TranscriptsMetrics } from './metrics.ts';
 import { Vocabulary } from './vocabulary.ts';
@@ -64,6 +65,7 @@ export class TranscriptsService {
   readonly #fences = new Fences();
   readonly #bus: LiveBus;
   readonly #words: Words;
+  readonly #ledgers: Ledgers;
   readonly #attempts: Attempts;
   readonly #engines = new Engines();
   readonly #vocabulary: Vocabulary;
@@ -95,6 +97,9 @@ export class TranscriptsService {
         this.#metrics.words.inc(batch.words);
         this.#metrics.completed.inc(batch.completed);
         this.#metrics.revised.inc(batch.revisions.length);
+        this.#metrics.ledgerParts.inc(batch.ledger.length);
+        for (const { type } of batch.events)
+          if (type === 'alert.raised') this.#metrics.alerts.inc({ kind: 'no-media' });
         this.#fences.written(channels, now(), (channel) => this.#attempts.committed(channel));
         if (batch.seq !== null) this.#bus.logged(batch.seq);
         this.#regulate();
@@ -124,13 +129,16 @@ export class TranscriptsService {
         this.#judge(call);
       },
     });
+    this.#ledgers = new Ledgers({ log: options.log, add: this.#writer.add.bind(this.#writer) });
     this.#attempts = new Attempts({
       log: options.log,
+      ledgers: this.#ledgers,
       now,
       down: () => this.#writer.down,
       withCall,
       fenced: (call, channel) => this.#fences.mark(call, channel, true),
       ended: (call, channel) => {
+        this.#ledgers.hand(call);
         this.#fences.mark(call, channel, true);
         this.#judge(call);
       },
@@ -185,6 +193,7 @@ export class TranscriptsService {
     if (this.#sweeper !== null) clearInterval(this.#sweeper);
     await Promise.all(this.#listeners.map((listener) => listener.close()));
     await this.#vocabulary.drain();
+    this.#ledgers.sweep();
     const left = await this.#writer.close(DRAIN_LIMIT_MS);
     if (left > 0) this.#log.error({ left }, 'stopped with changes that are not in the call log');
     this.#bus.close();
@@ -228,6 +237,7 @@ export class TranscriptsService {
       const kind = message.type === 'call.started' ? 'started' : 'updated';
       this.#writer.add({ kind, callId, call: message.call }, settled);
       this.#words.known(call);
+      this.#ledgers.hand(call);
       if (call.discarded) this.#speakAgain(call);
     });
   }
@@ -278,6 +288,7 @@ export class TranscriptsService {
     const nowMs = this.#now();
     if (this.#fences.anyDue(nowMs)) this.#writer.touch();
     this.#attempts.sweep();
+    this.#ledgers.sweep();
     this.#words.sweep();
     for (const call of this.#ended) {
       this.#judge(call);
@@ -289,6 +300,7 @@ export class TranscriptsService {
       this.#ended.delete(call);
       this.#fences.forget(call);
       this.#attempts.forget(call);
+      this.#ledgers.forget(call);
     });
   }
 }
