@@ -55,9 +55,7 @@ async function bare(count: number, onPacket: () => void): Promise<number[]> {
   for (let i = 0; i < count; i++) {
     const socket = dgram.createSocket('udp4');
     socket.on('message', (datagram) => {
-      const packet = new RtpPacket(
-        new DataView(datagram.buffer, datagram.byteOffset, datagram.byteLength),
-      );
+      const packet = new RtpPacket(new DataView(datagram.buffer, datagram.byteOffset, datagram.byteLength));
       sum += packet.getSequenceNumber() + packet.getTimestamp() + packet.getPayload().byteLength + nowUs();
       onPacket();
     });

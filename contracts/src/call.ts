@@ -49,6 +49,8 @@ export interface CallInfo {
   /** What the contact centre knows the call by: lower-case header or metadata names to values. */
   readonly externalIds: Readonly<Record<string, string>>;
   readonly channels: readonly ChannelInfo[];
+  /** Nothing is kept or recognised for now. Left out: false. */
+  readonly paused?: boolean;
   /** Index of the media worker that has the call's audio. */
   readonly worker: number;
 }

@@ -1,4 +1,4 @@
-import type { SegmentView } from '@earshot/contracts';
+import type { GapView, SegmentView } from '@earshot/contracts';
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { formatFor, shortTime, toSrt, toText, toVtt } from '../src/formats/captions.ts';
@@ -34,6 +34,45 @@ test('text has a line for each segment', () => {
     '[01:01] agent: Good morning\n[1:00:00] agent: Bye\n',
   );
   expect(shortTime(100 * 3_600_000)).toBe('100:00:00');
+});
+
+const gap = (startMs: number, endMs: number, kind: GapView['kind'] = 'lost'): GapView => ({
+  channel: 1,
+  role: 'customer',
+  startMs,
+  endMs,
+  kind,
+});
+
+test('a gap has a line of its own, with how long it lasts and why', () => {
+  expect(toText([segment('Hello', 5000)], [gap(0, 1400, 'absent'), gap(5000, 125_000, 'held')])).toBe(
+    '[00:00] customer: (no audio for 1 s: no packets)\n' +
+      '[00:05] customer: (no audio for 2:00: on hold)\n' +
+      '[00:05] agent: Hello\n',
+  );
+  expect(toText([], [gap(0, 59_600, 'paused')])).toBe('[00:00] customer: (no audio for 1:00: paused)\n');
+  expect(toVtt([], [gap(0, 1000)])).toBe(
+    'WEBVTT\n\nNOTE customer: no audio from 00:00:00.000 to 00:00:01.000 (packets lost)\n',
+  );
+});
+
+test('segments and gaps are told by when they begin, each once', () => {
+  const starts = fc.array(fc.nat(20), { maxLength: 8 }).map((all) => all.sort((a, b) => a - b));
+  fc.assert(
+    fc.property(starts, starts, (said, missing) => {
+      const segments = said.map((second) => segment('x', second * 1000));
+      const gaps = missing.map((second) => gap(second * 1000, second * 1000 + 1000));
+      const seconds = [...toText(segments, gaps).matchAll(/^\[00:(\d\d)\] (\w+)/gm)];
+      expect(seconds.map(([, second]) => Number(second))).toEqual(
+        [...said, ...missing].sort((a, b) => a - b),
+      );
+      expect(seconds.filter(([, , role]) => role === 'customer')).toHaveLength(missing.length);
+      const times = [...toSrt(segments, gaps).matchAll(/^(\d+)\n00:00:(\d\d),000 -->/gm)];
+      expect(times.map(([, number]) => Number(number))).toEqual(times.map((_, i) => i + 1));
+      expect(times.map(([, , second]) => second)).toEqual(seconds.map(([, second]) => second));
+      expect(toVtt(segments, gaps).split('-->')).toHaveLength(said.length + 1);
+    }),
+  );
 });
 
 /** Text that tries to be something else. */

@@ -98,6 +98,30 @@ describe('a re-INVITE', () => {
   });
 });
 
+describe('a call that is paused', () => {
+  it('keeps nothing on any of its streams, also new ones, until it goes on; it is in the journal', async () => {
+    const { media, transcripts } = await start();
+    const dialog = (await rig.client()).dialog();
+    await dialog.invite({ body: sdpOf([{}]) });
+    await until('announced', () => transcripts.of('call.started').length === 1);
+    const { callId } = transcripts.of('call.started')[0]!.call;
+    transcripts.send({ type: 'call.pause', callId, paused: true });
+    await until('paused', () => transcripts.of('call.updated').length === 1);
+    expect(transcripts.of('call.updated')[0]!.call.paused).toBe(true);
+    expect(media[0]!.of('leg.update').map(({ leg }) => leg.paused)).toEqual([true]);
+    await dialog.invite({ body: sdpOf([{}, {}], 2) });
+    expect(media[0]!.of('leg.open')[1]!.leg.paused).toBe(true);
+    // Asked again: nothing changes.
+    transcripts.send({ type: 'call.pause', callId, paused: true });
+    transcripts.send({ type: 'call.pause', callId, paused: false });
+    await until('on again', () => transcripts.of('call.updated').at(-1)!.call.paused === false);
+    expect(media[0]!.of('leg.update').at(-1)!.leg.paused).toBe(false);
+    // A call that nobody knows is nobody's.
+    transcripts.send({ type: 'call.pause', callId: 'c_unknown' as never, paused: true });
+    expect((await dialog.bye()).status).toBe(200);
+  });
+});
+
 describe('an INVITE without SDP (CUCM’s built-in bridge)', () => {
   const delayed = { body: '', contentType: null };
 

@@ -260,7 +260,7 @@ describe.skipIf(!linux)('native reader', () => {
     // The C part allocates nothing; a stand-in for it makes the same records without a kernel.
     const memory = new ArrayBuffer(1 << 20);
     const { records, arrivals } = partsOf(memory, 256, 2304);
-    const us = Float64Array.of(nowUs());
+    const us = Float64Array.of(nowUs()) as Float64Array;
     const still: NativeReader = {
       open: () => ({}) as ReaderHandle,
       memory: () => memory,
@@ -273,7 +273,7 @@ describe.skipIf(!linux)('native reader', () => {
           records[at * RECORD_WORDS + SOCKET] = at % 10;
           records[at * RECORD_WORDS + LENGTH] = 172;
           us[0]! += 70;
-          arrivals[at] = us[0];
+          arrivals[at] = us[0]!;
         }
         return 255;
       },
@@ -335,7 +335,7 @@ describe.skipIf(!linux)('what a killed process had read', () => {
   }
 
   /** @returns the numbers of the packets that a replacement is given */
-  function inherited(loggedUs?: number): number[] {
+  function inherited(loggedUs = Infinity): number[] {
     const got: number[] = [];
     const reader = newReader();
     const onPacket = (bytes: Uint8Array, address: string, port: number): void => {
@@ -343,7 +343,7 @@ describe.skipIf(!linux)('what a killed process had read', () => {
       expect([...bytes.subarray(1)]).toEqual([7, 7]);
       got.push(bytes[0]!);
     };
-    reader.add(handle.fd, handle.port, 1 << 20, onPacket, loggedUs);
+    reader.add(handle.fd, handle.port, 1 << 20, onPacket, (_datagram, us) => us <= loggedUs);
     return got;
   }
 
@@ -363,7 +363,13 @@ describe.skipIf(!linux)('what a killed process had read', () => {
     const reader = newReader();
     const got: [number, number][] = [];
     const beganUs = nowUs();
-    reader.add(handle.fd, handle.port, 1 << 20, ([n], _address, _port, us) => got.push([n!, us]), -Infinity);
+    reader.add(
+      handle.fd,
+      handle.port,
+      1 << 20,
+      ([n], _address, _port, us) => got.push([n!, us]),
+      () => false,
+    );
     reader.read(nowUs());
     expect(got.map(([n]) => n)).toEqual([0, 1, 2]);
     for (const [i, [, us]] of got.entries()) expect(us).toBeGreaterThan(i === 0 ? beganUs : got[i - 1]![1]);
@@ -395,7 +401,13 @@ describe.skipIf(!linux)('what a killed process had read', () => {
     await dieAt(0, 3);
     const got: number[] = [];
     const reader = new SocketReader(native, quietLog, { path, inheritedPorts: [handle.port + 1] });
-    reader.add(handle.fd, handle.port, 1 << 20, ([n]) => void got.push(n!), -Infinity);
+    reader.add(
+      handle.fd,
+      handle.port,
+      1 << 20,
+      ([n]) => void got.push(n!),
+      () => false,
+    );
     expect(got).toEqual([]);
   });
 
@@ -418,7 +430,13 @@ describe.skipIf(!linux)('what a killed process had read', () => {
             );
           await file.close();
           const reader = newReader();
-          reader.add(handle.fd, handle.port, 1 << 20, () => undefined, -Infinity);
+          reader.add(
+            handle.fd,
+            handle.port,
+            1 << 20,
+            () => undefined,
+            () => false,
+          );
           reader.read(nowUs());
         },
       ),

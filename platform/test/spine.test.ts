@@ -219,7 +219,7 @@ async function fakeMedia(): Promise<Map<ChannelId, number>> {
 
 async function fakeGateway(call: CallInfo): Promise<void> {
   const transcripts = await dial<FromCalls, ToCalls>(sockets.calls, (message) => {
-    if (message.id !== 1) return;
+    if (message.type !== 'ack' || message.id !== 1) return;
     const channels = call.channels.map(({ channel }) => ({
       channel,
       codecs: [{ payloadType: 0, name: 'PCMU' as const }],

@@ -3,14 +3,23 @@ import { type Random, seededRandom } from './random.ts';
 /** What a bad network does to a stream. Rates are probabilities per packet, 0 to 1. */
 export interface Impairment {
   lossRate?: number;
+  /** How many packets are lost in a row, on average (default 1). The rate stays what it is. */
+  lossBurst?: number;
   duplicateRate?: number;
   /** The packet is held back and sent after the next one. */
   reorderRate?: number;
+  /** Each packet is late by 0 to so many milliseconds, evenly, by itself: one may overtake another, as with netem's delay. */
+  jitterMs?: number;
   seed: number;
 }
 
+interface Delayed {
+  readonly packet: Buffer;
+  readonly leavesMs: number;
+}
+
 /**
- * Turns one packet that is due into those that leave now. Seeded: the same packets are hit in every run.
+ * Turns one packet that is due into those that leave now, or later. Seeded: the same packets are hit in every run.
  * The numbers count what was done, so that a receiver's own counts can be held against them.
  */
 export class Impairer {
@@ -20,16 +29,26 @@ export class Impairer {
   readonly #random: Random;
   readonly #impairment: Impairment;
   #held: Buffer | undefined;
+  /** The packet before was lost. */
+  #losing = false;
+  /** By the time at which they leave. */
+  #delayed: Delayed[] = [];
 
   constructor(impairment: Impairment) {
     this.#impairment = impairment;
     this.#random = seededRandom(impairment.seed);
   }
 
-  /** Calls `send` for each packet that leaves when this one is due. */
-  pass(packet: Buffer, send: (packet: Buffer) => void): void {
-    const { lossRate = 0, duplicateRate = 0, reorderRate = 0 } = this.#impairment;
-    if (this.#random() < lossRate) {
+  /** Packets that wait for their time. */
+  get waiting(): number {
+    return this.#delayed.length;
+  }
+
+  /** Calls `send` for each packet that leaves when this one is due; with jitter, {@link release} does. */
+  pass(packet: Buffer, send: (packet: Buffer) => void, nowMs = 0): void {
+    const { duplicateRate = 0, reorderRate = 0, jitterMs = 0 } = this.#impairment;
+    const out = jitterMs > 0 ? this.#later(nowMs, jitterMs) : send;
+    if (this.#loses()) {
       this.lost += 1;
       return;
     }
@@ -37,21 +56,56 @@ export class Impairer {
       this.#held = packet;
       return;
     }
-    send(packet);
+    out(packet);
     if (this.#held !== undefined) {
       this.reordered += 1;
-      send(this.#held);
+      out(this.#held);
       this.#held = undefined;
     }
     if (this.#random() < duplicateRate) {
       this.duplicated += 1;
-      send(packet);
+      out(packet);
     }
   }
 
-  /** A packet held back at the end of the stream still leaves. */
+  /** Sends the delayed packets whose time has come. */
+  release(nowMs: number, send: (packet: Buffer) => void): void {
+    while (this.#delayed.length > 0 && this.#delayed[0]!.leavesMs <= nowMs) send(this.#delayed.shift()!.packet);
+  }
+
+  /** A packet held back at the end of the stream still leaves, and so do delayed ones. */
   flush(send: (packet: Buffer) => void): void {
+    this.release(Infinity, send);
     if (this.#held !== undefined) send(this.#held);
     this.#held = undefined;
   }
+
+  /** A chain of two states (Gilbert): what is lost on average, in runs of what length. */
+  #loses(): boolean {
+    const { lossRate = 0, lossBurst = 1 } = this.#impairment;
+    const draw = this.#random();
+    if (lossBurst <= 1 || lossRate >= 1) return draw < lossRate;
+    this.#losing = this.#losing ? draw >= 1 / lossBurst : draw < lossRate / lossBurst / (1 - lossRate);
+    return this.#losing;
+  }
+
+  #later(nowMs: number, jitterMs: number): (packet: Buffer) => void {
+    return (packet) => {
+      const leavesMs = nowMs + jitterMs * this.#random();
+      let place = this.#delayed.length;
+      while (place > 0 && this.#delayed[place - 1]!.leavesMs > leavesMs) place -= 1;
+      this.#delayed.splice(place, 0, { packet, leavesMs });
+    };
+  }
+}
+
+/** Which of so many packets an {@link Impairer} of this impairment loses. */
+export function lossesOf(impairment: Impairment, packets: number): boolean[] {
+  const impairer = new Impairer(impairment);
+  const packet = Buffer.alloc(0);
+  return Array.from({ length: packets }, () => {
+    const before = impairer.lost;
+    impairer.pass(packet, () => undefined);
+    return impairer.lost > before;
+  });
 }

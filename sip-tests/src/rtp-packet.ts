@@ -1,4 +1,4 @@
-/** RTP and RTCP as a sender of G.711 needs them (RFC 3550). Ticks are of 1/8000 s. */
+/** RTP and RTCP as a sender needs them (RFC 3550). Ticks are of 1/8000 s. */
 
 export const SAMPLES_PER_PACKET = 160;
 export const PACKET_MS = 20;
@@ -13,12 +13,7 @@ export interface RtpHeader {
 
 /** A packet with the next 160 bytes of `audio` from `offset` on, which begins again at its end. */
 export function buildRtpPacket(header: RtpHeader, audio: Uint8Array, offset: number): Buffer {
-  const packet = Buffer.allocUnsafe(12 + SAMPLES_PER_PACKET);
-  packet[0] = 0x80;
-  packet[1] = header.payloadType | (header.marker ? 0x80 : 0);
-  packet.writeUInt16BE(header.sequence & 0xffff, 2);
-  packet.writeUInt32BE(header.timestamp >>> 0, 4);
-  packet.writeUInt32BE(header.ssrc, 8);
+  const packet = withHeader(header, SAMPLES_PER_PACKET);
   let from = offset % audio.length;
   let written = 0;
   while (written < SAMPLES_PER_PACKET) {
@@ -27,6 +22,23 @@ export function buildRtpPacket(header: RtpHeader, audio: Uint8Array, offset: num
     written += count;
     from = 0;
   }
+  return packet;
+}
+
+/** A packet with this payload. */
+export function buildPacketOf(header: RtpHeader, payload: Uint8Array): Buffer {
+  const packet = withHeader(header, payload.length);
+  packet.set(payload, 12);
+  return packet;
+}
+
+function withHeader(header: RtpHeader, payloadBytes: number): Buffer {
+  const packet = Buffer.allocUnsafe(12 + payloadBytes);
+  packet[0] = 0x80;
+  packet[1] = header.payloadType | (header.marker ? 0x80 : 0);
+  packet.writeUInt16BE(header.sequence & 0xffff, 2);
+  packet.writeUInt32BE(header.timestamp >>> 0, 4);
+  packet.writeUInt32BE(header.ssrc, 8);
   return packet;
 }
 

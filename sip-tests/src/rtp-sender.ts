@@ -3,7 +3,14 @@ import { once } from 'node:events';
 import { randomBytes } from 'node:crypto';
 import net from 'node:net';
 import { type Impairment, Impairer } from './impairment.ts';
-import { buildRtpPacket, buildSenderReport, PACKET_MS, SAMPLES_PER_PACKET } from './rtp-packet.ts';
+import {
+  buildPacketOf,
+  buildRtpPacket,
+  buildSenderReport,
+  PACKET_MS,
+  type RtpHeader,
+  SAMPLES_PER_PACKET,
+} from './rtp-packet.ts';
 
 /** How much one stream may send in one tick when the process was held up: the rest follows in the next ticks. */
 const CATCH_UP_PACKETS = 10;
@@ -16,18 +23,37 @@ export interface StreamTarget {
   rtcpPort?: number;
 }
 
-export interface StreamContent {
+/** G.711 in packets of 20 ms. */
+export interface LoopedContent {
   /** G.711 bytes at 8000 Hz; they begin again when they end. */
   audio: Uint8Array;
   payloadType: number;
   /** Packets of 20 ms to send. */
   packets: number;
+}
+
+/** What one packet carries, in whatever codec. */
+export interface MediaFrame {
+  payloadType: number;
+  payload: Uint8Array;
+  /** Until the next packet, milliseconds, and units of the RTP clock. */
+  ms: number;
+  units: number;
+  marker?: boolean;
+}
+
+/** Packets that were made beforehand; each is due when those before it are over. */
+export interface FramedContent {
+  frames: readonly MediaFrame[];
+}
+
+export type StreamContent = (LoopedContent | FramedContent) & {
   /** When the first packet is due, on the clock of `performance.now()`. */
   startAtMs: number;
   /** The same for all streams of one call. */
   cname: string;
   impairment?: Impairment;
-}
+};
 
 /** One RTP stream with its own sockets, as each m-line of a session border controller has. */
 export class RtpStream {
@@ -50,6 +76,10 @@ export class RtpStream {
   readonly #firstTimestamp = randomBytes(4).readUInt32BE();
   #content: StreamContent | undefined;
   #index = 0;
+  /** Of the next packet, from the first. */
+  #dueMs = 0;
+  #units = 0;
+  #octets = 0;
   #reportDueMs = 0;
   #rtcpReady = false;
   #finish!: () => void;
@@ -100,6 +130,7 @@ export class RtpStream {
   play(content: StreamContent): void {
     this.#content = content;
     this.#index = 0;
+    this.#dueMs = 0;
     this.#reportDueMs = content.startAtMs;
     this.impairer = content.impairment && new Impairer(content.impairment);
   }
@@ -109,11 +140,12 @@ export class RtpStream {
     const content = this.#content;
     if (content === undefined) return false;
     if (nowMs < content.startAtMs) return true;
-    const due = Math.min(content.packets, Math.floor((nowMs - content.startAtMs) / PACKET_MS) + 1);
-    const until = Math.min(due, this.#index + CATCH_UP_PACKETS);
-    while (this.#index < until) this.#sendNext(content);
+    const packets = 'frames' in content ? content.frames.length : content.packets;
+    const until = Math.min(packets, this.#index + CATCH_UP_PACKETS);
+    while (this.#index < until && content.startAtMs + this.#dueMs <= nowMs) this.#sendNext(content, nowMs);
+    this.impairer?.release(nowMs, this.#send);
     if (this.#rtcpReady && nowMs >= this.#reportDueMs) this.#report(content, nowMs);
-    if (this.#index < content.packets) return true;
+    if (this.#index < packets || (this.impairer?.waiting ?? 0) > 0) return true;
     this.impairer?.flush(this.#send);
     this.stop();
     return false;
@@ -133,39 +165,47 @@ export class RtpStream {
     await Promise.all(closed);
   }
 
-  #sendNext(content: StreamContent): void {
-    const offset = this.#index * SAMPLES_PER_PACKET;
-    const packet = buildRtpPacket(
-      {
-        payloadType: content.payloadType,
-        marker: this.#index === 0,
-        sequence: this.#firstSequence + this.#index,
-        timestamp: this.#firstTimestamp + offset,
-        ssrc: this.ssrc,
-      },
-      content.audio,
-      offset,
-    );
+  #sendNext(content: StreamContent, nowMs: number): void {
+    const packet = this.#build(content);
     this.#index += 1;
     if (this.impairer === undefined) this.#send(packet);
-    else this.impairer.pass(packet, this.#send);
+    else this.impairer.pass(packet, this.#send, nowMs);
+  }
+
+  /** The next packet; from here on the one after it is next. */
+  #build(content: StreamContent): Buffer {
+    const frame = 'frames' in content ? content.frames[this.#index] : undefined;
+    const header: RtpHeader = {
+      payloadType: frame?.payloadType ?? ('frames' in content ? 0 : content.payloadType),
+      marker: frame?.marker ?? this.#index === 0,
+      sequence: this.#firstSequence + this.#index,
+      timestamp: this.#firstTimestamp + this.#units,
+      ssrc: this.ssrc,
+    };
+    this.#dueMs += frame?.ms ?? PACKET_MS;
+    this.#units += frame?.units ?? SAMPLES_PER_PACKET;
+    if ('frames' in content) return buildPacketOf(header, frame?.payload ?? new Uint8Array());
+    return buildRtpPacket(header, content.audio, this.#index * SAMPLES_PER_PACKET);
   }
 
   readonly #send = (packet: Buffer): void => {
     this.firstPacketAtMs ??= performance.timeOrigin + performance.now();
     this.packetsSent += 1;
+    this.#octets += packet.length - 12;
     this.#rtp.send(packet);
   };
 
   #report(content: StreamContent, nowMs: number): void {
     this.#reportDueMs += REPORT_INTERVAL_MS;
+    // The clock's rate is that of what was sent: 8 units a millisecond for all but Opus and L16.
+    const unitsPerMs = this.#dueMs > 0 ? this.#units / this.#dueMs : 8;
     this.#rtcp.send(
       buildSenderReport({
         ssrc: this.ssrc,
         wallMs: performance.timeOrigin + nowMs,
-        timestamp: this.#firstTimestamp + Math.round((nowMs - content.startAtMs) * 8),
+        timestamp: this.#firstTimestamp + Math.round((nowMs - content.startAtMs) * unitsPerMs),
         packets: this.packetsSent,
-        octets: this.packetsSent * SAMPLES_PER_PACKET,
+        octets: this.#octets,
         cname: content.cname,
       }),
     );

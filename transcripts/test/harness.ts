@@ -76,7 +76,9 @@ export class Surroundings {
     });
     this.gateway = new Dialer(path(sockets.calls), {
       open: nothing,
-      message: (message) => void this.acks.push(message.id),
+      message: (message) => {
+        if (message.type === 'ack') this.acks.push(message.id);
+      },
       lost: nothing,
     });
     this.postCall = new Dialer(path(sockets.commands), {

@@ -6,6 +6,9 @@ import { until } from './rig.ts';
 
 const MAIN = fileURLToPath(new URL('../../main.ts', import.meta.url));
 
+/** An engine on a machine that has much else to do. */
+const PONG_LIMIT_MS = 60_000;
+
 interface Metric {
   readonly name: string;
   readonly values: readonly { readonly value: number; readonly labels: Readonly<Record<string, string>> }[];
@@ -66,7 +69,7 @@ export class EngineProcess {
     const id = ++this.#pings;
     this.#send({ type: 'ping', id });
     const isPong = (message: FromChild): boolean => message.type === 'pong' && message.id === id;
-    await until('a pong', () => !this.#process.connected || this.#messages.some(isPong));
+    await until('a pong', () => !this.#process.connected || this.#messages.some(isPong), PONG_LIMIT_MS);
     const at = this.#messages.findIndex(isPong);
     if (at < 0) return null;
     const pong = this.#messages.splice(at, 1)[0] as Extract<FromChild, { type: 'pong' }>;

@@ -20,4 +20,10 @@ export type ToCalls =
       readonly channels: readonly ChannelTotals[];
     };
 
-export type FromCalls = { readonly type: 'ack'; readonly id: number };
+export type FromCalls =
+  | { readonly type: 'ack'; readonly id: number }
+  /**
+   * Somebody asks that nothing of the call be kept or recognised, or that it go on. The gateway has the media worker do it, keeps it
+   * in its journal, and answers with `call.updated`.
+   */
+  | { readonly type: 'call.pause'; readonly callId: CallId; readonly paused: boolean };

@@ -27,6 +27,13 @@ export type ToCommands =
   | { readonly type: 'vocabulary.delete'; readonly id: number; readonly name: string }
   /** What was said so far becomes final, on every channel of the call. Done when the engines were told. */
   | { readonly type: 'call.finalise'; readonly id: number; readonly callId: CallId }
+  /** Nothing of the call is kept or recognised until it goes on. Done when the media worker does so. */
+  | {
+      readonly type: 'call.pause';
+      readonly id: number;
+      readonly callId: CallId;
+      readonly paused: boolean;
+    }
   /**
    * The call's audio was recognised again: the words replace its transcript, once for each retranscription. A transcript that
    * does not fit into one frame comes in parts, which are `done` as they are taken; the last makes the change.

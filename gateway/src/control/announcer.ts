@@ -7,6 +7,8 @@ export class Announcer {
   readonly #dialer: Dialer<FromCalls, ToCalls>;
   readonly #unacked = new Map<number, ToCalls>();
   readonly #onAck: (message: ToCalls, newest: boolean) => void;
+  /** Somebody asks for a call to be paused or to go on. */
+  onPause: (callId: CallId, paused: boolean) => void = () => undefined;
   #nextId = 1;
   #whenEmpty: (() => void) | null = null;
 
@@ -17,7 +19,10 @@ export class Announcer {
       open: (connection) => {
         for (const message of this.#unacked.values()) connection.send(message);
       },
-      message: (ack) => this.#acknowledged(ack.id),
+      message: (message) => {
+        if (message.type === 'ack') this.#acknowledged(message.id);
+        else this.onPause(message.callId, message.paused);
+      },
       lost: () => log.warn('transcripts is gone'),
     });
   }

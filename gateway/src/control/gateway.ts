@@ -5,6 +5,7 @@ import {
   isEarshotError,
   monoUs,
   newCallId,
+  type CallId,
   sockets,
   type Leg,
   type ToCalls,
@@ -97,6 +98,7 @@ export class Gateway {
       forget: (call) => this.#forget(call),
     };
     this.#inDialog = new InDialog(this.#tools);
+    this.#announcer.onPause = (callId, paused) => void this.#pause(callId, paused);
     this.#adopt(adopt);
   }
 
@@ -110,6 +112,17 @@ export class Gateway {
       const call = Call.adopted(record, this.#tools);
       this.#calls.set(call.dialogId, call);
       call.dispatch({ type: 'fault' });
+    }
+  }
+
+  async #pause(callId: CallId, paused: boolean): Promise<void> {
+    const call = [...this.#calls.values()].find((each) => each.callId === callId);
+    if (call === undefined || call.phase === 'closing' || call.phase === 'ended') return;
+    try {
+      await this.#inDialog.pause(call, paused);
+      this.#log.info({ callId, paused }, paused ? 'call paused' : 'call goes on');
+    } catch (error) {
+      this.#log.error({ err: error, callId, paused }, 'call could not be paused, or taken up');
     }
   }
 

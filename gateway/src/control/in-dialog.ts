@@ -186,6 +186,7 @@ export class InDialog {
       rtpTimeoutS,
       record: keep,
       ...(recognition === undefined ? {} : { recognition }),
+      ...(record.info.paused === true ? { paused: true } : {}),
     };
     let media = assignment.media;
     let added: NextSession['added'] = [];
@@ -206,6 +207,24 @@ export class InDialog {
     const origin = { ...record.answer, version: record.answer.version + 1 };
     const answer = { ...origin, sdp: answerFor(origin, offer, media, legs, ports) };
     return { legs, ports, media, offerSdp: sdp, awaitingAnswer: false, answer, added };
+  }
+
+  /**
+   * Has the call's media workers keep nothing, or go on. A re-INVITE that is answered meanwhile keeps its streams: what it changed is
+   * read when ours is done.
+   */
+  async pause(call: Call, paused: boolean): Promise<void> {
+    const { record } = call;
+    if (record === null) return;
+    // Whoever asks may not know: it is told again.
+    if ((record.info.paused ?? false) === paused) return this.#tools.announcer.updated(record.info);
+    await this.#updateLegs(
+      record,
+      record.legs.map((leg) => ({ ...leg, paused })),
+    );
+    const now = call.record ?? record;
+    const legs = now.legs.map((leg) => ({ ...leg, paused }));
+    call.replaceRecord({ ...now, legs, info: { ...now.info, paused } });
   }
 
   async #updateLegs(record: CallRecord, legs: readonly Leg[]): Promise<void> {

@@ -55,6 +55,7 @@ export interface LegSettings {
   readonly zero: CallZero;
   readonly rtpTimeoutS: number;
   readonly record: boolean;
+  readonly paused?: boolean;
   readonly recognition?: RecognitionConfig;
 }
 

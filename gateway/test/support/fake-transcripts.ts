@@ -41,6 +41,10 @@ export class FakeTranscripts {
     this.#listener = null;
   }
 
+  send(message: FromCalls): void {
+    for (const connection of this.#connections) connection.send(message);
+  }
+
   of<T extends ToCalls['type']>(type: T): Of<T>[] {
     return this.messages.filter((message): message is Of<T> => message.type === type);
   }

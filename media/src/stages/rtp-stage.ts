@@ -25,6 +25,12 @@ export interface RtpStageParts {
   onRtcp(bytes: Uint8Array, address: string, port: number, arrivalUs: number): boolean;
 }
 
+/**
+ * Where protected packets are opened, one at a time. Not where they lie: what a process had read and not logged when it was
+ * killed is handed to its replacement as it came (native/reader.c), which opens it again.
+ */
+const OPENED = new Uint8Array(4096);
+
 /** Datagrams in, valid packets of the latched source, opened, with extended sequence numbers out. */
 export class RtpStage {
   readonly #next: PacketStage;
@@ -43,6 +49,9 @@ export class RtpStage {
   readonly #clockRates = new Int32Array(128);
   /** Opens protected packets; null where they are plain. */
   srtp: SrtpReceiver | null = null;
+  /** Views of OPENED, kept while lengths stay the same. */
+  #sealed = OPENED;
+  #plain = OPENED;
 
   constructor(parts: RtpStageParts, next: PacketStage) {
     this.#parts = parts;
@@ -82,13 +91,24 @@ export class RtpStage {
     return this.#accept(address, port, arrivalUs);
   }
 
-  /** In place; a view of it without what protected it, or null when it is not taken. */
+  /** A copy without what protected it, or null when it is not taken. The datagram stays as it came: see OPENED. */
   #opened(srtp: SrtpReceiver, bytes: Uint8Array, arrivalUs: number): Uint8Array | null {
-    const length = srtp.openRtp(bytes, arrivalUs);
-    if (length >= 0) return bytes.subarray(0, length);
+    if (bytes.length > OPENED.length) return this.#none('size');
+    if (this.#sealed.length !== bytes.length) this.#sealed = OPENED.subarray(0, bytes.length);
+    this.#sealed.set(bytes);
+    const length = srtp.openRtp(this.#sealed, arrivalUs);
+    if (length >= 0) {
+      if (this.#plain.length !== length) this.#plain = OPENED.subarray(0, length);
+      return this.#plain;
+    }
     const fault = srtpFault(length);
     if (fault === 'srtp_replay') this.#counters.duplicate++;
     else this.#reject(fault === 'srtp_malformed' ? 'garbage' : 'authentication');
+    return null;
+  }
+
+  #none(reason: RejectReason): null {
+    this.#reject(reason);
     return null;
   }
 

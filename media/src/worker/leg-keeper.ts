@@ -10,12 +10,13 @@ import type { HostLink, Log } from '@earshot/platform';
 import type { AsrLink } from '../asr-link/asr-link.ts';
 import type { LedgerTeller } from '../commit-link/ledger-teller.ts';
 import { Channel } from '../leg/channel.ts';
-import type { Wal, WalFile } from '../spool/wal.ts';
+import type { Wal } from '../spool/wal.ts';
 import { inBatches } from './batches.ts';
 import { nowUs } from './clock.ts';
 import { Lender } from './lender.ts';
 import { MediaLeg } from './media-leg.ts';
 import type { MediaMetrics } from './metrics.ts';
+import { Predecessor } from './predecessor.ts';
 import {
   type Inheritance,
   nextGeneration,
@@ -64,8 +65,7 @@ export class LegKeeper {
   #asr: AsrLink | null = null;
   /** A predecessor's logs, until the gateway has said which legs there are: one without a leg file may need them. */
   #heldWal: Inheritance['walPaths'] = [];
-  /** Up to which arrival a predecessor's log has a channel's packets. */
-  readonly #loggedUs = new Map<ChannelId, number>();
+  readonly #predecessor = new Predecessor();
 
   constructor(parts: KeeperParts) {
     this.#parts = parts;
@@ -235,7 +235,7 @@ export class LegKeeper {
     }
     await Promise.all(work);
     this.#heldWal = [];
-    this.#loggedUs.clear();
+    this.#predecessor.forget();
     this.#parts.reader?.forgetLeftovers();
     this.#lender.returnUnclaimed();
     return failures;
@@ -250,7 +250,7 @@ export class LegKeeper {
     for (const paths of this.#heldWal) {
       const replayed = await replayWal(paths, restored, this.#parts.log);
       packets += replayed.packets;
-      this.#logged(replayed.files);
+      this.#predecessor.logged(replayed.files);
     }
     for (const leg of made.values()) {
       if (leg.channels.every((channel) => channel.timeline.endTick === 0)) continue;
@@ -264,6 +264,7 @@ export class LegKeeper {
     const { spool, log, metrics } = this.#parts;
     const last = await restoreFromBlocks(channel, spool.folder, leg.leg.callId, log);
     metrics.adopted(channel);
+    this.#predecessor.restored({ channel, last });
     return { channel, last };
   }
 
@@ -289,7 +290,7 @@ export class LegKeeper {
       const replayed = await replayWal(paths, restored, log);
       packets += replayed.packets;
       for (const file of replayed.files) wal.inherit(file);
-      this.#logged(replayed.files);
+      this.#predecessor.logged(replayed.files);
     }
     this.#heldWal = inheritance.walPaths;
     // First the sockets: their buffers fill up.
@@ -365,16 +366,8 @@ export class LegKeeper {
     }
   }
 
-  #logged(files: readonly WalFile[]): void {
-    for (const { channels, lastUs } of files) {
-      channels.forEach((id, i) => {
-        this.#loggedUs.set(id, Math.max(lastUs[i]!, this.#loggedUs.get(id) ?? -Infinity));
-      });
-    }
-  }
-
   #attach(leg: MediaLeg, lent: ReadonlyMap<ChannelId, LentPair>): void {
-    leg.attach(lent, this.#parts.log, this.#parts.reader, this.#loggedUs);
+    leg.attach(lent, this.#parts.log, this.#parts.reader, this.#predecessor);
   }
 
   #save(leg: MediaLeg): Promise<void> {

@@ -1,6 +1,7 @@
 import type { ChannelId, ChannelPorts, ChannelTotals, Leg } from '@earshot/contracts';
 import type { Log } from '@earshot/platform';
 import type { Channel } from '../leg/channel.ts';
+import type { Predecessor } from './predecessor.ts';
 import type { SocketReader } from './socket-reader.ts';
 import { type ChannelHandlers, ChannelSockets, type LentPair } from './sockets.ts';
 
@@ -59,12 +60,12 @@ export class MediaLeg {
     for (const channel of this.channels) channel.confirmed = true;
   }
 
-  /** Begins to read its sockets. @param loggedUs by channel: up to which arrival a predecessor's log has its packets */
+  /** Begins to read its sockets. */
   attach(
     lent: ReadonlyMap<ChannelId, LentPair>,
     log: Log,
     reader: SocketReader | null,
-    loggedUs: ReadonlyMap<ChannelId, number>,
+    predecessor: Predecessor,
   ): void {
     for (const channel of this.channels) {
       const pair = lent.get(channel.id);
@@ -73,7 +74,9 @@ export class MediaLeg {
         rtp: (datagram, address, port, arrivalUs) => channel.receive(datagram, address, port, arrivalUs),
         rtcp: (datagram, address, port, arrivalUs) => channel.receiveRtcp(datagram, address, port, arrivalUs),
       };
-      const sockets = new ChannelSockets(pair, handlers, log, reader, loggedUs.get(channel.id));
+      const sockets = new ChannelSockets(pair, handlers, log, reader, (datagram, handedOnUs) =>
+        predecessor.has(channel.id, datagram, handedOnUs),
+      );
       this.sockets.set(channel.id, sockets);
     }
   }

@@ -29,6 +29,9 @@ const STEP_US = 0.01;
 /** datagram is the reader's: copy what outlives the call. */
 export type PacketHandler = (datagram: Uint8Array, address: string, port: number, arrivalUs: number) => void;
 
+/** Whether a predecessor's files have a datagram that it had handed on at that moment. */
+export type Taken = (datagram: Uint8Array, handedOnUs: number) => boolean;
+
 /** A socket that is read, and where what it receives goes. */
 export class ReadSocket {
   /** Datagrams read. */
@@ -99,7 +102,7 @@ export class SocketReader {
 
   /**
    * What a killed predecessor had read from the socket is handed on at once, as having come now.
-   * @param loggedUs up to which arrival its log has what it handed on
+   * @param taken whether what it had handed on, then, is known to be safe: it is left out
    * @throws Error when the kernel refuses
    */
   add(
@@ -107,7 +110,7 @@ export class SocketReader {
     localPort: number,
     receiveBufferBytes: number,
     handler: PacketHandler,
-    loggedUs = Infinity,
+    taken: Taken = () => true,
   ): ReadSocket {
     const number = this.#free.pop() ?? this.#sockets.length;
     const socket = new ReadSocket(number, nowUs(), handler);
@@ -118,7 +121,7 @@ export class SocketReader {
     }
     this.#sockets[number] = socket;
     for (const { bytes, address, port, handedOnUs } of this.#leftovers.get(localPort) ?? []) {
-      if (handedOnUs !== null && handedOnUs <= loggedUs) continue;
+      if (handedOnUs !== null && taken(bytes, handedOnUs)) continue;
       socket.lastUs += STEP_US;
       handler(bytes, address, port, socket.lastUs);
     }

@@ -2,7 +2,7 @@ import dgram from 'node:dgram';
 import { isIP } from 'node:net';
 import type { LentSocket, Log } from '@earshot/platform';
 import { nowUs } from './clock.ts';
-import type { PacketHandler, ReadSocket, SocketReader } from './socket-reader.ts';
+import type { PacketHandler, ReadSocket, SocketReader, Taken } from './socket-reader.ts';
 
 /** The kernel keeps this much while a worker is replaced: some 27 s of a stream (a packet counts about 768 bytes). */
 const RECEIVE_BUFFER_BYTES = 1024 * 1024;
@@ -43,20 +43,20 @@ export class ChannelSockets {
 
   /**
    * @param reader null where dgram is to read
-   * @param loggedUs up to which arrival a predecessor's log has the channel's packets, if there was one
+   * @param taken tells which of the packets that a killed predecessor had read are in its files
    */
   constructor(
     lent: LentPair,
     handlers: ChannelHandlers,
     log: Log,
     reader: SocketReader | null,
-    loggedUs = -Infinity,
+    taken: Taken = () => false,
   ) {
     this.rtpPort = lent.rtp.port;
     this.rtcpPort = lent.rtcp.port;
-    this.#rtp = openSocket(lent.rtp, handlers.rtp, log, reader, loggedUs);
+    this.#rtp = openSocket(lent.rtp, handlers.rtp, log, reader, taken);
     // RTCP is not logged: what was handed on is not handed on again.
-    this.#rtcp = openSocket(lent.rtcp, handlers.rtcp, log, reader, Infinity);
+    this.#rtcp = openSocket(lent.rtcp, handlers.rtcp, log, reader, () => true);
   }
 
   /** Datagrams read. */
@@ -95,11 +95,11 @@ function openSocket(
   handler: PacketHandler,
   log: Log,
   reader: SocketReader | null,
-  loggedUs: number,
+  taken: Taken,
 ): OpenSocket {
   if (reader === null) return new DgramSocket(lent, handler, log);
   try {
-    return new BatchSocket(lent, handler, log, reader, loggedUs);
+    return new BatchSocket(lent, handler, log, reader, taken);
   } catch (error) {
     log.warn({ err: error, port: lent.port, kind: lent.kind }, 'socket is read by dgram instead');
     return new DgramSocket(lent, handler, log);
@@ -113,17 +113,11 @@ class BatchSocket implements OpenSocket {
   readonly #socket: ReadSocket;
   readonly #log: Log;
 
-  constructor(
-    lent: LentSocket,
-    handler: PacketHandler,
-    log: Log,
-    reader: SocketReader,
-    loggedUs: number,
-  ) {
+  constructor(lent: LentSocket, handler: PacketHandler, log: Log, reader: SocketReader, taken: Taken) {
     this.#handle = lent.handle as UdpHandle;
     this.#reader = reader;
     this.#log = log;
-    this.#socket = reader.add(this.#handle.fd, lent.port, RECEIVE_BUFFER_BYTES, handler, loggedUs);
+    this.#socket = reader.add(this.#handle.fd, lent.port, RECEIVE_BUFFER_BYTES, handler, taken);
   }
 
   get read(): number {

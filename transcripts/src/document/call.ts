@@ -37,6 +37,8 @@ export class CallDocument {
   endedAtMs: number | null = null;
   /** The transcript was found complete; the log follows. */
   complete = false;
+  /** Nothing of it is kept or recognised for now. */
+  paused = false;
   warned = false;
   /** Finals of it were given up before it was known: its channels are to be spoken again. */
   discarded = false;
@@ -49,8 +51,9 @@ export class CallDocument {
     this.callId = callId;
   }
 
-  describe(call: Pick<CallInfo, 'channels'>): void {
+  describe(call: Pick<CallInfo, 'channels' | 'paused'>): void {
     this.known = true;
+    this.paused = call.paused === true;
     const roles: string[] = [];
     for (const info of call.channels) roles[info.index] = info.role;
     this.#roles = roles;

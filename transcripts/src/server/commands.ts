@@ -8,12 +8,14 @@ import {
 import type { CallDocument } from '../document/call.ts';
 import type { LogItem, Outcome } from '../log/items.ts';
 import type { Engines } from './engines.ts';
+import type { Pauses } from './pauses.ts';
 import { ReviseParts } from './revise-parts.ts';
 import type { Vocabulary } from './vocabulary.ts';
 
 export interface CommandsDeps {
   readonly engines: Engines;
   readonly vocabulary: Vocabulary;
+  readonly pauses: Pauses;
   withCall(callId: CallId, use: (call: CallDocument) => void): void;
   /** Queues a change of the log. */
   add(item: LogItem, settled: (outcome: Outcome) => void): void;
@@ -53,6 +55,9 @@ export class Commands {
       case 'call.finalise':
         this.#finalise(message.callId, id, answer);
         break;
+      case 'call.pause':
+        this.#pause(message.callId, message.paused, id, answer);
+        break;
       case 'transcript.revise':
         this.#revise(message, answer);
         break;
@@ -65,6 +70,15 @@ export class Commands {
       if (call.endedAtMs !== null) return settle({ done: false, code: 'CALL_NOT_LIVE' }, id, answer);
       for (const { channel } of call.channels.values()) this.#deps.engines.finalise(channel);
       settle({ done: true }, id, answer);
+    });
+  }
+
+  #pause(callId: CallId, paused: boolean, id: number, answer: Answer): void {
+    this.#deps.withCall(callId, (call) => {
+      if (!call.known) return settle({ done: false, code: 'CALL_NOT_FOUND' }, id, answer);
+      if (call.endedAtMs !== null) return settle({ done: false, code: 'CALL_NOT_LIVE' }, id, answer);
+      if (call.paused === paused) return settle({ done: true }, id, answer);
+      this.#deps.pauses.ask(callId, paused, (outcome) => settle(outcome, id, answer));
     });
   }
 

@@ -23,6 +23,7 @@ import { Commands } from './commands.ts';
 import { Engines } from './engines.ts';
 import { Fences } from './fences.ts';
 import { Ledgers } from './ledgers.ts';
+import { Pauses } from './pauses.ts';
 import { LiveBus } from './live-bus.ts';
 import { createMetrics, type TranscriptsMetrics } from './metrics.ts';
 import { Vocabulary } from './vocabulary.ts';
@@ -69,6 +70,7 @@ export class TranscriptsService {
   readonly #attempts: Attempts;
   readonly #engines = new Engines();
   readonly #vocabulary: Vocabulary;
+  readonly #pauses: Pauses;
   readonly #commands: Commands;
   readonly #ended = new Set<CallDocument>();
   #listeners: Listener[] = [];
@@ -149,9 +151,11 @@ export class TranscriptsService {
       wallMs,
       changed: (lists) => this.#engines.vocabulary(lists),
     });
+    this.#pauses = new Pauses(now);
     this.#commands = new Commands({
       engines: this.#engines,
       vocabulary: this.#vocabulary,
+      pauses: this.#pauses,
       withCall,
       add: (item, settled) => this.#writer.add(item, settled),
     });
@@ -175,10 +179,13 @@ export class TranscriptsService {
         message: (message) => this.#attempts.receive(connection, message),
         close: () => this.#attempts.lost(connection),
       })),
-      await listen<ToCalls, FromCalls>(this.#path(sockets.calls), (connection) => ({
-        message: (message) => this.#call(message, (id) => connection.send({ type: 'ack', id })),
-        close: () => undefined,
-      })),
+      await listen<ToCalls, FromCalls>(this.#path(sockets.calls), (connection) => {
+        this.#pauses.connected(connection);
+        return {
+          message: (message) => this.#call(message, (id) => connection.send({ type: 'ack', id })),
+          close: () => this.#pauses.lost(connection),
+        };
+      }),
       await listen<ToCommands, FromCommands>(this.#path(sockets.commands), (connection) => ({
         message: (message) => this.#commands.receive(message, (answer) => connection.send(answer)),
         close: () => undefined,
@@ -223,6 +230,8 @@ export class TranscriptsService {
         if (!outcome.done)
           this.#log.warn({ callId, type: message.type, code: outcome.code }, 'call message refused');
         ack(message.id);
+        if (message.type === 'call.ended') this.#pauses.ended(callId);
+        else this.#pauses.updated(callId, message.call.paused === true);
       };
       if (message.type === 'call.ended') {
         const { endedAtMs, endReason, channels } = message;
@@ -290,6 +299,7 @@ export class TranscriptsService {
     this.#attempts.sweep();
     this.#ledgers.sweep();
     this.#words.sweep();
+    this.#pauses.sweep();
     for (const call of this.#ended) {
       this.#judge(call);
       if (call.complete || call.warned || nowMs - (call.endedAtMs ?? nowMs) < INCOMPLETE_WARNING_MS) continue;

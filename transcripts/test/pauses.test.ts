@@ -1,0 +1,61 @@
+import type { CallId, FromCalls } from '@earshot/contracts';
+import { expect, test } from 'vitest';
+import { type PauseOutcome, Pauses } from '../src/server/pauses.ts';
+
+const CALL = 'call-1' as CallId;
+
+function room(): {
+  pauses: Pauses;
+  gateway: { send(message: FromCalls): boolean };
+  sent: FromCalls[];
+  outcomes: PauseOutcome[];
+  pass(ms: number): void;
+  ask(paused: boolean): void;
+} {
+  let nowMs = 0;
+  const sent: FromCalls[] = [];
+  const outcomes: PauseOutcome[] = [];
+  const pauses = new Pauses(() => nowMs);
+  const gateway = { send: (message: FromCalls) => sent.push(message) > 0 };
+  return {
+    pauses,
+    gateway,
+    sent,
+    outcomes,
+    pass: (ms) => {
+      nowMs += ms;
+      pauses.sweep();
+    },
+    ask: (paused) => pauses.ask(CALL, paused, (outcome) => outcomes.push(outcome)),
+  };
+}
+
+test('a wish goes to the gateway and is settled when the call is said to be so', () => {
+  const { pauses, gateway, sent, outcomes, ask } = room();
+  pauses.connected(gateway as never);
+  ask(true);
+  expect(sent).toEqual([{ type: 'call.pause', callId: CALL, paused: true }]);
+  pauses.updated(CALL, false);
+  expect(outcomes).toEqual([]);
+  pauses.updated(CALL, true);
+  pauses.updated(CALL, true);
+  expect(outcomes).toEqual([{ done: true }]);
+});
+
+test('a wish is refused when there is no gateway, when it does not answer, and when the call ends', () => {
+  const { pauses, gateway, outcomes, ask, pass } = room();
+  ask(true);
+  expect(outcomes).toEqual([{ done: false, code: 'NOT_READY' }]);
+  pauses.connected(gateway as never);
+  ask(true);
+  pass(4000);
+  expect(outcomes).toHaveLength(1);
+  pass(2000);
+  expect(outcomes[1]).toEqual({ done: false, code: 'NOT_READY' });
+  ask(true);
+  pauses.ended(CALL);
+  expect(outcomes[2]).toEqual({ done: false, code: 'CALL_NOT_LIVE' });
+  pauses.lost(gateway as never);
+  ask(false);
+  expect(outcomes[3]).toEqual({ done: false, code: 'NOT_READY' });
+});
