@@ -111,6 +111,7 @@ function test() {
     'redis-server': 'redis-server',
     chromium: 'chromium',
     flite: 'flite',
+    ffmpeg: 'ffmpeg',
   };
   const missing = Object.entries(needed).filter(([program]) => !onPath(program));
   if (missing.length > 0 && process.getuid?.() === 0 && onPath('apt-get')) {

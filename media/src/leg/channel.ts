@@ -127,6 +127,11 @@ export class Channel {
     return this.rtcp.due(nowUs, this.#protection?.sender ?? null);
   }
 
+  /** To be sent when its sockets are about to be closed. */
+  goodbye(nowUs: number): OutgoingReport | null {
+    return this.rtcp.goodbye(nowUs, this.#protection?.sender ?? null);
+  }
+
   #protect({ srtp }: LegChannel, nowUs: number): void {
     if (srtp === undefined) this.#protection = null;
     else if (this.#protection === null) this.#protection = Protection.of(srtp);

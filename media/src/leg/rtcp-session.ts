@@ -116,6 +116,16 @@ export class RtcpSession {
     return { bytes, address: to.address, port: to.port, from: this.mux ? 'rtp' : 'rtcp' };
   }
 
+  /** That we leave; only one who has reported says so (RFC 3550 section 6.3.7). */
+  goodbye(nowUs: number, sender: SrtpSender | null): OutgoingReport | null {
+    const to = this.#config?.remote ?? this.#source;
+    if (this.#sent === 0 || to === null) return null;
+    const plain = buildReport({ ssrc: this.#ssrc, reports: [], cname: this.#cname, bye: true });
+    const bytes = sender === null ? plain : this.#sealed(plain, sender, nowUs);
+    if (bytes === null) return null;
+    return { bytes, address: to.address, port: to.port, from: this.mux ? 'rtp' : 'rtcp' };
+  }
+
   #sealed(plain: Uint8Array, sender: SrtpSender, nowUs: number): Uint8Array | null {
     const bytes = new Uint8Array(plain.length + MAX_SRTP_OVERHEAD);
     bytes.set(plain);

@@ -45,6 +45,13 @@ export class ClockDrift {
     this.#window(endTick);
   }
 
+  /** So much is to be put in (or left out, below 0), because another channel of the call is known to be right. */
+  realign(ticks: number): void {
+    this.#pending += ticks;
+    // The new place is where it belongs: nothing is to be undone.
+    if (this.#reference !== null) this.#reference -= ticks;
+  }
+
   /** So much of what was pending is done, in the same sense. */
   corrected(ticks: number): void {
     this.#pending -= ticks;

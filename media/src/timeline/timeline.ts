@@ -162,6 +162,16 @@ export class Timeline implements PacketSink {
     this.#next.audio(tick, bytes, packet.start + skippedBytes, packet.end, mark);
   }
 
+  /** An RTP timestamp and its tick; null while none has one. */
+  get anchor(): { readonly timestamp: number; readonly tick: number } | null {
+    return this.#mapped ? { timestamp: this.#mark.timestampAtEnd, tick: this.#mappedTick } : null;
+  }
+
+  /** Moves what comes by so many ticks, when that cannot be heard. */
+  realign(ticks: number): void {
+    if (this.#drift.pending === 0) this.#drift.realign(ticks);
+  }
+
   /** Until the next packet time passes as this, whatever was between: nothing is made up. */
   interrupt(kind: SpanKind): void {
     this.#idle = true;

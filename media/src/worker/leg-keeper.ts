@@ -179,6 +179,7 @@ export class LegKeeper {
     await leg.ready;
     await Promise.all([...leg.sockets.values()].map((sockets) => sockets.readDry()));
     const now = nowUs();
+    leg.sayGoodbye(now);
     for (const channel of leg.channels) channel.finish(now, this.#parts.dryUs());
     leg.totals = leg.channels.map((channel) => channel.totals());
     for (const totals of leg.totals) this.#parts.metrics.ended(totals);

@@ -1,6 +1,8 @@
 import type { ChannelId, ChannelPorts, ChannelTotals, Leg } from '@earshot/contracts';
 import type { Log } from '@earshot/platform';
+import { align } from '../leg/alignment.ts';
 import type { Channel } from '../leg/channel.ts';
+import type { OutgoingReport } from '../leg/rtcp-session.ts';
 import type { Predecessor } from './predecessor.ts';
 import type { SocketReader } from './socket-reader.ts';
 import { type ChannelHandlers, ChannelSockets, type LentPair } from './sockets.ts';
@@ -81,13 +83,20 @@ export class MediaLeg {
     }
   }
 
-  /** Sends the reports that are due. */
+  /** Sends the reports that are due, and keeps its channels in step by the senders'. */
   report(nowUs: number): void {
-    for (const channel of this.channels) {
-      const report = channel.report(nowUs);
-      if (report === null) continue;
-      this.sockets.get(channel.id)?.sendRtcp(report.bytes, report.address, report.port, report.from);
-    }
+    align(this.channels.map(({ timeline, rtcp }) => ({ timeline, clock: rtcp.clock })));
+    for (const channel of this.channels) this.#send(channel, channel.report(nowUs));
+  }
+
+  /** Tells the senders that we leave. */
+  sayGoodbye(nowUs: number): void {
+    for (const channel of this.channels) this.#send(channel, channel.goodbye(nowUs));
+  }
+
+  #send(channel: Channel, report: OutgoingReport | null): void {
+    if (report === null) return;
+    this.sockets.get(channel.id)?.sendRtcp(report.bytes, report.address, report.port, report.from);
   }
 
   /** What its channels have is in their files, or the disk hangs. */
