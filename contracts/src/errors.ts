@@ -113,7 +113,7 @@ export const catalogue = {
   CODEC_UNSUPPORTED: {
     status: 488,
     title: 'None of the offered codecs is supported',
-    action: 'Offer PCMU or PCMA at 8000 Hz.',
+    action: 'Offer PCMU, PCMA, G722, opus or L16 by RTP/AVP, or RTP/SAVP with a=crypto (SDES).',
   },
   MULTIPART_MALFORMED: {
     status: 400,

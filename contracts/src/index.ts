@@ -22,4 +22,5 @@ export * from './speech.ts';
 export * from './spool-block.ts';
 export * from './srtp.ts';
 export * from './ticks.ts';
+export * from './vad-model.ts';
 export * from './vocabulary.ts';

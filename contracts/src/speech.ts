@@ -4,7 +4,7 @@
  */
 
 /** Below about -56 dBFS nothing is speech: the idle noise of a codec and a line. Mean square of 16-bit samples. */
-const SILENCE_POWER = 50 ** 2;
+export const SILENCE_POWER = 50 ** 2;
 /** Speech is 6 dB above the noise. */
 const SPEECH_OVER_NOISE = 4;
 /** Above about -40 dBFS the floor stands still, so that anything louder than -34 dBFS stays speech for ever. */
@@ -19,9 +19,12 @@ const FLOOR_FALL = 0.25;
  */
 export class SpeechDetector {
   #floor = SILENCE_POWER / SPEECH_OVER_NOISE;
+  /** The last frame's power over that of the noise before it. */
+  over = 0;
 
   /** @param power mean square of the frame's 16-bit samples @returns whether it is speech */
   frame(power: number): boolean {
+    this.over = power / this.#floor;
     const speech = power > SILENCE_POWER && power > this.#floor * SPEECH_OVER_NOISE;
     if (power < this.#floor) this.#floor += (power - this.#floor) * FLOOR_FALL;
     else this.#floor = Math.min(MAX_FLOOR_POWER, this.#floor * FLOOR_RISE);
