@@ -59,8 +59,13 @@ class Line {
   }
 
   lose(ticks: number, units: number): void {
-    this.ticks += ticks;
+    this.skip(ticks, units);
     this.#sequence++;
+  }
+
+  /** Nothing is sent. */
+  skip(ticks: number, units: number): void {
+    this.ticks += ticks;
     this.#timestamp += units;
   }
 
@@ -194,6 +199,25 @@ describe('a channel', () => {
       ['dtx', 800],
       ['received', 800],
     ]);
+    line.close();
+  });
+
+  it('fills a short pause with the comfort noise that the sender described, at its level', () => {
+    const line = new Line([
+      { payloadType: 0, name: 'PCMU' },
+      { payloadType: 13, name: 'CN' },
+    ]);
+    const voice = Uint8Array.from(sine(500, 8000, 160), linearToUlaw);
+    for (let n = 0; n < 10; n++) line.send(0, voice, 160, 160);
+    line.send(13, Uint8Array.of(50), 160, 160);
+    for (let n = 0; n < 6; n++) line.skip(160, 160);
+    const heard = line.channel.counters;
+    line.send(0, voice, 160, 160);
+    expect(heard.comfortNoise).toBe(1);
+    const noise = line.pcm(1600 + 80, 1600 + 1100);
+    const level = 10 * Math.log10(noise.reduce((sum, x) => sum + x * x, 0) / noise.length / 32_767 ** 2);
+    expect(level).toBeGreaterThan(-54);
+    expect(level).toBeLessThan(-46);
     line.close();
   });
 

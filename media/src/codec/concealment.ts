@@ -1,5 +1,6 @@
-import { bytesPerTick, type Encoding, fromLinear, toLinear } from '@earshot/contracts';
+import { bytesPerTick, type Encoding, fromLinear, silenceByteOf, toLinear } from '@earshot/contracts';
 import type { Concealer } from '../timeline/timeline.ts';
+import { ComfortNoise } from './comfort-noise.ts';
 import { WaveformConcealment } from './waveform-concealment.ts';
 
 /** What a loss is made up from: the last 50 ms. */
@@ -16,6 +17,7 @@ const MAX_TICKS = 1600;
 export class Concealment implements Concealer {
   readonly #encoding: Encoding;
   readonly #bytes: 1 | 2;
+  #noise: ComfortNoise | null = null;
   readonly #wave = new WaveformConcealment(8000);
   readonly #history: Uint8Array;
   readonly #pcm = new Int16Array(MAX_TICKS);
@@ -65,6 +67,22 @@ export class Concealment implements Concealer {
       this.#concealing = true;
     }
     this.#wave.conceal(this.#pcm, count);
+    fromLinear(this.#encoding, this.#pcm, count, out);
+  }
+
+  /** A comfort noise payload bytes[start..end) (RFC 3389) says how the silence sounds. @returns false when it is none */
+  comfort(bytes: Uint8Array, start: number, end: number): boolean {
+    this.#noise ??= new ComfortNoise(8000);
+    return this.#noise.parse(bytes, start, end);
+  }
+
+  quiet(out: Uint8Array, ticks: number): void {
+    if (this.#noise === null) {
+      out.fill(silenceByteOf(this.#encoding), 0, ticks * this.#bytes);
+      return;
+    }
+    const count = Math.min(ticks, MAX_TICKS);
+    this.#noise.generate(this.#pcm, count);
     fromLinear(this.#encoding, this.#pcm, count, out);
   }
 

@@ -123,6 +123,7 @@ export class CodecStage implements PacketStage, TelephoneEventSink {
       }
       case 'noise':
         this.#counters.comfortNoise++;
+        if (!this.#concealment.comfort(bytes, start, end)) this.#counters.rejected.undecodable++;
         this.#empty(packet);
     }
   }

@@ -1,21 +1,32 @@
 import type { Encoding } from '@earshot/contracts';
 import type { TapeBlock } from '../spool/tape-block.ts';
-import { EnergyVad } from '../vad/energy-vad.ts';
+import { GateCount } from '../vad/gate-count.ts';
+import { newVad, type Vad, type VadKind } from '../vad/vad.ts';
 import type { FrameStage } from './tee-stage.ts';
+
+/** Of the whole worker. The kind is set when it starts, before it has channels. */
+export const workerVad: { kind: VadKind; readonly count: GateCount } = {
+  kind: 'energy',
+  count: new GateCount(),
+};
 
 /** The bit goes into the tape's block and gate, which the ASR link reads. */
 export class VadStage implements FrameStage {
-  readonly #vad: EnergyVad;
+  readonly #kind = workerVad.kind;
+  readonly #vad: Vad;
+  readonly #count = workerVad.count.channel();
 
   constructor(encoding: Encoding) {
-    this.#vad = new EnergyVad(encoding);
+    this.#vad = newVad(this.#kind, encoding);
   }
 
   frame(block: TapeBlock, start: number, end: number): boolean {
-    return this.#vad.frame(block.payload, start, end);
+    const speech = this.#vad.frame(block.payload, start, end);
+    this.#count(speech);
+    return speech;
   }
 
   toString(): string {
-    return 'Vad(energy) -> AsrLink';
+    return `Vad(${this.#kind}) -> AsrLink`;
   }
 }

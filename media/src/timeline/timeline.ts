@@ -2,7 +2,6 @@ import {
   bytesPerTick,
   type CallZero,
   type Encoding,
-  silenceByteOf,
   type SpanKind,
   tickAt,
 } from '@earshot/contracts';
@@ -42,6 +41,8 @@ export interface Concealer {
   heard(bytes: Uint8Array, start: number, end: number): void;
   /** Makes ticks of audio, written from the front of out on. */
   conceal(out: Uint8Array, ticks: number): void;
+  /** Makes ticks in which the sender has nothing to say: its comfort noise, or silence. */
+  quiet(out: Uint8Array, ticks: number): void;
 }
 
 /** Holes up to 200 ms are filled: concealed when packets were lost, silence when none was sent. Longer ones are gaps. */
@@ -74,7 +75,6 @@ export class Timeline implements PacketSink {
   readonly #zero: CallZero;
   readonly #next: AudioSink;
   readonly #bytes: 1 | 2;
-  readonly #silence: number;
   readonly #concealer: Concealer;
   readonly #powerOf: (bytes: Uint8Array, start: number, end: number) => number;
   readonly #drift = new ClockDrift();
@@ -108,7 +108,6 @@ export class Timeline implements PacketSink {
     this.#zero = zero;
     this.#next = next;
     this.#bytes = bytesPerTick(encoding);
-    this.#silence = silenceByteOf(encoding);
     this.#concealer = concealer;
     this.#powerOf = powerOf;
     this.#filler = new Uint8Array(MAX_FILLED_TICKS * this.#bytes);
@@ -258,7 +257,7 @@ export class Timeline implements PacketSink {
   #fill(toTick: number, kind: SpanKind, timestamp: number): void {
     const ticks = toTick - this.endTick;
     if (kind === 'concealed') this.#concealer.conceal(this.#filler, ticks);
-    else this.#filler.fill(this.#silence, 0, ticks * this.#bytes);
+    else this.#concealer.quiet(this.#filler, ticks);
     const mark = this.#mark;
     mark.extended = mark.previousExtended;
     mark.timestampAtEnd = timestamp;

@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { HalfbandDecimator } from '../../src/dsp/halfband.ts';
+import { Resampler } from '../../src/dsp/resample.ts';
 import { G722Decoder } from '../../src/codec/g722-decoder.ts';
 import {
   bytesOf,
@@ -104,7 +104,7 @@ describe('G.722 decoder', () => {
       const narrow = new Int16Array(bytes.length);
       expect(new G722Decoder(8000).decode(bytes, 0, bytes.length, narrow)).toBe(bytes.length);
       const down = new Int16Array(bytes.length);
-      new HalfbandDecimator().process(decoded(bytes), 2 * bytes.length, down);
+      new Resampler(16_000, 8000).process(decoded(bytes), 2 * bytes.length, down);
       // They are delayed differently, not by whole samples: so their spectra are compared, up to the border of the bands.
       const power = (pcm: Int16Array, from: number, to: number): number => {
         let sum = 0;

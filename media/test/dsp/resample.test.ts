@@ -1,6 +1,5 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { HalfbandDecimator } from '../../src/dsp/halfband.ts';
 import { Resampler } from '../../src/dsp/resample.ts';
 import { decibels, rms, sine } from '../support/audio.ts';
 
@@ -103,45 +102,5 @@ describe('resampler', () => {
     resampler.reset();
     resampler.process(tone, tone.length, second);
     expect(second).toEqual(first);
-  });
-});
-
-describe('half-band decimator', () => {
-  it('keeps the telephone band within 0.1 dB', () => {
-    for (let hz = 100; hz <= 3500; hz += 100) {
-      expect(Math.abs(gain(new HalfbandDecimator(), hz, 16000))).toBeLessThan(0.1);
-    }
-  });
-
-  it('lets nothing from 4.5 kHz on fold back: 55 dB down', () => {
-    for (let hz = 4500; hz <= 7900; hz += 100) {
-      expect(gain(new HalfbandDecimator(), hz, 16000)).toBeLessThan(-55);
-    }
-  });
-
-  it('gives the same however the audio is cut, also in pieces of odd length and in place', () => {
-    fc.assert(
-      fc.property(
-        pieces,
-        fc.array(fc.integer({ min: -32768, max: 32767 }), { maxLength: 900 }),
-        (sizes, values) => {
-          const pcm = Int16Array.from(values);
-          const whole = pcm.slice();
-          const n = new HalfbandDecimator().process(whole, whole.length, whole);
-          expect(n).toBe((pcm.length + 1) >> 1);
-          expect(inPieces(new HalfbandDecimator(), pcm, sizes, 2000)).toEqual([...whole.subarray(0, n)]);
-        },
-      ),
-    );
-  });
-
-  it('keeps full scale without wrapping round', () => {
-    const square = Int16Array.from({ length: 800 }, (_, i) => (i % 100 < 50 ? 32767 : -32768));
-    const out = new Int16Array(400);
-    new HalfbandDecimator().process(square, square.length, out);
-    for (let i = 60; i < 400; i++) {
-      const middle = (2 * i - HalfbandDecimator.delaySamples + 100) % 50;
-      if (middle > 10 && middle < 40) expect(Math.abs(out[i]!)).toBeGreaterThan(28000);
-    }
   });
 });
