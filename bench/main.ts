@@ -4,6 +4,7 @@ import { calls } from './src/calls.ts';
 import { latency } from './src/latency.ts';
 import { load, machine } from './src/machine.ts';
 import { media } from './src/media.ts';
+import { takeover } from './src/takeover.ts';
 import { vad } from './src/vad.ts';
 import { wer } from './src/wer.ts';
 
@@ -13,6 +14,7 @@ const benchmarks: Readonly<Record<string, (args: string[]) => Promise<object>>> 
   wer,
   latency,
   media,
+  takeover,
   vad,
 };
 

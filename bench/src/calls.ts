@@ -1,15 +1,12 @@
-import { execFile } from 'node:child_process';
-import { fileURLToPath } from 'node:url';
-import { parseArgs, promisify } from 'node:util';
+import { parseArgs } from 'node:util';
 import { EarshotProcess } from '../../sip-tests/src/earshot-process.ts';
-import type { GeneratorReport } from '../../sip-tests/src/generator.ts';
+import { endedCalls, generate, type Load, settled } from './live-calls.ts';
 import { cpuByProcess, kernelDrops } from './processes.ts';
 import { percentile, Reading } from './prometheus.ts';
 import { WordLatency } from './word-latency.ts';
 
 const RTP_MIN = 20000;
 const RTP_MAX = 32767;
-const SETTLE_LIMIT_MS = 60_000;
 
 /**
  * Paced two-party SIPREC calls against an Earshot of its own: what the generator sent, what the workers counted, what
@@ -35,14 +32,7 @@ export async function calls(args: string[]): Promise<object> {
   }
 }
 
-interface Values {
-  readonly calls: string;
-  readonly seconds: string;
-  readonly ramp: string;
-  readonly transport: string;
-}
-
-async function measure(earshot: EarshotProcess, values: Values): Promise<object> {
+async function measure(earshot: EarshotProcess, values: Load): Promise<object> {
   const words = await WordLatency.connect(earshot.url, earshot.apiKey);
   const drops = new Map<number, number>();
   const look = async (): Promise<void> => {
@@ -108,62 +98,6 @@ async function measure(earshot: EarshotProcess, values: Values): Promise<object>
       ]),
     ),
   };
-}
-
-async function generate(earshot: EarshotProcess, values: Values): Promise<GeneratorReport> {
-  const program = fileURLToPath(new URL('../../sip-tests/generator.ts', import.meta.url));
-  const argv = [
-    '--disable-warning=ExperimentalWarning',
-    program,
-    '--to',
-    `${earshot.sip.host}:${earshot.sip.port}`,
-    '--calls',
-    values.calls,
-    '--seconds',
-    values.seconds,
-    '--ramp',
-    values.ramp,
-    '--transport',
-    values.transport,
-  ];
-  try {
-    const { stdout } = await promisify(execFile)(process.execPath, argv, { maxBuffer: 1 << 26 });
-    return JSON.parse(stdout) as GeneratorReport;
-  } catch (error) {
-    // It ends with 1 when a call failed, and says which in its report all the same.
-    const { stdout } = error as { stdout?: string };
-    if (stdout === undefined || stdout === '') throw error;
-    return JSON.parse(stdout) as GeneratorReport;
-  }
-}
-
-interface Call {
-  readonly complete: boolean;
-  readonly channels: readonly { readonly packetsReceived: number | null }[];
-}
-
-async function endedCalls(earshot: EarshotProcess): Promise<Call[]> {
-  const items: Call[] = [];
-  let cursor: string | null = '';
-  while (cursor !== null) {
-    const query: string = cursor === '' ? '' : `&cursor=${encodeURIComponent(cursor)}`;
-    const page: { items: Call[]; nextCursor: string | null } = await earshot.get(
-      `/v1/calls?state=ended&limit=100${query}`,
-    );
-    items.push(...page.items);
-    cursor = page.nextCursor;
-  }
-  return items;
-}
-
-/** Waits until every answered call is complete. @returns how many are */
-async function settled(earshot: EarshotProcess, answered: number): Promise<number> {
-  const limit = performance.now() + SETTLE_LIMIT_MS;
-  for (;;) {
-    const complete = (await endedCalls(earshot)).filter((call) => call.complete).length;
-    if (complete >= answered || performance.now() > limit) return complete;
-    await new Promise((resolve) => setTimeout(resolve, 250));
-  }
 }
 
 async function countedPackets(earshot: EarshotProcess): Promise<number> {

@@ -95,8 +95,7 @@ export class ModelJudge implements SpeechJudge {
       return false;
     }
     this.#features.see(samples, from, over);
-    const score = this.#score();
-    return score > VAD_WEIGHTS.high || (energy && score > VAD_WEIGHTS.low);
+    return this.#score() > VAD_WEIGHTS.threshold && energy;
   }
 
   /** What the network thinks: above 0 speech, by its own reckoning of likelihood. */

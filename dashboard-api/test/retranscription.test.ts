@@ -187,6 +187,7 @@ test('the newest transcript is given, an older one by its revision, as text too'
     state: 'ended',
     revision: 0,
     complete: true,
+    gaps: [],
     segments: [before],
   });
   expect(await (await h.request(`${path}.txt?revision=0`)).text()).toContain('Good mourning');

@@ -339,6 +339,7 @@ describe.skipIf(!hasChromium)(`the page in a browser (needs ${CHROMIUM})`, BROWS
   test('an ended call can be listened to from a word, and downloaded', async () => {
     const call = await h.writer.startCall({ agent: 'Ann', externalIds: { ucid: '00042' } });
     await h.writer.final(call, { channel: 0, startMs: 4000, endMs: 6000, text: 'Play it from here on' });
+    await h.writer.ledger(call, 0, 0, [['received', 10_000]], { ended: true });
     await signIn();
     await openCall(call);
     await h.writer.endCall(call);
@@ -364,6 +365,13 @@ describe.skipIf(!hasChromium)(`the page in a browser (needs ${CHROMIUM})`, BROWS
     expect(await paused()).toBe(false);
     await page.keyboard.press('Space');
     expect(await paused()).toBe(true);
+    const strip = page.locator('.ledger-strip').first();
+    await strip.click({ position: { x: (await strip.boundingBox())!.width / 4, y: 3 } });
+    expect(await paused()).toBe(false);
+    await page.locator('.playhead').first().waitFor();
+    const from = await page.locator('audio').evaluate((audio: HTMLAudioElement) => audio.currentTime);
+    expect(from).toBeGreaterThanOrEqual(2.4);
+    expect(from).toBeLessThan(5);
     const links = await page
       .locator('.downloads a')
       .evaluateAll((all) => all.map((link) => (link as HTMLAnchorElement).href));

@@ -21,11 +21,13 @@ let checked: Model[] = [];
 let check: (model: Model) => CheckResult;
 let choices = 0;
 let onShadow: () => void;
+const channelsOf = new Map<number, number>();
 
 beforeEach(async () => {
   dataDir = await mkdtemp(join(tmpdir(), 'es-keeper-'));
   checked = [];
   shadows = [];
+  channelsOf.clear();
   onShadow = () => undefined;
   check = (model) => ({ kind: 'good', name: String(model) });
 });
@@ -59,9 +61,11 @@ function childOf(label: string, instance: number, model: Model): Supervised {
   });
 }
 
-function keep(count: number, fixed: string | null = null): void {
+function keep(count: number, fixed: string | null = null, standby = 0): void {
   fleet = new EngineFleet({
     count,
+    standby: (model) => (model?.includes('://') === true ? 0 : standby),
+    channelsOf: (instance) => channelsOf.get(instance) ?? 0,
     make: (instance, model) => childOf('asr', instance, model),
     changed: () => void keeper.changed(),
     log,
@@ -272,4 +276,58 @@ test('an engine that dies later comes back with the model of its own', async () 
   process.kill(pid, 'SIGKILL');
   await expect.poll(() => fleet.children[0]!.ready && fleet.children[0]!.pid !== pid, LIMIT).toBe(true);
   expect(fleet.children[0]!.info['model']).toBe('name of /models/new');
+});
+
+test('an engine that stands by is started after those that serve, and is there again after its death', async () => {
+  keep(1, null, 1);
+  expect(await keeper.start()).toEqual({ kind: 'ready' });
+  expect((await notes())[0]).toBe('ready 0 ');
+  await expect.poll(notes, LIMIT).toEqual(['ready 0 ', 'ready 1 ']);
+  const standby = fleet.children[1]!;
+  await expect.poll(() => standby.ready, LIMIT).toBe(true);
+  process.kill(standby.pid!, 'SIGKILL');
+  await expect.poll(notes, LIMIT).toEqual(['ready 0 ', 'ready 1 ', 'ready 1 ']);
+});
+
+test('one that cannot be started to stand by is given up, and what serves goes on', async () => {
+  const model = '/models/starts-starts-1';
+  await choose({ use: model });
+  keep(1, null, 1);
+  expect(await keeper.start()).toEqual({ kind: 'ready' });
+  await expect.poll(() => fleet.children.length, LIMIT).toBe(1);
+  expect(fleet.children[0]!.ready).toBe(true);
+  expect(models()).toEqual([model]);
+});
+
+test('with another model the engine that stands by is replaced first, so that channels go nowhere else than to the new one', async () => {
+  keep(1, null, 1);
+  await keeper.start();
+  keeper.watch();
+  await expect.poll(notes, LIMIT).toHaveLength(2);
+  // The channels are on the second of them.
+  channelsOf.set(1, 12);
+  await choose({ use: '/models/new' });
+  await handled({ state: 'serving', use: '/models/new' });
+  expect((await notes()).slice(2)).toEqual([
+    'ready 2 /models/new',
+    'drained 0 ',
+    'ready 0 /models/new',
+    'drained 1 ',
+  ]);
+});
+
+test('beside a speech server none stands by, and one does again when a model serves', async () => {
+  keep(1, null, 1);
+  await keeper.start();
+  keeper.watch();
+  await expect.poll(notes, LIMIT).toHaveLength(2);
+  channelsOf.set(0, 12);
+  await choose({ use: 'wss://speech.example' });
+  await handled({ state: 'serving', use: 'wss://speech.example' });
+  expect(models()).toEqual(['wss://speech.example']);
+  await choose({ use: '/models/new' });
+  await handled({ state: 'serving', use: '/models/new' });
+  await expect
+    .poll(() => fleet.engines.filter(({ child }) => child.ready).map(({ model }) => model), LIMIT)
+    .toEqual(['/models/new', '/models/new']);
 });

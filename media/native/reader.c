@@ -221,12 +221,23 @@ static void drain_all(struct reader *reader) {
   }
 }
 
-static uint32_t read_all(struct reader *reader) {
+static void begin(struct reader *reader) {
   reader->head->count = 0;
   IN_ORDER();
   for (uint32_t at = 0; at < reader->used; at++) prepare(reader, at);
   reader->used = 0;
+}
+
+static uint32_t read_all(struct reader *reader) {
+  begin(reader);
   drain_all(reader);
+  return reader->used;
+}
+
+/* One socket, whether epoll has told of it or not. */
+static uint32_t read_one(struct reader *reader, uint32_t which) {
+  begin(reader);
+  if (which < reader->socket_count) drain(reader, which, &reader->used, monotonic_offset_us());
   return reader->used;
 }
 
@@ -502,6 +513,13 @@ static napi_value js_read(napi_env env, napi_callback_info info) {
   return reader == NULL ? NULL : number(env, (int32_t)read_all(reader));
 }
 
+/* readOne(reader, which): the same of one socket */
+static napi_value js_read_one(napi_env env, napi_callback_info info) {
+  int32_t which;
+  struct reader *reader = arguments(env, info, 1, &which, NULL);
+  return reader == NULL ? NULL : number(env, (int32_t)read_one(reader, (uint32_t)which));
+}
+
 /* send(reader, which, port, bytes, address): 0 or an errno */
 static napi_value js_send(napi_env env, napi_callback_info info) {
   int32_t values[2];
@@ -544,6 +562,7 @@ EXPORT napi_value napi_register_module_v1(napi_env env, napi_value exports) {
   define(env, exports, "add", js_add);
   define(env, exports, "remove", js_remove);
   define(env, exports, "read", js_read);
+  define(env, exports, "readOne", js_read_one);
   define(env, exports, "send", js_send);
   define(env, exports, "drops", js_drops);
   return exports;

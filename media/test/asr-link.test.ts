@@ -125,7 +125,14 @@ describe('link to the engines', () => {
       },
       logClock: () => undefined,
     };
-    const mark = { ssrc: 7, extended: 1, previousExtended: 0, timestampAtEnd: 0, unitsPerTick: 1, arrivalUs: 1 };
+    const mark = {
+      ssrc: 7,
+      extended: 1,
+      previousExtended: 0,
+      timestampAtEnd: 0,
+      unitsPerTick: 1,
+      arrivalUs: 1,
+    };
     const speak = (ticks: number): void => {
       const codes = Uint8Array.from({ length: ticks }, (_, i) => (tape.endTick + i) % 251);
       tape.audio(tape.endTick, codes, 0, ticks, mark);

@@ -64,6 +64,18 @@ class Sealed {
 }
 
 describe('a protected channel', () => {
+  it('leaves a datagram as it came: a replacement may have to open it again', () => {
+    const crypto = newCrypto('AES_CM_128_HMAC_SHA1_80');
+    const { leg } = newCall(1);
+    const { channel, wal } = newChannel(leg, { srtp: crypto }, 'as-it-came');
+    const datagram = new Sealed(crypto, 1).next();
+    const before = Uint8Array.from(datagram);
+    channel.receive(datagram, '127.0.0.1', 4000, leg.zero.monoUs + 20_000);
+    expect(channel.counters.received).toBe(1);
+    expect(datagram).toEqual(before);
+    wal.close();
+  });
+
   for (const suite of ['AES_CM_128_HMAC_SHA1_80', 'AEAD_AES_256_GCM'] as const) {
     it(`of ${suite} takes what is authentic, once, and nothing else`, async () => {
       const crypto = newCrypto(suite);

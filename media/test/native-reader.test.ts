@@ -137,6 +137,21 @@ describe.skipIf(!linux)('native reader', () => {
     expect(read[0]!.got.length).toBe(100);
   });
 
+  it('reads one socket ahead of the others, which keep their packets', async () => {
+    const reader = newReader();
+    const [one, other] = [kept(bindHandle()), kept(bindHandle())];
+    const [first, second] = [reading(reader, one), reading(reader, other)];
+    const peer = await client();
+    for (let n = 0; n < 300; n++) await send(peer, one, Uint8Array.of(n & 0xff));
+    await send(peer, other, Uint8Array.of(7));
+    expect(reader.readOne(first.socket, nowUs())).toBe(false);
+    expect(reader.readOne(first.socket, nowUs())).toBe(true);
+    expect(first.got.map(({ bytes }) => bytes[0])).toEqual(Array.from({ length: 300 }, (_, n) => n & 0xff));
+    expect(second.got).toEqual([]);
+    expect(reader.read(nowUs())).toBe(true);
+    expect([first.got.length, second.got.length]).toEqual([300, 1]);
+  });
+
   it('leaves what comes after it is closed to the next reader, as having come when that one began', async () => {
     const handle = kept(bindHandle());
     const peer = await client();
@@ -268,6 +283,7 @@ describe.skipIf(!linux)('native reader', () => {
       remove: () => 0,
       send: () => 0,
       drops: () => 0,
+      readOne: () => 0,
       read: () => {
         for (let at = 0; at < 255; at++) {
           records[at * RECORD_WORDS + SOCKET] = at % 10;

@@ -20,7 +20,11 @@ describe('the engine for a channel', () => {
     expect(chooseEngine([view(0), view(1), view(2)], 1, null)).toBe(0);
     expect(chooseEngine([view(0, { channels: 5, room: 0.9 }), view(1), view(2)], 2, null)).toBe(1);
     expect(
-      chooseEngine([view(0, { channels: 5, room: 0.9 }), view(1, { channels: 3, room: 0.8 }), view(2)], 2, null),
+      chooseEngine(
+        [view(0, { channels: 5, room: 0.9 }), view(1, { channels: 3, room: 0.8 }), view(2)],
+        2,
+        null,
+      ),
     ).toBe(0);
   });
 
@@ -39,7 +43,11 @@ describe('the engine for a channel', () => {
   });
 
   test('is always one that is there', () => {
-    const engine = fc.record({ up: fc.boolean(), room: fc.double({ min: -2, max: 1, noNaN: true }), channels: fc.nat(9) });
+    const engine = fc.record({
+      up: fc.boolean(),
+      room: fc.double({ min: -2, max: 1, noNaN: true }),
+      channels: fc.nat(9),
+    });
     fc.assert(
       fc.property(fc.array(engine, { maxLength: 6 }), fc.integer({ min: 1, max: 4 }), (list, serving) => {
         const views = list.map((each, at) => view(at, each));
@@ -130,19 +138,22 @@ class World {
 }
 
 describe('what an engine cannot keep up with', () => {
-  test.each([1, 3])('goes to one that has room, some a second, until both keep up: %i media workers', (workers) => {
-    const world = new World(workers, [1000, 1000], [1200 / workers, 0]);
-    world.pass(60);
-    expect(world.worstLagSeconds()).toBeLessThan(1);
-    const [a, b] = [world.on(0).length, world.on(1).length];
-    expect(Math.max(a, b)).toBeLessThan(1000);
-    // No channel moved more than once, and not all at once.
-    expect(world.moves).toBeLessThanOrEqual(700);
-    expect(world.mostMoves).toBeLessThanOrEqual(300);
-    const moves = world.moves;
-    world.pass(300);
-    expect(world.moves).toBe(moves);
-  });
+  test.each([1, 3])(
+    'goes to one that has room, some a second, until both keep up: %i media workers',
+    (workers) => {
+      const world = new World(workers, [1000, 1000], [1200 / workers, 0]);
+      world.pass(60);
+      expect(world.worstLagSeconds()).toBeLessThan(1);
+      const [a, b] = [world.on(0).length, world.on(1).length];
+      expect(Math.max(a, b)).toBeLessThan(1000);
+      // No channel moved more than once, and not all at once.
+      expect(world.moves).toBeLessThanOrEqual(700);
+      expect(world.mostMoves).toBeLessThanOrEqual(300);
+      const moves = world.moves;
+      world.pass(300);
+      expect(world.moves).toBe(moves);
+    },
+  );
 
   test('is brought to an empty engine after a death, long before one alone would be done', () => {
     // 800 channels, each with 9 s to catch up: 36 s for one engine that has 200 channel seconds a second to spare.

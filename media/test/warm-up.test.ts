@@ -60,7 +60,9 @@ test('a channel begins anew at the last gap of the last 4 s, or 4 s before', () 
       fc.pre(tape.firstTick === 0);
       const resumeTick = Math.floor(share * tape.endTick);
       const earliest = Math.max(0, resumeTick - WARM_UP_TICKS);
-      const gaps = sent(tape, 0).filter(({ kind, from, to }) => kind === 'gap' && from < resumeTick && to > earliest);
+      const gaps = sent(tape, 0).filter(
+        ({ kind, from, to }) => kind === 'gap' && from < resumeTick && to > earliest,
+      );
       const last = gaps.at(-1);
       const expected = last === undefined ? earliest : Math.min(resumeTick, last.to);
       expect(warmUpFrom(tape, resumeTick, true)).toBe(expected);

@@ -59,6 +59,11 @@ export const settings = {
     'Recognition engines beyond ASR_ENGINES that stand by for one that dies or is overloaded; each takes memory, but no processor time. Default: 1, and 0 with a speech server or less than 4 GiB of memory.',
   ),
   MAX_CALLS: integerSetting(null, 1, 100000, 'Calls at once; more get 503. Default: no limit but RTP ports.'),
+  VAD: choiceSetting(
+    'energy',
+    ['model', 'energy'],
+    'How speech is told from what need not be recognised. model: by a small network, which holds back music, tones and noise; energy: everything that is louder than the background passes.',
+  ),
   RECORD: choiceSetting('on', ['on', 'off'], 'off: transcribe without keeping audio after the call.'),
   SIP_ALLOW: cidrSetting(['127.0.0.0/8', '::1/128'], 'Networks (CIDR, comma-separated) that may send SIP.'),
   API_KEY: textSetting(null, 'A fixed admin key. Unset: made at first start in DATA_DIR/api-key.'),
@@ -91,6 +96,7 @@ export interface Config {
   readonly asrEngines: number;
   readonly asrStandby: number;
   readonly maxCalls: number | null;
+  readonly vad: 'model' | 'energy';
   readonly record: boolean;
   readonly sipAllow: readonly string[];
   readonly apiKey: string | null;
@@ -150,6 +156,7 @@ export function readConfig(env: NodeJS.ProcessEnv): Config {
     mediaWorkers: read('MEDIA_WORKERS', s.MEDIA_WORKERS) ?? perCore,
     asrEngines: read('ASR_ENGINES', s.ASR_ENGINES) ?? perCore,
     maxCalls: read('MAX_CALLS', s.MAX_CALLS),
+    vad: read('VAD', s.VAD) === 'model' ? 'model' : 'energy',
     record: read('RECORD', s.RECORD) === 'on',
     sipAllow: read('SIP_ALLOW', s.SIP_ALLOW),
     apiKey: read('API_KEY', s.API_KEY),

@@ -10,6 +10,8 @@ export interface Impairment {
   reorderRate?: number;
   /** Each packet is late by 0 to so many milliseconds, evenly, by itself: one may overtake another, as with netem's delay. */
   jitterMs?: number;
+  /** Nothing is done to so many packets at the beginning and, where the end is known, at the end (default 0). */
+  wholePackets?: number;
   seed: number;
 }
 
@@ -31,10 +33,14 @@ export class Impairer {
   #held: Buffer | undefined;
   /** The packet before was lost. */
   #losing = false;
+  #passed = 0;
+  readonly #packets: number;
   /** By the time at which they leave. */
   #delayed: Delayed[] = [];
 
-  constructor(impairment: Impairment) {
+  /** @param packets how many will be passed, for wholePackets */
+  constructor(impairment: Impairment, packets = Infinity) {
+    this.#packets = packets;
     this.#impairment = impairment;
     this.#random = seededRandom(impairment.seed);
   }
@@ -48,6 +54,15 @@ export class Impairer {
   pass(packet: Buffer, send: (packet: Buffer) => void, nowMs = 0): void {
     const { duplicateRate = 0, reorderRate = 0, jitterMs = 0 } = this.#impairment;
     const out = jitterMs > 0 ? this.#later(nowMs, jitterMs) : send;
+    const { wholePackets = 0 } = this.#impairment;
+    this.#passed += 1;
+    if (this.#passed <= wholePackets || this.#passed > this.#packets - wholePackets) {
+      // Without jitter; but one that was held back comes before it.
+      if (this.#held !== undefined) send(this.#held);
+      this.#held = undefined;
+      send(packet);
+      return;
+    }
     if (this.#loses()) {
       this.lost += 1;
       return;
@@ -101,7 +116,7 @@ export class Impairer {
 
 /** Which of so many packets an {@link Impairer} of this impairment loses. */
 export function lossesOf(impairment: Impairment, packets: number): boolean[] {
-  const impairer = new Impairer(impairment);
+  const impairer = new Impairer(impairment, packets);
   const packet = Buffer.alloc(0);
   return Array.from({ length: packets }, () => {
     const before = impairer.lost;

@@ -55,6 +55,9 @@ export type StreamContent = (LoopedContent | FramedContent) & {
   impairment?: Impairment;
 };
 
+const packetsOf = (content: StreamContent): number =>
+  'frames' in content ? content.frames.length : content.packets;
+
 /** One RTP stream with its own sockets, as each m-line of a session border controller has. */
 export class RtpStream {
   readonly ssrc = randomBytes(4).readUInt32BE();
@@ -132,7 +135,8 @@ export class RtpStream {
     this.#index = 0;
     this.#dueMs = 0;
     this.#reportDueMs = content.startAtMs;
-    this.impairer = content.impairment && new Impairer(content.impairment);
+    const packets = packetsOf(content);
+    this.impairer = content.impairment && new Impairer(content.impairment, packets);
   }
 
   /** Sends what is due at `nowMs` (`performance.now()`); false when the stream is over. */
@@ -140,7 +144,7 @@ export class RtpStream {
     const content = this.#content;
     if (content === undefined) return false;
     if (nowMs < content.startAtMs) return true;
-    const packets = 'frames' in content ? content.frames.length : content.packets;
+    const packets = packetsOf(content);
     const until = Math.min(packets, this.#index + CATCH_UP_PACKETS);
     while (this.#index < until && content.startAtMs + this.#dueMs <= nowMs) this.#sendNext(content, nowMs);
     this.impairer?.release(nowMs, this.#send);

@@ -1,4 +1,11 @@
-import { Gate, PRE_ROLL_TICKS, SpeechDetector, type SpeechMark, VAD_FRAME_TICKS } from '@earshot/contracts';
+import {
+  Gate,
+  EnergyJudge,
+  PRE_ROLL_TICKS,
+  type SpeechJudge,
+  type SpeechMark,
+  VAD_FRAME_TICKS,
+} from '@earshot/contracts';
 
 /** What the recogniser gets of a channel, in order and without holes. Ticks. */
 export type Piece =
@@ -14,7 +21,7 @@ const MAX_PIECE_TICKS = 8000;
  */
 export class Gated {
   readonly #gate = new Gate();
-  readonly #detector = new SpeechDetector();
+  readonly #judge: SpeechJudge;
   #pending = new Int16Array(0);
   /** The tick of the first pending sample. */
   #cursor = 0;
@@ -26,8 +33,9 @@ export class Gated {
   #heard: { from: number; to: number }[] = [];
 
   /** @param marks of the channel, as the live path had them; null: speech is found anew, and all of the recording was heard */
-  constructor(marks: readonly SpeechMark[] | null = null) {
+  constructor(marks: readonly SpeechMark[] | null = null, judge: SpeechJudge = new EnergyJudge()) {
     this.#marks = marks;
+    this.#judge = judge;
   }
 
   /** @param samples that follow those before @param last whether they are the last @returns pieces that are decided */
@@ -37,7 +45,7 @@ export class Gated {
     joined.set(samples, this.#pending.length);
     this.#pending = joined;
     const end = this.#cursor + joined.length;
-    if (this.#marks === null) this.#judge(end, last);
+    if (this.#marks === null) this.#judgeUpTo(end, last);
     else this.#readMarks(this.#marks, end);
     // Speech that begins within the pre-roll opens the gate back to here.
     const decided = last ? end : Math.max(this.#cursor, this.#judged - PRE_ROLL_TICKS);
@@ -45,12 +53,11 @@ export class Gated {
     this.#gate.forget(this.#cursor);
   }
 
-  #judge(end: number, last: boolean): void {
+  #judgeUpTo(end: number, last: boolean): void {
     while (this.#judged < end && (last || this.#judged + VAD_FRAME_TICKS <= end)) {
       const to = Math.min(end, this.#judged + VAD_FRAME_TICKS);
-      let sum = 0;
-      for (let tick = this.#judged; tick < to; tick++) sum += this.#pending[tick - this.#cursor]! ** 2;
-      if (this.#detector.frame(sum / (to - this.#judged))) this.#gate.speech(this.#judged, to);
+      const speech = this.#judge.frame(this.#pending, this.#judged - this.#cursor, to - this.#cursor);
+      if (speech) this.#gate.speech(this.#judged, to);
       this.#judged = to;
     }
   }

@@ -1,7 +1,13 @@
 import { EarshotError } from '@earshot/contracts';
 import { Worker } from 'node:worker_threads';
 import type { ModelDescription, StepBuffers } from '../models/model.ts';
-import { type StepReply, type StepRequest, type StepThreadData, type Stepper, shareBuffers } from './shared-step.ts';
+import {
+  type StepReply,
+  type StepRequest,
+  type StepThreadData,
+  type Stepper,
+  shareBuffers,
+} from './shared-step.ts';
 
 interface Waiter {
   resolve(seconds: number): void;

@@ -137,50 +137,54 @@ describe.skipIf(!canSpeak)('replay (needs flite)', () => {
   test.each([
     { name: '4 s before', leads: [0, 137, 250, 412, 603], gaps: false },
     { name: 'at the last gap, if that is later', leads: [0, 412], gaps: true },
-  ])('whenever an engine dies, another goes on from the committed tick: it begins $name', async (variant) => {
-    const { leads, gaps, name } = variant;
-    let checked = 0;
-    let shortened = 0;
-    let segments = 0;
-    let sameIds = 0;
-    await Promise.all(
-      leads.map(async (lead) => {
-        const parts = conversation(lead);
-        const whole = channelNamed(`whole-${lead}-${name}`);
-        await play(first, whole, parts, 0, 0);
-        const reference = first.words.finalWords(whole);
-        expect(reference.length).toBeGreaterThan(70);
-        const finals = first.words.ofChannel(whole, 'final');
-        expect(finals.some(({ fromTick, toTick }) => toTick - fromTick > 80_000)).toBe(true);
-        const points = commits(first.words.messages, whole);
-        await Promise.all(
-          points.map(async ({ tick, words }, i) => {
-            const channel = channelNamed(`replay-${lead}-${name}`, i);
-            const full = Math.max(0, tick - WARM_UP_TICKS);
-            const fromTick = gaps ? warmUpFrom(parts, tick) : full;
-            shortened += fromTick > full ? 1 : 0;
-            outputFrom.set(channel, tick);
-            await play(second, channel, after(parts, fromTick), fromTick, tick);
-            for (const final of second.words.ofChannel(channel, 'final')) {
-              expect(final.fromTick).toBeGreaterThanOrEqual(tick);
-              expect(final.words[0]!.startTick).toBeGreaterThanOrEqual(tick);
-            }
-            const together = [...words, ...second.words.finalWords(channel)];
-            expectSameWords(together, reference);
-            const rest = finals.filter((final) => final.fromTick >= tick);
-            const again = second.words.ofChannel(channel, 'final');
-            expect(again.map(({ toTick }) => toTick)).toEqual(rest.map(({ toTick }) => toTick));
-            segments += rest.length;
-            sameIds += rest.filter((final, k) => again[k]!.fromTick === final.fromTick).length;
-            checked++;
-          }),
-        );
-      }),
-    );
-    expect(checked).toBeGreaterThan(8 * leads.length);
-    expect(shortened > 0).toBe(gaps);
-    expectRulesKept(first.words.messages, () => 0);
-    expectRulesKept(second.words.messages, (channel) => outputFrom.get(channel)!);
-    expect(sameIds).toBe(segments);
-  }, 60_000);
+  ])(
+    'whenever an engine dies, another goes on from the committed tick: it begins $name',
+    async (variant) => {
+      const { leads, gaps, name } = variant;
+      let checked = 0;
+      let shortened = 0;
+      let segments = 0;
+      let sameIds = 0;
+      await Promise.all(
+        leads.map(async (lead) => {
+          const parts = conversation(lead);
+          const whole = channelNamed(`whole-${lead}-${name}`);
+          await play(first, whole, parts, 0, 0);
+          const reference = first.words.finalWords(whole);
+          expect(reference.length).toBeGreaterThan(70);
+          const finals = first.words.ofChannel(whole, 'final');
+          expect(finals.some(({ fromTick, toTick }) => toTick - fromTick > 80_000)).toBe(true);
+          const points = commits(first.words.messages, whole);
+          await Promise.all(
+            points.map(async ({ tick, words }, i) => {
+              const channel = channelNamed(`replay-${lead}-${name}`, i);
+              const full = Math.max(0, tick - WARM_UP_TICKS);
+              const fromTick = gaps ? warmUpFrom(parts, tick) : full;
+              shortened += fromTick > full ? 1 : 0;
+              outputFrom.set(channel, tick);
+              await play(second, channel, after(parts, fromTick), fromTick, tick);
+              for (const final of second.words.ofChannel(channel, 'final')) {
+                expect(final.fromTick).toBeGreaterThanOrEqual(tick);
+                expect(final.words[0]!.startTick).toBeGreaterThanOrEqual(tick);
+              }
+              const together = [...words, ...second.words.finalWords(channel)];
+              expectSameWords(together, reference);
+              const rest = finals.filter((final) => final.fromTick >= tick);
+              const again = second.words.ofChannel(channel, 'final');
+              expect(again.map(({ toTick }) => toTick)).toEqual(rest.map(({ toTick }) => toTick));
+              segments += rest.length;
+              sameIds += rest.filter((final, k) => again[k]!.fromTick === final.fromTick).length;
+              checked++;
+            }),
+          );
+        }),
+      );
+      expect(checked).toBeGreaterThan(8 * leads.length);
+      expect(shortened > 0).toBe(gaps);
+      expectRulesKept(first.words.messages, () => 0);
+      expectRulesKept(second.words.messages, (channel) => outputFrom.get(channel)!);
+      expect(sameIds).toBe(segments);
+    },
+    60_000,
+  );
 });

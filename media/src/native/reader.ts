@@ -47,6 +47,8 @@ export interface NativeReader {
   remove(reader: ReaderHandle, socket: number): number;
   /** Reads what waits, over what was read before. @returns how many; `datagrams` when there may be more */
   read(reader: ReaderHandle): number;
+  /** The same of one socket. */
+  readOne(reader: ReaderHandle, socket: number): number;
   /** @param address of IPv4 or IPv6, no name */
   send(reader: ReaderHandle, socket: number, port: number, bytes: Uint8Array, address: string): number;
   /** What the kernel dropped for want of room in the socket's buffer; -1 when it does not say. */

@@ -15,10 +15,14 @@ const lawPower =
     return sum / Math.max(1, end - start);
   };
 
+/** The 16-bit little-endian sample at a byte. */
+export const sampleAt = (bytes: Uint8Array, at: number): number =>
+  ((bytes[at]! | (bytes[at + 1]! << 8)) << 16) >> 16;
+
 const linearPower: PowerOf = (bytes, start, end) => {
   let sum = 0;
   for (let i = start; i + 1 < end; i += 2) {
-    const sample = ((bytes[i]! | (bytes[i + 1]! << 8)) << 16) >> 16;
+    const sample = sampleAt(bytes, i);
     sum += sample * sample;
   }
   return sum / Math.max(1, (end - start) / 2);

@@ -28,6 +28,7 @@ import {
 import type { SocketReader } from './socket-reader.ts';
 import type { LentPair } from './sockets.ts';
 import type { SpoolRoom } from './spool-room.ts';
+import type { Stages } from './stages.ts';
 
 export interface KeeperParts {
   readonly host: HostLink;
@@ -147,7 +148,7 @@ export class LegKeeper {
   async update(leg: Leg): Promise<void> {
     const mediaLeg = this.#known(leg.legId);
     // What came before is taken as agreed before.
-    this.#parts.reader?.catchUp();
+    for (const sockets of mediaLeg.sockets.values()) sockets.catchUp();
     const now = nowUs();
     mediaLeg.leg = leg;
     for (const update of leg.channels) {
@@ -269,9 +270,12 @@ export class LegKeeper {
     return { channel, last };
   }
 
-  /** Takes over what a predecessor left; see restore.ts. */
-  async adopt(inheritance: Inheritance): Promise<void> {
-    const { wal, log } = this.#parts;
+  /**
+   * Takes over what a predecessor left; see restore.ts.
+   * @param stages how long the start has taken so far
+   */
+  async adopt(inheritance: Inheritance, stages: Stages): Promise<void> {
+    const { wal, log, metrics, reader } = this.#parts;
     const legs: MediaLeg[] = [];
     const live: { channel: Channel; leg: MediaLeg }[] = [];
     for (const record of inheritance.legs) {
@@ -286,14 +290,20 @@ export class LegKeeper {
       channel.confirmed = false;
       return this.#restore(channel, leg);
     });
+    stages.ended('blocks');
     let packets = 0;
+    let readUs = -Infinity;
     for (const paths of inheritance.walPaths) {
       const replayed = await replayWal(paths, restored, log);
       packets += replayed.packets;
-      for (const file of replayed.files) wal.inherit(file);
+      for (const file of replayed.files) {
+        wal.inherit(file);
+        readUs = Math.max(readUs, ...file.lastUs);
+      }
       this.#predecessor.logged(replayed.files);
     }
     this.#heldWal = inheritance.walPaths;
+    stages.ended('log');
     // First the sockets: their buffers fill up.
     await inBatches(legs, async (leg) => {
       const now = nowUs();
@@ -301,15 +311,24 @@ export class LegKeeper {
       leg.pauseOrGoOn(now);
       if (leg.state === 'open') this.#attach(leg, await this.#lender.some(leg.leg));
     });
+    // The rest with the first turns.
+    reader?.read(nowUs());
+    stages.ended('sockets');
+    if (live.length > 0) {
+      const unreadMs = Math.round((nowUs() - readUs) / 1000);
+      metrics.takeover.set(unreadMs / 1000);
+      const { stagesMs } = stages;
+      log.info(
+        { legs: legs.length, channels: live.length, packets, unreadMs, stagesMs },
+        'took over from a predecessor',
+      );
+    }
     await inBatches(legs, async (leg) => {
       await this.#save(leg);
       this.#recognise(leg);
       if (leg.state !== 'closed') return;
       for (const channel of leg.channels) this.#asr?.ended(channel.id, channel.timeline.endTick);
     });
-    if (legs.length > 0) {
-      log.info({ legs: legs.length, channels: restored.length, packets }, 'took over from a predecessor');
-    }
   }
 
   /** A channel is committed to its end. */

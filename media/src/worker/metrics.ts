@@ -1,10 +1,13 @@
-import type { ChannelTotals } from '@earshot/contracts';
+import { type ChannelTotals, TICKS_PER_SECOND, VAD_FRAME_TICKS } from '@earshot/contracts';
 import { Counter, Gauge, Histogram, type Registry } from '@earshot/platform';
 import type { ReopenReason } from '../asr-link/asr-link.ts';
 import type { Channel } from '../leg/channel.ts';
 import { REJECT_REASONS, type RejectReason } from '../rtp/packet.ts';
 import type { DiskHealth } from '../spool/disk-health.ts';
 import { newRejected } from '../stages/counters.ts';
+import { workerVad } from '../stages/vad-stage.ts';
+
+const FRAME_SECONDS = VAD_FRAME_TICKS / TICKS_PER_SECOND;
 
 /** Sums over channels: what prom-client is told once a second, as differences. */
 interface Sums {
@@ -31,11 +34,17 @@ export class MediaMetrics {
   readonly #walBytes: Counter;
   readonly #reopens: Counter<'reason'>;
   readonly #loopDelay: Gauge;
+  /** Set once by a replacement. */
+  readonly takeover: Gauge;
+  readonly #heard: Counter;
+  readonly #open: Counter;
   readonly #told: WeakMap<Channel, Sums> = new WeakMap();
   readonly #health: DiskHealth;
   #spoolTold = 0;
   #walTold = 0;
   #errorsTold = 0;
+  #heardTold = 0;
+  #openTold = 0;
 
   constructor(registry: Registry, health: DiskHealth) {
     const registers = [registry];
@@ -76,6 +85,11 @@ export class MediaMetrics {
       'Failed writes of the spool and its log.',
     );
     this.#walBytes = counter('earshot_wal_bytes_total', 'Bytes written to the write-ahead log.');
+    this.#heard = counter('earshot_vad_heard_seconds_total', 'Audio of all channels, silence included.');
+    this.#open = counter(
+      'earshot_vad_open_seconds_total',
+      'Audio of all channels that the gate lets through to recognition. The rest is saved.',
+    );
     this.#reopens = new Counter({
       name: 'earshot_asr_reopens_total',
       help: 'Channels opened again on an engine.',
@@ -85,6 +99,11 @@ export class MediaMetrics {
     this.#loopDelay = new Gauge({
       name: 'earshot_media_loop_delay_seconds',
       help: 'Longest delay of the 20 ms timer in the last second.',
+      registers,
+    });
+    this.takeover = new Gauge({
+      name: 'earshot_media_takeover_seconds',
+      help: 'From the last packet that a dead worker logged to the moment when its replacement read its sockets; the kernel kept what came.',
       registers,
     });
   }
@@ -139,6 +158,11 @@ export class MediaMetrics {
     this.#spoolBytes.inc(this.#health.spoolBytes - this.#spoolTold);
     this.#walBytes.inc(this.#health.walBytes - this.#walTold);
     this.#spoolErrors.inc(this.#health.errors - this.#errorsTold);
+    const { frames, open } = workerVad.count;
+    this.#heard.inc((frames - this.#heardTold) * FRAME_SECONDS);
+    this.#open.inc((open - this.#openTold) * FRAME_SECONDS);
+    this.#heardTold = frames;
+    this.#openTold = open;
     this.#spoolTold = this.#health.spoolBytes;
     this.#walTold = this.#health.walBytes;
     this.#errorsTold = this.#health.errors;

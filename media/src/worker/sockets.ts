@@ -9,6 +9,8 @@ const RECEIVE_BUFFER_BYTES = 1024 * 1024;
 /** Turns of the event loop without a packet after which a socket that dgram reads counts as read dry. */
 const DRY_TURNS = 3;
 const DRY_LIMIT_US = 500_000;
+/** All that a receive buffer holds. */
+const CATCH_UP_PARTS = 8;
 
 export interface LentPair {
   readonly rtp: LentSocket;
@@ -30,6 +32,8 @@ interface OpenSocket {
   send(bytes: Uint8Array, address: string, port: number): void;
   /** Resolves when what was in the kernel's buffer has been read. */
   readDry(): Promise<void>;
+  /** Reads what is there, at once. Dgram cannot: it reads when the event loop comes to it. */
+  catchUp(): void;
   /** Our end only: host's stays open. */
   close(): void;
 }
@@ -70,6 +74,12 @@ export class ChannelSockets {
   /** @param from the socket that it goes out of: the RTP one where RTP and RTCP share a port (RFC 5761) */
   sendRtcp(bytes: Uint8Array, address: string, port: number, from: 'rtp' | 'rtcp' = 'rtcp'): void {
     (from === 'rtp' ? this.#rtp : this.#rtcp).send(bytes, address, port);
+  }
+
+  /** For whoever is about to change how packets are taken: those that came before count as before, where that can be had. */
+  catchUp(): void {
+    this.#rtp.catchUp();
+    this.#rtcp.catchUp();
   }
 
   /** Resolves when what was in the kernel's buffer has been read. */
@@ -131,9 +141,13 @@ class BatchSocket implements OpenSocket {
 
   async readDry(): Promise<void> {
     const untilUs = nowUs() + DRY_LIMIT_US;
-    while (!this.#reader.read(nowUs()) && nowUs() < untilUs) {
+    while (!this.#reader.readOne(this.#socket, nowUs()) && nowUs() < untilUs) {
       await new Promise((resolve) => setImmediate(resolve));
     }
+  }
+
+  catchUp(): void {
+    for (let part = 0; part < CATCH_UP_PARTS && !this.#reader.readOne(this.#socket, nowUs()); part++);
   }
 
   close(): void {
@@ -174,6 +188,10 @@ class DgramSocket implements OpenSocket {
       if (this.read !== seen) quiet = -1;
       seen = this.read;
     }
+  }
+
+  catchUp(): void {
+    // See OpenSocket.
   }
 
   close(): void {

@@ -5,6 +5,7 @@ import { LedgerTeller } from '../commit-link/ledger-teller.ts';
 import type { Channel } from '../leg/channel.ts';
 import { DiskHealth } from '../spool/disk-health.ts';
 import { Wal } from '../spool/wal.ts';
+import { workerVad } from '../stages/vad-stage.ts';
 import { nowUs } from './clock.ts';
 import { ControlServer } from './control.ts';
 import { LegKeeper } from './leg-keeper.ts';
@@ -12,6 +13,7 @@ import { MediaMetrics } from './metrics.ts';
 import { openReader, readerMemoryPath, removeReaderMemory } from './open-reader.ts';
 import { readInheritance } from './restore.ts';
 import { SpoolRoom } from './spool-room.ts';
+import { Stages } from './stages.ts';
 import { TurnTimer } from './timer.ts';
 
 const SECOND_US = 1_000_000;
@@ -21,11 +23,14 @@ const MAX_SYNCS = 50;
 /** Puts the worker together, takes over from a predecessor, and starts its timer. */
 export async function startWorker(context: ChildContext): Promise<Service> {
   const { config, log, registry, runDir, instance, host } = context;
+  workerVad.kind = config.vad;
+  const stages = new Stages();
   let timer: TurnTimer | null = null;
   const health = new DiskHealth(log);
   const metrics = new MediaMetrics(registry, health);
   const spool = new SpoolRoom(config.dataDir, instance, health, log);
   const inheritance = await readInheritance(spool.folder, instance, config.mediaWorkers, log);
+  stages.ended('legFiles');
   const wal: Wal = new Wal(spool.walFolder, instance, inheritance.nextWal, health, nowUs, (channel) =>
     legs.coveredUs(channel),
   );
@@ -34,6 +39,7 @@ export async function startWorker(context: ChildContext): Promise<Service> {
     { path: readerMemoryPath(runDir, instance), inheritedPorts: host.lentAtStart.map(({ port }) => port) },
     log,
   );
+  stages.ended('reader');
   if (reader !== null) {
     // Until then what was read is in memory that a replacement has, too.
     reader.settle = () => wal.flush();
@@ -63,7 +69,7 @@ export async function startWorker(context: ChildContext): Promise<Service> {
     ledgered: (channel, toTick) => ledgers.acknowledged(channel, toTick),
   };
   host.onEngines((rows) => asr.table(rows));
-  await legs.adopt(inheritance);
+  await legs.adopt(inheritance, stages);
   const control = new ControlServer(legs, instance, log);
   let syncing = false;
   let nextSecondUs = nowUs() + SECOND_US;

@@ -25,7 +25,7 @@ let undisturbed: readonly string[] = [];
 
 beforeAll(async () => {
   folder = await mkdtemp(join(tmpdir(), 'es-swap-'));
-  earshot = await EarshotProcess.start({ env: { ASR_ENGINES: '1' } });
+  earshot = await EarshotProcess.start({ env: { ASR_ENGINES: '1', ASR_STANDBY: '0' } });
 }, 180_000);
 afterAll(async () => {
   await earshot?.stop();

@@ -63,7 +63,9 @@ export class Attempts {
           this.#ended(call, channel, connection, message.endTick);
           break;
         case 'ledger':
-          this.#deps.ledgers.part(call, channel, message, connection, this.#pids.get(connection) ?? 0);
+          this.#deps.ledgers.part(call, channel, message, this.#pids.get(connection) ?? 0, () => {
+            connection.send({ type: 'ledgered', channel: message.channel, toTick: message.toTick });
+          });
           break;
         case 'media':
           this.#deps.ledgers.media(call, channel, message);
