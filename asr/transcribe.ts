@@ -2,7 +2,7 @@
  * Recognises a recording: `node asr/transcribe.ts [--model FOLDER] [--vocabulary LIST.json] [--speech MARKS.json] FILE.wav` prints one JSON object,
  * `{model, audioSeconds, seconds, segments: [{channel, fromTick, toTick, endpoint, words}]}`, ticks of 1/8000 s. The file
  * is 16-bit PCM at 8 kHz with any number of channels; a vocabulary is `[{"text": "as spoken", "boost": 2}]`, `-` for stdin.
- * The marks are what lies beside a recording of Earshot; without them speech is found anew.
+ * The marks are what lies beside a recording of Earshot; without them speech is found anew, by the setting VAD.
  *
  * Exit code 2: the input is at fault, and trying again will not help. stderr has `{code, message}` of whatever went wrong.
  */
@@ -12,6 +12,7 @@ import {
   MAX_BOOST,
   parseSpeechMarks,
   type SpeechMarks,
+  vadKindOf,
   type VocabularyPhrase,
 } from '@earshot/contracts';
 import { readFileSync } from 'node:fs';
@@ -94,7 +95,7 @@ async function main(): Promise<void> {
   const marks = values.speech === undefined ? null : marksIn(values.speech);
   const wav = await WavFile.open(path);
   try {
-    const segments = await recognise(wav, model, phrases, marks);
+    const segments = await recognise(wav, model, phrases, marks, vadKindOf(process.env['VAD']));
     const audioSeconds = (wav.samples * wav.channels) / 8000;
     const seconds = Math.round(performance.now() - startMs) / 1000;
     process.stdout.write(`${JSON.stringify({ model: model.name, audioSeconds, seconds, segments })}\n`);

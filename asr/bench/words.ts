@@ -38,11 +38,7 @@ interface Part {
 }
 
 /** In messages as media workers send them. */
-function* partsOf(
-  pcm: Int16Array,
-  gated: boolean,
-  marks: readonly SpeechMark[] | null,
-): Generator<Part> {
+function* partsOf(pcm: Int16Array, gated: boolean, marks: readonly SpeechMark[] | null): Generator<Part> {
   if (gated || marks !== null) {
     for (const piece of new Gated(marks).push(pcm, true)) {
       if (piece.kind === 'gap') yield { audio: null, from: piece.from, to: piece.to };

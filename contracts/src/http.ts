@@ -105,6 +105,9 @@ export const CallView = Type.Object(
     }),
     externalIds: Type.Record(Type.String(), Type.String()),
     channels: Type.Array(ChannelView),
+    paused: Type.Boolean({
+      description: 'Live, and nothing of it is recorded or recognised until POST …/resume.',
+    }),
     segmentCount: Type.Integer(),
     wordCount: Type.Integer(),
     complete: Type.Boolean(),

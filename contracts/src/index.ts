@@ -22,5 +22,6 @@ export * from './speech.ts';
 export * from './spool-block.ts';
 export * from './srtp.ts';
 export * from './ticks.ts';
+export * from './vad.ts';
 export * from './vad-model.ts';
 export * from './vocabulary.ts';

@@ -93,7 +93,11 @@ export class VadFeatures {
       const was = first ? level : levels[band]!;
       const floor = floors[band]!;
       levels[band] = level;
-      floors[band] = first ? level : level < floor ? floor + (level - floor) * FALL : Math.min(floor + RISE, level);
+      floors[band] = first
+        ? level
+        : level < floor
+          ? floor + (level - floor) * FALL
+          : Math.min(floor + RISE, level);
       total += level;
       before += was;
       change += Math.abs(level - was);

@@ -17,6 +17,7 @@ import { registerHealth } from './routes/health.ts';
 import { registerLedger } from './routes/ledger.ts';
 import { registerLive, websocketOptions } from './routes/live.ts';
 import { registerPage } from './routes/page.ts';
+import { registerPauses } from './routes/pauses.ts';
 import { registerRecording } from './routes/recording.ts';
 import { registerRetranscriptions } from './routes/retranscriptions.ts';
 import { registerSignin } from './routes/signin.ts';
@@ -63,6 +64,7 @@ export async function buildApp(deps: Dependencies): Promise<App> {
     registerCalls(v1, deps);
     registerTranscripts(v1, deps);
     registerLedger(v1, deps);
+    registerPauses(v1, deps);
     registerRecording(v1, deps);
     registerRetranscriptions(v1, deps);
     registerVocabulary(v1, deps);

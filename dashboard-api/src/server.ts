@@ -25,6 +25,7 @@ export interface ServerOptions {
     | 'databaseUrl'
     | 'apiKey'
     | 'maxCalls'
+    | 'asrEngines'
   >;
   readonly log: Log;
   readonly registry: Registry;
@@ -84,6 +85,7 @@ export async function startServer(options: ServerOptions): Promise<Server> {
     baseUrl: () => url,
     loopbackOnly: isLoopback(config.httpBind),
     maxCalls: config.maxCalls,
+    asrEngines: config.asrEngines,
     sip: { host: config.sipBind, port: config.sipPort },
     recordingsDir: join(dataDir, 'recordings'),
     pageDir: options.pageDir,

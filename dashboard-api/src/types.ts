@@ -42,6 +42,8 @@ export interface Dependencies {
   /** HTTP listens on loopback only: webhooks may then go to this machine. */
   readonly loopbackOnly: boolean;
   readonly maxCalls: number | null;
+  /** Recognition engines that serve; one more may stand by. */
+  readonly asrEngines: number;
   /** Where our own SIP endpoint listens, if it runs. */
   readonly sip: { readonly host: string; readonly port: number };
   /** DATA_DIR/recordings. */

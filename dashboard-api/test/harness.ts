@@ -87,6 +87,7 @@ export async function startHarness(options: HarnessOptions = {}): Promise<Harnes
         databaseUrl: database.url,
         apiKey: API_KEY,
         maxCalls: null,
+        asrEngines: 1,
       },
       log,
       registry,
@@ -106,7 +107,7 @@ export async function startHarness(options: HarnessOptions = {}): Promise<Harnes
   // The database is dropped while the last clients say goodbye.
   pool.on('error', () => undefined);
   const writer = new LogWriter(pool, busPath);
-  const transcripts = await FakeTranscripts.listen(join(dataDir, 'commands'), pool);
+  const transcripts = await FakeTranscripts.listen(join(dataDir, 'commands'), pool, writer);
   await until('the bus to be connected', () => writer.connected);
   const local = `http://127.0.0.1:${server.port}`;
   const request = (path: string, init: RequestInit = {}): Promise<Response> =>
@@ -142,7 +143,7 @@ export async function startHarness(options: HarnessOptions = {}): Promise<Harnes
   };
 }
 
-/** transcripts' commands socket: it writes the vocabulary, and remembers the rest. */
+/** transcripts' commands socket: it writes the vocabulary, pauses calls, and remembers the rest. */
 export class FakeTranscripts {
   readonly commands: ToCommands[] = [];
   /** Answers instead, when it returns something. */
@@ -153,14 +154,22 @@ export class FakeTranscripts {
     this.#listener = listener;
   }
 
-  static async listen(path: string, pool: pg.Pool): Promise<FakeTranscripts> {
+  static async listen(path: string, pool: pg.Pool, writer: LogWriter): Promise<FakeTranscripts> {
     let fake: FakeTranscripts | null = null;
     const listener = await listen<ToCommands, FromCommands>(path, (connection) => ({
       message: (message) => {
         fake?.commands.push(message);
         const refused = fake?.refuse(message) ?? null;
         if (refused !== null) connection.send({ type: 'refused', id: message.id, ...refused });
-        else void write(pool, message).then(() => connection.send({ type: 'done', id: message.id }));
+        else {
+          void write(pool, writer, message).then((code) =>
+            connection.send(
+              code === null
+                ? { type: 'done', id: message.id }
+                : { type: 'refused', id: message.id, code, message: catalogue[code].title },
+            ),
+          );
+        }
       },
       close: () => undefined,
     }));
@@ -172,7 +181,8 @@ export class FakeTranscripts {
   }
 }
 
-async function write(pool: pg.Pool, message: ToCommands): Promise<void> {
+/** @returns why it is refused, or null */
+async function write(pool: pg.Pool, writer: LogWriter, message: ToCommands): Promise<ErrorCode | null> {
   if (message.type === 'vocabulary.put') {
     await pool.query(
       `insert into vocabulary (name, phrases) values ($1, $2)
@@ -181,7 +191,16 @@ async function write(pool: pg.Pool, message: ToCommands): Promise<void> {
     );
   } else if (message.type === 'vocabulary.delete') {
     await pool.query('delete from vocabulary where name = $1', [message.name]);
+  } else if (message.type === 'call.pause') {
+    const { rows } = await pool.query<{ paused: boolean; ended: boolean }>(
+      'select paused, ended_at is not null as ended from calls where id = $1',
+      [message.callId],
+    );
+    if (rows[0] === undefined) return 'CALL_NOT_FOUND';
+    if (rows[0].ended) return 'CALL_NOT_LIVE';
+    if (rows[0].paused !== message.paused) await writer.pause(message.callId, message.paused);
   }
+  return null;
 }
 
 export interface SeedCall {
@@ -305,7 +324,8 @@ export class LogWriter {
     }));
     await this.#inLog(callId, 'call.ended', callData(callId), (client) =>
       client.query(
-        `update calls set ended_at = $2, end_reason = 'bye', totals = $3, complete = $4, recording = $5 where id = $1`,
+        `update calls set ended_at = $2, end_reason = 'bye', totals = $3, complete = $4, recording = $5, paused = false
+         where id = $1`,
         [callId, endedAt, JSON.stringify(totals), seed.complete ?? true, seed.recording ?? null],
       ),
     );
@@ -394,6 +414,12 @@ export class LogWriter {
     const data = channel === undefined ? callData(callId) : alert;
     await this.#inLog(callId, channel === undefined ? 'call.updated' : 'alert.raised', data, (client) =>
       client.query('update calls set media_missing = $2 where id = $1', [callId, JSON.stringify(missing)]),
+    );
+  }
+
+  async pause(callId: CallId, paused: boolean): Promise<void> {
+    await this.#inLog(callId, 'call.updated', callData(callId), (client) =>
+      client.query('update calls set paused = $2 where id = $1', [callId, paused]),
     );
   }
 

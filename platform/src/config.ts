@@ -1,4 +1,4 @@
-import { EarshotError } from '@earshot/contracts';
+import { DEFAULT_VAD, EarshotError, VAD_KINDS, type VadKind, vadKindOf } from '@earshot/contracts';
 import {
   type Faults,
   type Setting,
@@ -60,8 +60,8 @@ export const settings = {
   ),
   MAX_CALLS: integerSetting(null, 1, 100000, 'Calls at once; more get 503. Default: no limit but RTP ports.'),
   VAD: choiceSetting(
-    'energy',
-    ['model', 'energy'],
+    DEFAULT_VAD,
+    VAD_KINDS,
     'How speech is told from what need not be recognised. model: by a small network, which holds back music, tones and noise; energy: everything that is louder than the background passes.',
   ),
   RECORD: choiceSetting('on', ['on', 'off'], 'off: transcribe without keeping audio after the call.'),
@@ -96,7 +96,7 @@ export interface Config {
   readonly asrEngines: number;
   readonly asrStandby: number;
   readonly maxCalls: number | null;
-  readonly vad: 'model' | 'energy';
+  readonly vad: VadKind;
   readonly record: boolean;
   readonly sipAllow: readonly string[];
   readonly apiKey: string | null;
@@ -156,7 +156,7 @@ export function readConfig(env: NodeJS.ProcessEnv): Config {
     mediaWorkers: read('MEDIA_WORKERS', s.MEDIA_WORKERS) ?? perCore,
     asrEngines: read('ASR_ENGINES', s.ASR_ENGINES) ?? perCore,
     maxCalls: read('MAX_CALLS', s.MAX_CALLS),
-    vad: read('VAD', s.VAD) === 'model' ? 'model' : 'energy',
+    vad: vadKindOf(read('VAD', s.VAD)),
     record: read('RECORD', s.RECORD) === 'on',
     sipAllow: read('SIP_ALLOW', s.SIP_ALLOW),
     apiKey: read('API_KEY', s.API_KEY),

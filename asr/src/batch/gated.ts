@@ -1,6 +1,7 @@
 import {
+  DEFAULT_VAD,
   Gate,
-  EnergyJudge,
+  newSpeechJudge,
   PRE_ROLL_TICKS,
   type SpeechJudge,
   type SpeechMark,
@@ -33,7 +34,7 @@ export class Gated {
   #heard: { from: number; to: number }[] = [];
 
   /** @param marks of the channel, as the live path had them; null: speech is found anew, and all of the recording was heard */
-  constructor(marks: readonly SpeechMark[] | null = null, judge: SpeechJudge = new EnergyJudge()) {
+  constructor(marks: readonly SpeechMark[] | null = null, judge: SpeechJudge = newSpeechJudge(DEFAULT_VAD)) {
     this.#marks = marks;
     this.#judge = judge;
   }

@@ -2,10 +2,13 @@ import {
   type CallId,
   type ChannelId,
   channelIdOf,
+  DEFAULT_VAD,
   type Endpoint,
-  type SpeechMarks,
   monoUs,
+  newSpeechJudge,
+  type SpeechMarks,
   TICKS_PER_SECOND,
+  type VadKind,
   type VocabularyPhrase,
   type Word,
 } from '@earshot/contracts';
@@ -35,6 +38,7 @@ const TICK_MS = 50;
 /**
  * Recognises all channels of a recording.
  * @param marks what was found to be speech while it was a call; null: it is found anew
+ * @param vad how
  * @returns segments by channel and time
  * @throws Error when the model fails
  */
@@ -43,6 +47,7 @@ export async function recognise(
   model: ModelDescription,
   phrases: readonly VocabularyPhrase[],
   marks: SpeechMarks | null = null,
+  vad: VadKind = DEFAULT_VAD,
 ): Promise<BatchSegment[]> {
   const sizes = SIZES.filter((_, i) => i === 0 || (SIZES[i - 1] ?? 0) < wav.channels);
   const thread = await StepThread.start(model, wav.channels, sizes);
@@ -92,7 +97,8 @@ export async function recognise(
           },
           owner,
         );
-        await feed(wav, channel, engine, new Gated(marks?.channels[channel.index] ?? null));
+        const gated = new Gated(marks?.channels[channel.index] ?? null, newSpeechJudge(vad));
+        await feed(wav, channel, engine, gated);
         await channel.finished;
       }),
     );

@@ -6,7 +6,7 @@ import type { LedgerPart } from '../ledger.ts';
  *
  * Opening a channel on an engine: the worker says `attempt`, transcripts fences out every older attempt, waits
  * for finals of the channel that are on their way into the database, and answers `resume` with the tick to go on from.
- * The worker then opens the engine at tick − 1 s. When transcripts itself was replaced the worker does this for all its
+ * The worker then opens the engine up to 4 s before the tick (docs/adr/0010, 0011). When transcripts itself was replaced the worker does this for all its
  * channels (the link broke), and transcripts reads the tick from the call log.
  */
 export type ToCommit =

@@ -28,10 +28,11 @@ interface CallRow {
   readonly complete: boolean;
   readonly recording: { file: string; bytes: number; sha256: string; durationMs: number } | null;
   readonly media_missing: readonly number[];
+  readonly paused: boolean;
 }
 
 const COLUMNS = `id, ${keyTime('started_at')} as key_at, started_at, ended_at, end_reason, dialect, sip, external_ids,
-  channels, totals, segment_count, word_count, complete, recording, media_missing`;
+  channels, totals, segment_count, word_count, complete, recording, media_missing, paused`;
 
 /** More terms than this would be a sentence, and each is a search of its own. */
 const MAX_TERMS = 8;
@@ -123,6 +124,7 @@ function viewOf(row: CallRow): CallView {
       packetsLost: totals.get(channel.channel)?.packetsLost ?? null,
       media: row.media_missing.includes(channel.index) ? 'missing' : 'present',
     })),
+    paused: row.paused,
     segmentCount: row.segment_count,
     wordCount: row.word_count,
     complete: row.complete,

@@ -9,7 +9,7 @@ const Capacity = Type.Object({
   channels: Type.Integer({ description: 'Channels of the live calls.' }),
   maxCalls: Type.Union([Type.Integer(), Type.Null()], { description: 'MAX_CALLS, if set.' }),
   headroom: Type.Union([Type.Number(), Type.Null()], {
-    description: 'Free share of recognition, 0 to 1: the mean over the engines. Null when none has said yet.',
+    description: 'Free share of the engines that serve, 0 to 1; what stands by is not counted. Null when none has said yet.',
   }),
   sip: Type.Union(
     [
@@ -31,7 +31,7 @@ const SIP_ENDPOINT = /^sip-endpoint\b/;
 /** The gauge that each asr engine sets. */
 const HEADROOM = /^earshot_(asr_)?headroom(_ratio)?$/;
 
-export function registerCapacity(app: App, { db, metrics, maxCalls, sip }: Dependencies): void {
+export function registerCapacity(app: App, { db, metrics, maxCalls, asrEngines, sip }: Dependencies): void {
   app.get(
     '/v1/capacity',
     {
@@ -51,11 +51,14 @@ export function registerCapacity(app: App, { db, metrics, maxCalls, sip }: Depen
           .flatMap(({ value }) => (value === null ? [] : [{ process: process.process, headroom: value }])),
       );
       const sum = engines.reduce((total, engine) => total + engine.headroom, 0);
+      const serving = Math.min(asrEngines, Math.max(1, engines.length));
+      // An engine that stands by is empty: nearly all of it is free.
+      const standingBy = Math.max(0, engines.length - serving);
       return {
         liveCalls: live.calls,
         channels: live.channels,
         maxCalls,
-        headroom: engines.length === 0 ? null : sum / engines.length,
+        headroom: engines.length === 0 ? null : Math.max(0, sum - standingBy) / serving,
         sip: processes.some(({ process }) => SIP_ENDPOINT.test(process)) ? sip : null,
         engines,
       };

@@ -32,6 +32,14 @@ export class LedgerTeller {
     if (fill !== null) this.#send(channel, true, fill);
   }
 
+  /** More of what the spool of a predecessor says than was read at first. */
+  fill(channel: ChannelId, part: LedgerPart): void {
+    const told = this.#channels.get(channel);
+    if (told === undefined) return;
+    told.fill = part;
+    this.#send(channel, true, part);
+  }
+
   /** Once a second. */
   second(nowUs: number): void {
     for (const [channel, told] of this.#channels) {

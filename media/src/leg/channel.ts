@@ -6,11 +6,10 @@ import {
   type LedgerPart,
   type LegChannel,
   partsOfChannel,
-  type SpoolBlock,
   TICKS_PER_FILE,
 } from '@earshot/contracts';
-import type { LastBlock } from '../spool/block-reader.ts';
 import type { BlockWriter } from '../spool/block-writer.ts';
+import type { LastBlock } from '../spool/last-block.ts';
 import type { Tape } from '../spool/tape.ts';
 import { tapeBlockOf } from '../spool/tape-block.ts';
 import type { Wal, WalChannel } from '../spool/wal.ts';
@@ -185,16 +184,23 @@ export class Channel {
     rtp.srtp?.restore(block.ssrc, block.srtpRollover, block.extendedSequence & 0xffff);
     jitter.restore(block.extendedSequence);
     timeline.restore(endTick, block.ssrc, block.extendedSequence, block.rtpTimestampAtEnd);
-    const recent = last.recent.map(tapeBlockOf);
-    // Speech before the first of them holds the gate open into it: the tape is complete from a hangover later.
-    const firstTick = last.whole ? 0 : Math.min(endTick, (recent[0]?.startTick ?? endTick) + HANGOVER_TICKS);
     timeline.ledger.note('worker', processId);
-    this.inherited = partOf(last.recent);
-    tape.restore(recent, firstTick, endTick);
-    this.writer.restore(last.file, last.nextOffset, endTick);
+    tape.restore([tapeBlockOf(block)], endTick, endTick);
+    this.writer.restore(last, endTick);
     this.counters.received = block.packetsReceived;
     this.counters.late = block.packetsLate;
     this.#lostBefore = block.packetsLost;
+  }
+
+  /** The seconds before the block that it was restored from: not needed to take packets, so that it is done when those are taken. */
+  recall(last: LastBlock): void {
+    const { blocks, whole } = last.recent();
+    const firstTick = blocks[0]?.startTick ?? 0;
+    const endTick = last.block.startTick + last.block.ticks;
+    // Speech before the first of them holds the gate open into it: the tape is complete from a hangover later.
+    const completeTick = whole ? 0 : Math.min(endTick, firstTick + HANGOVER_TICKS);
+    this.tape.recall(blocks.slice(0, -1).map(tapeBlockOf), completeTick);
+    this.inherited = partOf(blocks);
   }
 
   /** Restores a channel whose timeline has ended: its audio is in the files. */
@@ -318,14 +324,19 @@ export class Channel {
   }
 }
 
-/** Blocks as spans; why there is nothing between two of them is not in them. */
-function partOf(blocks: readonly SpoolBlock[]): LedgerPart | null {
-  const first = blocks[0];
-  if (first === undefined) return null;
-  const ledger = new Ledger(first.startTick);
-  for (const block of blocks) {
-    ledger.span('absent', block.startTick);
-    ledger.span('received', block.startTick + block.ticks);
+/**
+ * Blocks as spans; why there is nothing between two of them is not in them.
+ * @param fromTick where they are all from; left out: from the first of them
+ */
+export function partOf(
+  blocks: Iterable<{ readonly startTick: number; readonly ticks: number }>,
+  fromTick?: number,
+): LedgerPart | null {
+  let ledger: Ledger | null = null;
+  for (const { startTick, ticks } of blocks) {
+    ledger ??= new Ledger(fromTick ?? startTick);
+    ledger.span('absent', startTick);
+    ledger.span('received', startTick + ticks);
   }
-  return ledger.tell();
+  return ledger?.tell() ?? null;
 }

@@ -30,11 +30,20 @@ export class MediaWatch {
    */
   changed(nowUs: number, active: boolean, lastArrivalUs: number, pauses: boolean): boolean {
     if (lastArrivalUs > this.#heardUs) this.#heardUs = lastArrivalUs;
-    const since = Math.max(this.#heardUs, this.#promisedUs);
     const heardSincePromise = this.#heardUs >= this.#promisedUs;
     const limitUs = heardSincePromise ? (pauses ? Infinity : INTERRUPTED_US) : PROMISED_US;
-    this.#missing = active && nowUs - since > limitUs;
+    this.#missing = active && nowUs - this.sinceUs > limitUs;
     return this.#missing !== this.#told;
+  }
+
+  /** Since when nothing came: the last packet, or the promise. */
+  get sinceUs(): number {
+    return Math.max(this.#heardUs, this.#promisedUs);
+  }
+
+  /** Whoever was told may have forgotten it. */
+  tellAgain(): void {
+    this.#told = false;
   }
 
   /** Somebody was told. */

@@ -1,0 +1,1 @@
+"""Trains the speech detector of media workers: contracts/src/vad-model.ts."""
