@@ -38,7 +38,9 @@ const env = {
 };
 if (command === 'start' || command === 'test') buildDashboard();
 if (command === 'test') test();
-else if (command !== 'install')
+else if (command === 'install')
+  run(node, ['--disable-warning=ExperimentalWarning', join(root, 'media/native.ts')]);
+else
   run(node, [
     '--disable-warning=ExperimentalWarning',
     '--disable-warning=DEP0112',

@@ -1,6 +1,8 @@
 /** `npm run bench -- NAME`: runs a benchmark and prints one JSON object. */
 import { asr } from './src/asr.ts';
 import { calls } from './src/calls.ts';
+import { fuzzMedia } from './src/fuzz-media.ts';
+import { impairment } from './src/media-impairment.ts';
 import { latency } from './src/latency.ts';
 import { load, machine } from './src/machine.ts';
 import { media } from './src/media.ts';
@@ -15,6 +17,8 @@ const benchmarks: Readonly<Record<string, (args: string[]) => Promise<object>>> 
   latency,
   media,
   takeover,
+  impairment,
+  'fuzz-media': fuzzMedia,
   vad,
 };
 

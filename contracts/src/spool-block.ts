@@ -22,6 +22,8 @@ export const BLOCK_TICKS = 4000;
 export const VAD_FRAME_TICKS = 160;
 export const TICKS_PER_FILE = 600 * 8000;
 const MAGIC = 0x31425345;
+/** In a call's folder: nothing of it is to be made a recording, since the disk was nearly full when the call began. */
+export const NOT_RECORDED_FILE = 'not-recorded';
 
 export interface SpoolBlock {
   readonly encoding: Encoding;

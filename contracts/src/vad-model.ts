@@ -5,6 +5,11 @@ import { VAD_WEIGHTS } from './vad-weights.ts';
 
 /** The network is asked for what is 3 dB over the noise. */
 const ASKED_OVER_NOISE = 2;
+/** What is 6 dB over the level of the music or noise that the network recognised may be a voice over it. */
+const VOICE_OVER_KNOWN = 4;
+/** That level goes up by a quarter of the way each frame and down by 1 dB a second (50 frames). */
+const KNOWN_RISE = 0.25;
+const KNOWN_FALL = 10 ** (-0.1 / 50);
 
 /** Matrices by rows, with the biases of the rows. */
 interface Layer {
@@ -29,7 +34,7 @@ function shippedNetwork(): Network {
   let at = 0;
   let matrix = 0;
   const next = (count: number): Float64Array => {
-    const scale = VAD_WEIGHTS.scales[matrix++]!;
+    const scale = VAD_WEIGHTS.scales[matrix++]! / 2 ** 30;
     return Float64Array.from({ length: count }, () => {
       const value = view.getInt16(at, true) * scale;
       at += 2;
@@ -81,7 +86,15 @@ export class ModelJudge implements SpeechJudge {
   readonly #energy = new SpeechDetector();
   readonly #features = new VadFeatures();
   readonly #network = shippedNetwork();
+  readonly #threshold: number;
+  /** Power of what is surely no speech: begins at nothing, so that sound of a new level passes for 200 ms first. */
+  #known = 0;
   readonly #memories = VAD_WEIGHTS.widths.map((width) => new Float64Array(width));
+
+  /** @param threshold scores above it are speech, as far as energy goes along; lower errs more towards speech */
+  constructor(threshold: number = VAD_WEIGHTS.threshold) {
+    this.#threshold = threshold;
+  }
 
   frame(samples: Int16Array, from: number, to: number): boolean {
     const power = powerOfSamples(samples, from, to);
@@ -89,13 +102,17 @@ export class ModelJudge implements SpeechJudge {
     // A piece of a frame, before a gap: too short to be looked into.
     if (to - from !== VAD_FRAME_TICKS) return energy;
     const over = this.#energy.over;
+    this.#known *= KNOWN_FALL;
     if (power <= SILENCE_POWER || over <= ASKED_OVER_NOISE) {
       this.#features.pass(samples, from);
       this.#fade();
       return false;
     }
     this.#features.see(samples, from, over);
-    return this.#score() > VAD_WEIGHTS.threshold && energy;
+    if (this.#score() > this.#threshold) return energy;
+    const voice = energy && power > this.#known * VOICE_OVER_KNOWN;
+    if (power > this.#known) this.#known += (power - this.#known) * KNOWN_RISE;
+    return voice;
   }
 
   /** What the network thinks: above 0 speech, by its own reckoning of likelihood. */

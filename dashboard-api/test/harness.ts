@@ -5,7 +5,9 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import {
   type CallId,
+  catalogue,
   channelIdOf,
+  type ErrorCode,
   type FromCommands,
   newCallId,
   type Note,

@@ -249,6 +249,17 @@ describe('each route answers as the document says', () => {
       { method: 'POST' },
     ],
     ['finals', 'POST', `${CALL}/finalize`, () => `/v1/calls/${live}/finalize`, 202, { method: 'POST' }],
+    ['a pause', 'POST', `${CALL}/pause`, () => `/v1/calls/${live}/pause`, 200, { method: 'POST' }],
+    ['no pause of an ended call', 'POST', `${CALL}/pause`, () => call('/pause'), 409, { method: 'POST' }],
+    ['going on', 'POST', `${CALL}/resume`, () => `/v1/calls/${live}/resume`, 200, { method: 'POST' }],
+    [
+      'no call to go on',
+      'POST',
+      `${CALL}/resume`,
+      () => `/v1/calls/${nowhere}/resume`,
+      404,
+      { method: 'POST' },
+    ],
     ['a retranscription', 'POST', `${CALL}/retranscribe`, () => call('/retranscribe'), 202, json({})],
     [
       'none of a live call',

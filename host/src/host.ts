@@ -177,7 +177,10 @@ export class Host {
   #startService(name: ServiceName, env: NodeJS.ProcessEnv): Promise<StartResult>[] {
     const count = name === 'media' ? this.#config.mediaWorkers : 1;
     // It is started when the others are: those have the processor for themselves first.
-    if (name === 'media') this.#mediaStandby = standbyOf('media', env, this.#log);
+    if (name === 'media') {
+      this.#mediaStandby = standbyOf('media', env, this.#log, () => this.#lender.loans);
+      this.#lender.ahead = this.#mediaStandby;
+    }
     const children = Array.from({ length: count }, (_, instance) => this.#supervised(name, instance, env));
     this.#children.set(name, children);
     return children.map((child) => child.start());

@@ -15,6 +15,8 @@ export class Lender {
   readonly #ports: RtpPorts;
   readonly #log: Log;
   readonly #loans = new Map<number, Map<ChannelId, PortPair>>();
+  /** Is lent everything that any worker is lent. */
+  ahead: { lend(loan: Loan): void; giveBack(port: number): void } | null = null;
 
   constructor(ports: RtpPorts, log: Log) {
     this.#ports = ports;
@@ -24,6 +26,11 @@ export class Lender {
   /** All sockets of a worker, for its replacement. */
   loansOf(worker: number): readonly Loan[] {
     return [...(this.#loans.get(worker)?.values() ?? [])].flatMap((pair) => loansFor(pair, null));
+  }
+
+  /** All sockets of all workers. */
+  get loans(): readonly Loan[] {
+    return [...this.#loans.keys()].flatMap((worker) => this.loansOf(worker));
   }
 
   lend(worker: number, request: Extract<FromChild, { type: 'lend' }>, send: Send): void {
@@ -40,8 +47,12 @@ export class Lender {
         });
         return;
       }
+      const isNew = !loans.has(request.channel);
       loans.set(request.channel, pair);
-      for (const loan of loansFor(pair, request.id)) send(loan.message, loan.handle);
+      for (const loan of loansFor(pair, request.id)) {
+        send(loan.message, loan.handle);
+        if (isNew) this.ahead?.lend(loan);
+      }
     } catch (error) {
       this.#log.error({ err: error }, 'cannot bind an RTP port');
       send({
@@ -57,6 +68,7 @@ export class Lender {
     const pair = this.#loans.get(worker)?.get(channel);
     if (pair === undefined) return;
     this.#loans.get(worker)?.delete(channel);
+    for (const port of [pair.rtpPort, pair.rtpPort + 1]) this.ahead?.giveBack(port);
     this.#ports.giveBack(pair);
   }
 }

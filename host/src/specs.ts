@@ -1,6 +1,7 @@
 import { fileURLToPath } from 'node:url';
 import type { ToChild } from '@earshot/contracts';
 import type { Log } from '@earshot/platform';
+import type { Loan } from './lender.ts';
 import { Standby } from './standby.ts';
 import { forkOf, type ProcessSpec } from './supervised.ts';
 import type { RawHandle } from './raw-sockets.ts';
@@ -48,11 +49,17 @@ const entryOf = (name: ServiceName): string =>
 
 const oldSpaceOf = (name: ServiceName): number => MAX_OLD_SPACE_MB[name] ?? 512;
 
-/** One process of a service that stands by for any of its instances. */
-export const standbyOf = (name: ServiceName, env: NodeJS.ProcessEnv, log: Log): Standby =>
+/** One process of a service that stands by for any of its instances. @param loans what those are lent */
+export const standbyOf = (
+  name: ServiceName,
+  env: NodeJS.ProcessEnv,
+  log: Log,
+  loans: () => readonly Loan[],
+): Standby =>
   new Standby(
     () => forkOf({ entry: entryOf(name), maxOldSpaceMb: oldSpaceOf(name) }, { ...env, EARSHOT_STANDBY: '1' }),
     log,
+    loans,
   );
 
 export function specOf(options: SpecOptions): ProcessSpec {

@@ -1,25 +1,44 @@
 import type { ChildProcess } from 'node:child_process';
-import type { FromChild } from '@earshot/contracts';
+import type { FromChild, ToChild } from '@earshot/contracts';
 import type { Log } from '@earshot/platform';
+import type { Loan } from './lender.ts';
+import { isStopped } from './process-state.ts';
+import type { RawHandle } from './raw-sockets.ts';
 
 /** A new one is started so long after one was taken: the replacement has the processor for itself until then. */
 const RENEW_AFTER_MS = 2000;
 
+/** A process that a signal stopped cannot take anybody's place. */
+const LOOK_EVERY_MS = 5000;
+
+/** A process that waits to be told what to become. */
+export interface Waiting {
+  readonly child: ChildProcess;
+  /** The sockets that it has already, by port. */
+  readonly ahead: ReadonlyMap<number, RawHandle>;
+}
+
 /**
  * A process that has loaded its program and waits to become any instance of its service, so that the place of one that died is taken
- * without waiting for a start. There is one or none; whoever finds none starts a process of its own.
+ * without waiting for a start. It is lent what all instances are lent, as they are, and reads none of it. There is one or none;
+ * whoever finds none starts a process of its own.
  */
 export class Standby {
   readonly #start: () => ChildProcess;
   readonly #log: Log;
+  readonly #loans: () => readonly Loan[];
+  #ahead = new Map<number, RawHandle>();
   #child: ChildProcess | null = null;
   #ready = false;
   #stopped = false;
   #timer: NodeJS.Timeout | null = null;
+  #watch: NodeJS.Timeout | null = null;
 
-  constructor(start: () => ChildProcess, log: Log) {
+  /** @param loans what all instances have at the moment */
+  constructor(start: () => ChildProcess, log: Log, loans: () => readonly Loan[] = () => []) {
     this.#start = start;
     this.#log = log;
+    this.#loans = loans;
   }
 
   get pid(): number | null {
@@ -38,36 +57,70 @@ export class Standby {
   }
 
   /** @returns a process that waits to be told what to become, or null */
-  take(): ChildProcess | null {
+  take(): Waiting | null {
     const child = this.#child;
     if (child === null || !this.#ready || child.connected !== true) return null;
-    this.#child = null;
-    this.#ready = false;
+    if (isStopped(child.pid)) {
+      child.kill('SIGKILL');
+      return null;
+    }
+    const ahead = this.#ahead;
+    this.#forget();
     // Not all: Node's own carry the handles.
     for (const event of ['message', 'error', 'exit']) child.removeAllListeners(event);
     this.renew(RENEW_AFTER_MS);
-    return child;
+    return { child, ahead };
+  }
+
+  /** An instance was lent a socket. */
+  lend({ message, handle }: Loan): void {
+    if (!this.#ready || message.type !== 'lent') return;
+    this.#ahead.set(message.port, handle);
+    this.#send({ ...message, id: null }, handle);
+  }
+
+  /** An instance gives a socket back, which is about to be closed. */
+  giveBack(port: number): void {
+    if (this.#ahead.delete(port)) this.#send({ type: 'lent.back', port });
   }
 
   stop(): void {
     this.#stopped = true;
     if (this.#timer !== null) clearTimeout(this.#timer);
+    if (this.#watch !== null) clearInterval(this.#watch);
     this.#child?.kill('SIGKILL');
   }
 
   #fork(): void {
     const child = this.#start();
     this.#child = child;
+    this.#watch = setInterval(() => {
+      if (isStopped(child.pid)) child.kill('SIGKILL');
+    }, LOOK_EVERY_MS);
     child.on('message', (message) => {
-      if ((message as FromChild).type === 'standing-by') this.#ready = true;
+      if ((message as FromChild).type !== 'standing-by') return;
+      this.#ready = true;
+      for (const loan of this.#loans()) this.lend(loan);
     });
     child.on('error', (error) => this.#log.error({ err: error }, 'the process that stands by has an error'));
     child.once('exit', (code, signal) => {
-      this.#child = null;
-      this.#ready = false;
+      this.#forget();
       if (this.#stopped) return;
       this.#log.warn({ code, signal }, 'the process that stood by ended: starting another');
       this.renew(RENEW_AFTER_MS);
+    });
+  }
+
+  #forget(): void {
+    if (this.#watch !== null) clearInterval(this.#watch);
+    this.#child = null;
+    this.#ready = false;
+    this.#ahead = new Map();
+  }
+
+  #send(message: ToChild, handle?: RawHandle): void {
+    this.#child?.send(message, handle as never, { keepOpen: true }, (error) => {
+      if (error !== null) this.#log.debug({ err: error }, 'message to the process that stands by not sent');
     });
   }
 }

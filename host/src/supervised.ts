@@ -2,7 +2,7 @@ import { type ChildProcess, fork } from 'node:child_process';
 import type { FromChild, ToChild } from '@earshot/contracts';
 import type { Log } from '@earshot/platform';
 import type { RawHandle } from './raw-sockets.ts';
-import type { Standby } from './standby.ts';
+import type { Standby, Waiting } from './standby.ts';
 import { isStopped } from './process-state.ts';
 
 /** How one child process is run. */
@@ -112,7 +112,8 @@ export class Supervised {
   }
 
   #fork(): void {
-    const child = this.#take() ?? forkOf(this.spec, this.spec.env(this.#starts));
+    const waiting = this.#take();
+    const child = waiting?.child ?? forkOf(this.spec, this.spec.env(this.#starts));
     this.#starts++;
     this.#child = child;
     this.ready = false;
@@ -124,15 +125,18 @@ export class Supervised {
       this.#log.error({ err: error, child: this.spec.label }, 'child process error'),
     );
     child.once('exit', (code, signal) => this.#exited(child, code, signal));
-    for (const { message, handle } of this.spec.lent()) this.send(message, handle);
+    for (const { message, handle } of this.spec.lent()) {
+      const there = message.type === 'lent' && waiting?.ahead.get(message.port) === handle;
+      this.send(message, there ? undefined : handle);
+    }
     this.send({ type: 'lent.all' });
   }
 
   /** A process that stood by, told what it is now. */
-  #take(): ChildProcess | null {
-    const child = this.spec.standby?.take() ?? null;
-    child?.send({ type: 'become', instance: this.spec.instance } satisfies ToChild);
-    return child;
+  #take(): Waiting | null {
+    const waiting = this.spec.standby?.take() ?? null;
+    waiting?.child.send({ type: 'become', instance: this.spec.instance } satisfies ToChild);
+    return waiting;
   }
 
   #receive(child: ChildProcess, message: FromChild): void {

@@ -3,12 +3,13 @@ import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import type { ToChild } from '@earshot/contracts';
 import { createLog } from '@earshot/platform';
 import { afterEach, beforeEach, expect, test } from 'vitest';
-import { bindUdp, portOf, type RawHandle } from '../src/raw-sockets.ts';
+import { BindError, bindUdp, portOf, type RawHandle } from '../src/raw-sockets.ts';
 import { isStopped } from '../src/process-state.ts';
 import { Standby } from '../src/standby.ts';
-import { forkOf, Supervised } from '../src/supervised.ts';
+import { forkOf, type ProcessSpec, Supervised } from '../src/supervised.ts';
 
 const log = createLog('test', 'silent');
 const ENTRY = fileURLToPath(new URL('./fixtures/counting-child.ts', import.meta.url));
@@ -23,6 +24,9 @@ function supervise(
   readyWithinMs = 30_000,
   env: NodeJS.ProcessEnv = {},
   standby?: Standby,
+  lent: ProcessSpec['lent'] = () => [
+    { message: { type: 'lent', kind: 'rtp', port: 0, channel: null, id: null }, handle },
+  ],
 ): Supervised {
   starts = 0;
   return new Supervised(
@@ -39,7 +43,7 @@ function supervise(
       readyWithinMs,
       maxOldSpaceMb: 128,
       hungAfterMs,
-      lent: () => [{ message: { type: 'lent', kind: 'rtp', port: 0, channel: null, id: null }, handle }],
+      lent,
     },
     log,
     { message: () => undefined, ready: () => (starts += 1), exit: () => undefined },
@@ -48,6 +52,16 @@ function supervise(
 
 const seen = async (): Promise<number[]> =>
   (await readFile(join(folder, 'seen'), 'utf8').catch(() => '')).split('\n').filter(Boolean).map(Number);
+
+function canBind(port: number): boolean {
+  try {
+    bindUdp('127.0.0.1', port).close();
+    return true;
+  } catch (error) {
+    if (error instanceof BindError) return false;
+    throw error;
+  }
+}
 
 beforeEach(async () => {
   folder = await mkdtemp(join(tmpdir(), 'es-'));
@@ -93,6 +107,51 @@ test('a process that stands by takes the place of one that died, and another sta
   await expect.poll(() => standby.ready, LIMIT).toBe(false);
   process.kill(child.pid ?? 0, 'SIGKILL');
   await expect.poll(() => starts, LIMIT).toBe(3);
+  standby.stop();
+});
+
+test('a process that stands by has the sockets before it is needed, and reads what came meanwhile', async () => {
+  const env = { ...process.env, SEEN_FILE: join(folder, 'seen'), EARSHOT_STANDBY: '1' };
+  const port = portOf(handle);
+  const message: ToChild = { type: 'lent', kind: 'rtp', port, channel: null, id: null };
+  const standby = new Standby(() => forkOf({ entry: ENTRY, maxOldSpaceMb: 128 }, env), log, () => [
+    { message, handle },
+  ]);
+  child = supervise(5000, 30_000, {}, standby, () => [{ message, handle }]);
+  await child.start();
+  standby.renew();
+  await expect.poll(() => standby.ready, LIMIT).toBe(true);
+  // Lent and given back while it stands by.
+  const short = bindUdp('127.0.0.1', 0);
+  const shortPort = portOf(short);
+  standby.lend({ message: { type: 'lent', kind: 'rtp', port: shortPort, channel: null, id: null }, handle: short });
+  standby.giveBack(shortPort);
+  short.close();
+  await expect.poll(() => canBind(shortPort), LIMIT).toBe(true);
+  const waiting = standby.pid;
+  process.kill(child.pid ?? 0, 'SIGKILL');
+  const sender = dgram.createSocket('udp4');
+  for (let n = 0; n < 20; n++) sender.send(String(n), port, '127.0.0.1');
+  await expect.poll(seen, LIMIT).toEqual(Array.from({ length: 20 }, (_, n) => n));
+  expect(child.pid).toBe(waiting);
+  sender.close();
+  standby.stop();
+});
+
+test('a process that a signal stopped takes nobody’s place', async () => {
+  const env = { ...process.env, SEEN_FILE: join(folder, 'seen'), EARSHOT_STANDBY: '1' };
+  const standby = new Standby(() => forkOf({ entry: ENTRY, maxOldSpaceMb: 128 }, env), log);
+  child = supervise(5000, 30_000, {}, standby);
+  await child.start();
+  standby.renew();
+  await expect.poll(() => standby.ready, LIMIT).toBe(true);
+  const stopped = standby.pid ?? 0;
+  process.kill(stopped, 'SIGSTOP');
+  await expect.poll(() => isStopped(stopped), LIMIT).toBe(true);
+  process.kill(child.pid ?? 0, 'SIGKILL');
+  await expect.poll(() => starts, LIMIT).toBe(2);
+  expect(child.pid).not.toBe(stopped);
+  await expect.poll(() => standby.ready && standby.pid !== stopped, LIMIT).toBe(true);
   standby.stop();
 });
 

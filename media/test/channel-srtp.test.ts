@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import type { Leg, LegChannel, MediaCrypto, SrtpSuite } from '@earshot/contracts';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { Channel } from '../src/leg/channel.ts';
-import { lastBlockOf } from '../src/spool/block-reader.ts';
+import { lastBlockOf } from '../src/spool/last-block.ts';
 import { BlockWriter } from '../src/spool/block-writer.ts';
 import { DiskHealth } from '../src/spool/disk-health.ts';
 import { Wal } from '../src/spool/wal.ts';
@@ -125,7 +125,7 @@ describe('a protected channel', () => {
       readFileSync(join(folder, 'wal-dies', name)),
     );
     expect(Buffer.concat(logs).includes(Buffer.from(markedPayload(65_450)))).toBe(true);
-    const last = (await lastBlockOf(join(folder, 'dies'), 0))!;
+    const last = lastBlockOf(join(folder, 'dies'), 0)!;
     expect(last.block.srtpRollover).toBe(8);
     const second = newChannel(leg, { srtp: crypto }, 'dies');
     second.channel.restore(last, 4711);

@@ -1,7 +1,14 @@
-import { mkdtempSync, rmSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { BLOCK_TICKS, linearToUlaw, VAD_FRAME_TICKS } from '@earshot/contracts';
+import {
+  BLOCK_TICKS,
+  bytesPerTick,
+  type Encoding,
+  linearToUlaw,
+  ULAW_TO_LINEAR,
+  VAD_FRAME_TICKS,
+} from '@earshot/contracts';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { nextStep, pcmOf, type Step } from '../src/asr-link/step.ts';
@@ -13,9 +20,18 @@ import { DiskHealth } from '../src/spool/disk-health.ts';
 import { quietLog } from './support/null-log.ts';
 import type { RtpMark } from '../src/timeline/timeline.ts';
 import { EnergyVad } from '../src/vad/energy-vad.ts';
+import { GateCount } from '../src/vad/gate-count.ts';
 import { Gate, HANGOVER_TICKS, PRE_ROLL_TICKS } from '../src/vad/gate.ts';
+import { ModelVad } from '../src/vad/model-vad.ts';
 
-const MARK: RtpMark = { ssrc: 1, extended: 1, previousExtended: 0, timestampAtEnd: 0, unitsPerTick: 1, arrivalUs: 1 };
+const MARK: RtpMark = {
+  ssrc: 1,
+  extended: 1,
+  previousExtended: 0,
+  timestampAtEnd: 0,
+  unitsPerTick: 1,
+  arrivalUs: 1,
+};
 
 /** Raw speech is any frame whose first code is even; audio codes are what the test says. */
 class Sink implements TapeSink {
@@ -252,5 +268,65 @@ describe('energy VAD', () => {
   it('never learns loud speech away', () => {
     const vad = new EnergyVad('PCMU');
     for (let n = 0; n < 20_000; n++) expect(hear(vad, 2000)).toBe(true);
+  });
+});
+
+describe('VAD by the model', () => {
+  const dialogue = (name: string): Uint8Array =>
+    readFileSync(new URL(`../../sip-tests/voices/${name}.ul`, import.meta.url));
+  const bitsOf = (encoding: Encoding, bytes: Uint8Array): boolean[] => {
+    const vad = new ModelVad(encoding);
+    const size = bytesPerTick(encoding);
+    return Array.from({ length: Math.floor(bytes.length / size / 160) }, (_, i) =>
+      vad.frame(bytes, 160 * i, 160 * (i + 1)),
+    );
+  };
+
+  it('lets every word of a conversation pass that energy lets pass, and no more', () => {
+    for (const party of ['agent', 'customer']) {
+      const codes = dialogue(`billing.${party}`);
+      const energy = new Gate();
+      const model = new Gate();
+      const vad = new EnergyVad('PCMU');
+      for (const [i, bit] of bitsOf('PCMU', codes).entries()) {
+        if (vad.frame(codes, 160 * i, 160 * (i + 1))) energy.speech(160 * i, 160 * (i + 1));
+        if (bit) model.speech(160 * i, 160 * (i + 1));
+      }
+      const { turns } = (
+        JSON.parse(readFileSync(new URL('../../sip-tests/voices/billing.json', import.meta.url), 'utf8')) as {
+          parties: Record<string, { turns: { startMs: number; endMs: number }[] }>;
+        }
+      ).parties[party]!;
+      for (const { startMs, endMs } of turns) {
+        // Turns have some silence at their ends.
+        for (let tick = 8 * startMs; tick < 8 * endMs; tick += 160)
+          if (energy.openUntil(tick) > 0) expect(model.openUntil(tick)).toBeGreaterThan(0);
+      }
+      for (let tick = 0; tick < codes.length; tick += 160)
+        if (model.openUntil(tick) > 0) expect(energy.openUntil(tick)).toBeGreaterThan(0);
+    }
+  });
+
+  it('hears the same in each encoding of the same samples', () => {
+    const codes = dialogue('refund.customer').subarray(0, 160_000);
+    const linear = Buffer.alloc(2 * codes.length);
+    for (const [i, code] of codes.entries()) linear.writeInt16LE(ULAW_TO_LINEAR[code]!, 2 * i);
+    expect(bitsOf('L16', linear)).toEqual(bitsOf('PCMU', codes));
+  });
+
+  it('counts as open what the gate opens for', () => {
+    fc.assert(
+      fc.property(fc.array(fc.boolean(), { maxLength: 300 }), (bits) => {
+        const count = new GateCount();
+        const tell = count.channel();
+        const gate = new Gate();
+        for (const [i, bit] of bits.entries()) {
+          tell(bit);
+          if (bit) gate.speech(160 * i, 160 * (i + 1));
+        }
+        expect(count.frames).toBe(bits.length);
+        expect(count.open).toBe(bits.filter((_, i) => gate.openUntil(160 * i) > 0).length);
+      }),
+    );
   });
 });

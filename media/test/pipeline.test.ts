@@ -20,7 +20,7 @@ beforeAll(() => {
 });
 afterAll(() => rmSync(folder, { recursive: true, force: true }));
 
-function newChannel(log = folder): { channel: Channel; wal: Wal; zeroUs: number } {
+function newChannel(log = folder, leg = newCall(1).leg): { channel: Channel; wal: Wal; zeroUs: number } {
   const wal = new Wal(
     log,
     0,
@@ -29,7 +29,6 @@ function newChannel(log = folder): { channel: Channel; wal: Wal; zeroUs: number 
     () => performance.now() * 1000,
     () => Infinity,
   );
-  const { leg } = newCall(1);
   const channel = new Channel(
     leg.channels[0]!,
     leg.zero,
@@ -38,6 +37,82 @@ function newChannel(log = folder): { channel: Channel; wal: Wal; zeroUs: number 
     leg.zero.monoUs,
   );
   return { channel, wal, zeroUs: leg.zero.monoUs };
+}
+
+/** A sender whose clock may be off, and what its channel's ledger says of it. */
+class DriftingLine {
+  nowUs: number;
+  /** Above 0 the sender is fast. */
+  partsPerMillion = 0;
+  sent = 0;
+  passedOver = 0;
+  sources = 0;
+  /** How far the end of a packet came to lie from its arrival. */
+  furthestTicks = 0;
+  readonly sums = new Map<string, number>();
+  /** By kind: of SSRCs how many, of others the sum of their values. */
+  readonly notes = new Map<string, number>();
+  readonly #zeroUs: number;
+  #ssrc = 1;
+  #sequence = 65_000;
+  #timestamp = 4_294_900_000;
+  readonly #silence = new Uint8Array(160).fill(0xff);
+
+  constructor(zeroUs: number) {
+    this.nowUs = zeroUs;
+    this.#zeroUs = zeroUs;
+  }
+
+  changeSource(seed: number): void {
+    this.#ssrc = 1000 + seed;
+    this.#sequence = (seed * 7919) % 65_536;
+    this.#timestamp = (seed * 2_654_435_761) % 2 ** 32;
+    this.sources++;
+  }
+
+  /** No packet until then; the RTP clock runs on. */
+  wait(untilUs: number): void {
+    this.#timestamp += Math.round((untilUs - this.nowUs) / 125);
+    this.nowUs = untilUs;
+  }
+
+  talk(channel: Channel, packets: number, day: number): void {
+    for (let n = 0; n < packets; n++) {
+      this.nowUs += 20_000 / (1 + this.partsPerMillion / 1e6);
+      // A second of speech, a second of silence: in that a clock can be corrected.
+      const payload = n % 100 < 50 ? markedPayload(n + day) : this.#silence;
+      const [sequence, timestamp] = [this.#sequence++ & 0xffff, this.#timestamp % 2 ** 32];
+      this.#timestamp += 160;
+      const before = channel.counters.rejected.paused;
+      channel.receive(
+        rtpBytes({ sequence, timestamp, payload, ssrc: this.#ssrc }),
+        '127.0.0.1',
+        4000,
+        this.nowUs,
+      );
+      this.sent++;
+      this.passedOver += channel.counters.rejected.paused - before;
+      if (n % 5 === 0) channel.advance(this.nowUs, this.#zeroUs);
+      if (n % 500 === 499) this.tell(channel);
+      // The first packet of a new source waits for the second.
+      if (n > 0 && channel.counters.rejected.paused === before) {
+        const off = Math.abs(channel.timeline.endTick - (this.nowUs - this.#zeroUs) / 125);
+        this.furthestTicks = Math.max(this.furthestTicks, off);
+      }
+    }
+  }
+
+  tell(channel: Channel): void {
+    const { ledger } = channel.timeline;
+    for (let part = ledger.tell(); part !== null; part = ledger.tell()) {
+      for (const [kind, ticks] of part.spans) this.sums.set(kind, (this.sums.get(kind) ?? 0) + ticks);
+      for (const { kind, value } of part.notes) {
+        this.notes.set(kind, (this.notes.get(kind) ?? 0) + (kind === 'ssrc' ? 1 : value));
+      }
+      ledger.acknowledged(part.toTick);
+    }
+    channel.tape.release(channel.timeline.endTick - 80_000);
+  }
 }
 
 describe("a channel's pipeline", () => {
@@ -110,6 +185,73 @@ describe("a channel's pipeline", () => {
     expect(channel.totals()).toMatchObject({ packetsReceived: 80_000, packetsLost: 0, packetsLate: 0 });
     wal.close();
   });
+
+  it('lives for 100 days with holds, pauses, changed sources and clocks that are off: every tick is accounted for', () => {
+    setFlagsFromString('--expose-gc');
+    const gc = runInNewContext('gc') as () => void;
+    const { leg } = newCall(1);
+    const line = new DriftingLine(leg.zero.monoUs);
+    const { channel, wal } = newChannel(join(folder, 'nowhere'), leg);
+    const dayUs = 86_400e6;
+    let heapAfterTenDays = 0;
+    for (let day = 0; day < 101; day++) {
+      const startUs = leg.zero.monoUs + day * dayUs;
+      // Now and then a source that nobody knows, with numbers of its own.
+      if (day % 7 === 3) line.changeSource(day);
+      // Twenty minutes with a clock that is fast or slow by 200 parts in a million; a minute on other days.
+      line.partsPerMillion = day % 20 === 5 ? 200 : day % 20 === 15 ? -200 : 0;
+      line.wait(startUs);
+      line.talk(channel, line.partsPerMillion === 0 ? 3000 : 60_000, day);
+      if (day % 3 === 0) {
+        channel.pause(true, line.nowUs);
+        line.talk(channel, 1000, day);
+        channel.pause(false, line.nowUs);
+        line.talk(channel, 500, day);
+      }
+      const held = day % 2 === 0;
+      if (held) channel.update({ ...leg.channels[0]!, state: 'held' }, line.nowUs);
+      line.wait(startUs + dayUs - 1e6);
+      channel.advance(line.nowUs, leg.zero.monoUs);
+      line.tell(channel);
+      if (held) channel.update(leg.channels[0]!, line.nowUs);
+      expect(channel.tape.heldBlocks).toBeLessThanOrEqual(41);
+      if (day === 10) {
+        gc();
+        heapAfterTenDays = process.memoryUsage().heapUsed;
+      }
+    }
+    channel.finish(line.nowUs, leg.zero.monoUs);
+    line.tell(channel);
+    gc();
+    expect(process.memoryUsage().heapUsed - heapAfterTenDays).toBeLessThan(2 * 2 ** 20);
+
+    const { sums, notes } = line;
+    const total = [...sums.values()].reduce((sum, ticks) => sum + ticks, 0);
+    expect(total).toBe(channel.timeline.endTick);
+    expect(channel.timeline.endTick / 8000 / 86_400).toBeGreaterThan(100);
+    // The last packets of a stretch that is interrupted, and so on, to the tick.
+    expect(sums.get('received')! + (notes.get('dropped') ?? 0)).toBe(160 * (line.sent - line.passedOver));
+    expect(channel.totals()).toMatchObject({
+      packetsReceived: line.sent - line.passedOver,
+      packetsLost: 0,
+      packetsLate: 0,
+    });
+    expect(sums.get('lost') ?? 0).toBe(0);
+    expect(sums.get('concealed') ?? 0).toBe(0);
+    // 34 pauses of 20 s, and 51 holds of nearly a day.
+    expect(sums.get('paused')! / 8000).toBeCloseTo(34 * 20, -1);
+    expect(sums.get('held')! / 8000 / 86_400).toBeGreaterThan(50);
+    expect(sums.get('held')! / 8000 / 86_400).toBeLessThan(51);
+    expect(notes.get('ssrc')).toBe(line.sources);
+    // Five days of each: 240 ms are to be put in or left out, but for the last 20 ms.
+    expect(sums.get('corrected')! / 8).toBeGreaterThan(5 * 200);
+    expect(sums.get('corrected')! / 8).toBeLessThan(5 * 260);
+    expect(notes.get('dropped')! / 8).toBeGreaterThan(5 * 200);
+    expect(notes.get('dropped')! / 8).toBeLessThan(5 * 260);
+    // Whatever the sender's clock does, a packet's end lies where it arrived.
+    expect(line.furthestTicks).toBeLessThanOrEqual(240);
+    wal.close();
+  }, 120_000);
 
   it('makes little garbage for a packet beyond that of rtp.js', () => {
     setFlagsFromString('--expose-gc');

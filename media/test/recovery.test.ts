@@ -40,6 +40,33 @@ describe('recovery', () => {
     expect(room.engine.faults).toEqual([]);
   }, 40_000);
 
+  it('tells the ledger of what its predecessor had told nobody of, from the spool', async () => {
+    const call = newCall(1);
+    const channel = call.channels[0]!;
+    const [sender] = await room.open(call);
+    // 20 s in a burst: more than the last blocks that a successor reads at first.
+    for (let n = 0; n < 1000; n++) {
+      await sender!.next();
+      if (n % 25 === 24) await room.gateway.ask({ type: 'leg.update', leg: call.leg });
+    }
+    await until(() => room.spooled(call, 0).bytes.length >= 155_000, 'in the files');
+    expect(room.transcripts.ledgers.map(({ toTick }) => toTick)).not.toContain(160_000);
+    await room.host.kill();
+    await room.replaceWorker();
+    expect((await room.gateway.ask({ type: 'leg.sync', legs: [call.leg] })).type).toBe('leg.synced');
+    await until(
+      () =>
+        room.transcripts.ledgers.some(({ fill, fromTick, toTick }) => fill && toTick - fromTick > 150_000),
+      'filled',
+    );
+    const [totals] = await room.close(call);
+    const rows = room.transcripts.ledgers.filter((row) => row.channel === channel);
+    const named = new Uint8Array(totals!.endTick);
+    for (const row of rows) named.fill(1, row.fromTick, row.toTick);
+    expect(named.indexOf(0)).toBe(-1);
+    expect(rows.flatMap((row) => row.notes.map(({ kind }) => kind))).toContain('worker');
+  }, 40_000);
+
   it('finishes a leg that was closed but not committed when the process died', async () => {
     const call = newCall(1, { record: false });
     const channel = call.channels[0]!;

@@ -20,9 +20,10 @@ import {
 } from '@earshot/contracts';
 import fc from 'fast-check';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { lastBlockOf, parseBlocks, readWindow } from '../src/spool/block-reader.ts';
+import { parseBlocks, readWindow } from '../src/spool/block-reader.ts';
 import { BlockWriter } from '../src/spool/block-writer.ts';
 import { DiskHealth } from '../src/spool/disk-health.ts';
+import { lastBlockOf } from '../src/spool/last-block.ts';
 import { parseLegRecord, readLegFiles, writeLegFile } from '../src/spool/leg-file.ts';
 import { readWal, type WalRecord } from '../src/spool/wal-record.ts';
 import { Wal, type WalChannel, walFileName } from '../src/spool/wal.ts';
@@ -91,12 +92,13 @@ describe('spool blocks', () => {
     expect(writer.coveredUs).toBe(TICKS_PER_FILE + 4005);
     await writer.close();
     expect(readdirSync(folder).sort()).toEqual(['0-000000.spool', '0-000001.spool']);
-    const last = (await lastBlockOf(folder, 0))!;
+    const last = lastBlockOf(folder, 0)!;
     expect(last.block.startTick).toBe(TICKS_PER_FILE + 4000);
     expect(last.damagedBytes).toBe(0);
-    expect(last.whole).toBe(false);
-    expect(last.recent.length).toBe(2);
-    expect(await lastBlockOf(folder, 1)).toBeNull();
+    const recent = last.recent();
+    expect(recent.whole).toBe(false);
+    expect(recent.blocks.map((block) => block.startTick)).toEqual([TICKS_PER_FILE, TICKS_PER_FILE + 4000]);
+    expect(lastBlockOf(folder, 1)).toBeNull();
   });
 
   it('goes on after the last good block, over the torn one that a dead writer left', async () => {
@@ -105,10 +107,11 @@ describe('spool blocks', () => {
       join(folder, '0-000000.spool'),
       Buffer.concat([...good, encodeBlock(blockAt(8000)).subarray(0, 999)]),
     );
-    const last = (await lastBlockOf(folder, 0))!;
-    expect(last).toMatchObject({ damagedBytes: 999, whole: true });
+    const last = lastBlockOf(folder, 0)!;
+    expect(last.damagedBytes).toBe(999);
+    expect(last.recent()).toMatchObject({ whole: true, blocks: [{ startTick: 0 }, { startTick: 4000 }] });
     const writer = new BlockWriter(folder, 0, health);
-    writer.restore(last.file, last.nextOffset, 8000);
+    writer.restore(last, 8000);
     writer.write(8000, 12_000, 0, encodeBlock(blockAt(8000)));
     await writer.close();
     const parsed = parseBlocks(readFileSync(join(folder, '0-000000.spool')));
@@ -125,7 +128,7 @@ describe('spool blocks', () => {
     mkdirSync(missing);
     writer.write(4000, 8000, 2, encodeBlock(blockAt(4000)));
     await writer.close();
-    expect((await lastBlockOf(missing, 0))!.block.startTick).toBe(4000);
+    expect(lastBlockOf(missing, 0)!.block.startTick).toBe(4000);
     expect(health.errors).toBe(1);
   });
 
@@ -322,7 +325,7 @@ describe('leg files', () => {
     await writeLegFile(folder, { version: 1, leg: others.leg, worker: 4, attempts: {}, closed: null });
     mkdirSync(join(folder, 'broken'));
     writeFileSync(join(folder, 'broken', 'leg-0.json'), '{"version":1,"le');
-    const { records, damaged } = await readLegFiles(folder, (worker) => worker === 3);
+    const { records, damaged } = readLegFiles(folder, (worker) => worker === 3);
     expect(records.map((record) => record.leg)).toEqual([mine.leg]);
     expect(damaged).toBe(1);
   });

@@ -66,15 +66,14 @@ export async function runChild(
   rehearse: (config: Config) => Promise<void> = () => Promise.resolve(),
 ): Promise<void> {
   const messages = new HostMessages();
-  const given =
-    process.env['EARSHOT_STANDBY'] === '1'
-      ? await standBy(name, messages, rehearse)
-      : process.env['EARSHOT_INSTANCE'];
+  const becoming =
+    process.env['EARSHOT_STANDBY'] === '1' ? await standBy(name, messages, rehearse) : null;
+  const given = becoming?.instance ?? process.env['EARSHOT_INSTANCE'];
   const instance = Number(given ?? '0');
   const label = given === undefined ? name : `${name}-${instance}`;
   const log = createLog(label, process.env['LOG_LEVEL'] ?? 'info');
   const registry = createRegistry(label);
-  const channel = new HostChannel(messages, log, registry);
+  const channel = new HostChannel(messages, becoming?.ahead ?? new Map(), log, registry);
   process.on('uncaughtException', (error) => {
     log.fatal({ err: error }, 'uncaught exception');
     process.exit(70);
@@ -126,15 +125,21 @@ export async function runChild(
   }
 }
 
+/** What a process is when it no longer stands by: its instance, and the sockets that were sent ahead, by port. */
+interface Becoming {
+  readonly instance: string;
+  readonly ahead: ReadonlyMap<number, unknown>;
+}
+
 /**
- * Stands by until host says which instance this process is to be. Nothing else is sent before; a process whose host is gone
- * ends.
+ * Stands by until host says which instance this process is to be. Until then it is sent the sockets of all instances: hundreds of
+ * them take a tenth of a second, since Node waits for an answer to each. A process whose host is gone ends.
  */
 async function standBy(
   name: string,
   messages: HostMessages,
   rehearse: (config: Config) => Promise<void>,
-): Promise<string> {
+): Promise<Becoming> {
   for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, () => undefined);
   try {
     await rehearse(readConfig(process.env));
@@ -144,38 +149,46 @@ async function standBy(
   return new Promise((resolve) => {
     const gone = (): void => process.exit(1);
     process.on('disconnect', gone);
-    messages.next = (message) => {
-      process.off('disconnect', gone);
-      if (message.type !== 'become') process.exit(message.type === 'drain' ? 0 : 70);
-      resolve(String(message.instance));
+    const ahead = new Map<number, unknown>();
+    messages.listener = (message, handle) => {
+      if (message.type === 'lent') {
+        ahead.set(message.port, handle);
+      } else if (message.type === 'lent.back') {
+        (ahead.get(message.port) as { close(): void } | undefined)?.close();
+        ahead.delete(message.port);
+      } else if (message.type === 'become') {
+        process.off('disconnect', gone);
+        messages.listener = null;
+        resolve({ instance: String(message.instance), ahead });
+      } else {
+        process.exit(message.type === 'drain' ? 0 : 70);
+      }
     };
     process.send?.({ type: 'standing-by' } satisfies FromChild);
   });
 }
 
+type HostListener = (message: ToChild, handle: unknown) => void;
+
 /** What host sends, in order, to whoever listens; what comes while nobody does is kept. */
 class HostMessages {
   readonly #kept: [ToChild, unknown][] = [];
-  #next: ((message: ToChild, handle: unknown) => void) | null = null;
-  #listener: ((message: ToChild, handle: unknown) => void) | null = null;
+  #listener: HostListener | null = null;
 
   constructor() {
     process.on('message', (message: ToChild, handle: unknown) => {
-      const to = this.#next ?? this.#listener;
-      this.#next = null;
-      if (to === null) this.#kept.push([message, handle]);
-      else to(message, handle);
+      if (this.#listener === null) this.#kept.push([message, handle]);
+      else this.#listener(message, handle);
     });
   }
 
-  /** For the next message only. */
-  set next(listener: (message: ToChild, handle: unknown) => void) {
-    this.#next = listener;
-  }
-
-  listen(listener: (message: ToChild, handle: unknown) => void): void {
+  set listener(listener: HostListener | null) {
     this.#listener = listener;
-    for (const [message, handle] of this.#kept.splice(0)) listener(message, handle);
+    while (this.#listener !== null) {
+      const kept = this.#kept.shift();
+      if (kept === undefined) return;
+      this.#listener(...kept);
+    }
   }
 }
 
@@ -184,6 +197,8 @@ class HostChannel implements HostLink {
   readonly lentAtStart: LentSocket[] = [];
   service: Service | null = null;
   onDrain: () => void = () => undefined;
+  /** Sent before this process was told what it is. */
+  readonly #ahead: ReadonlyMap<number, unknown>;
   readonly #log: Log;
   readonly #registry: Registry;
   readonly #engineListeners: ((engines: readonly EngineRow[]) => void)[] = [];
@@ -194,11 +209,17 @@ class HostChannel implements HostLink {
   #engines: readonly EngineRow[] = [];
   #nextId = 1;
 
-  constructor(messages: HostMessages, log: Log, registry: Registry) {
+  constructor(
+    messages: HostMessages,
+    ahead: ReadonlyMap<number, unknown>,
+    log: Log,
+    registry: Registry,
+  ) {
+    this.#ahead = ahead;
     this.#log = log;
     this.#registry = registry;
     this.#allLent = new Promise((resolve) => (this.#sayAllLent = resolve));
-    messages.listen((message, handle) => this.#receive(message, handle));
+    messages.listener = (message, handle) => this.#receive(message, handle);
     process.on('disconnect', () => {
       log.error('host is gone');
       process.exit(1);
@@ -249,16 +270,20 @@ class HostChannel implements HostLink {
       case 'drain':
         this.onDrain();
         break;
-      case 'lent':
-        this.#lent({ kind: message.kind, port: message.port, channel: message.channel, handle }, message.id);
+      case 'lent': {
+        const { kind, port, channel } = message;
+        this.#lent({ kind, port, channel, handle: handle ?? this.#ahead.get(port) }, message.id);
         break;
+      }
       case 'lent.all':
+        this.#closeOthers();
         this.#sayAllLent();
         break;
       case 'lend.failed':
         this.#lends.get(message.id)?.reject(new LendError(message.code, message.message));
         this.#lends.delete(message.id);
         break;
+      case 'lent.back':
       case 'become':
         break;
       case 'engines':
@@ -269,6 +294,14 @@ class HostChannel implements HostLink {
         this.#metricWaiters.get(message.id)?.(message.processes);
         this.#metricWaiters.delete(message.id);
         break;
+    }
+  }
+
+  /** What was sent ahead for other instances than the one that this process became. */
+  #closeOthers(): void {
+    const ours = new Set(this.lentAtStart.map(({ handle }) => handle));
+    for (const handle of this.#ahead.values()) {
+      if (!ours.has(handle)) (handle as { close(): void }).close();
     }
   }
 

@@ -67,6 +67,11 @@ export const settings = {
   RECORD: choiceSetting('on', ['on', 'off'], 'off: transcribe without keeping audio after the call.'),
   SIP_ALLOW: cidrSetting(['127.0.0.0/8', '::1/128'], 'Networks (CIDR, comma-separated) that may send SIP.'),
   API_KEY: textSetting(null, 'A fixed admin key. Unset: made at first start in DATA_DIR/api-key.'),
+  RTP_READER: choiceSetting(
+    'native',
+    ['native', 'dgram'],
+    'Who reads the RTP sockets. native is compiled at the first start and falls back to dgram, at some three times the CPU time a packet, where that is not possible.',
+  ),
   RTP_TIMEOUT_S: integerSetting(
     60,
     2,
@@ -100,6 +105,7 @@ export interface Config {
   readonly record: boolean;
   readonly sipAllow: readonly string[];
   readonly apiKey: string | null;
+  readonly rtpReader: string;
   readonly rtpTimeoutS: number;
   readonly logLevel: string;
 }
@@ -160,6 +166,7 @@ export function readConfig(env: NodeJS.ProcessEnv): Config {
     record: read('RECORD', s.RECORD) === 'on',
     sipAllow: read('SIP_ALLOW', s.SIP_ALLOW),
     apiKey: read('API_KEY', s.API_KEY),
+    rtpReader: read('RTP_READER', s.RTP_READER) ?? 'native',
     rtpTimeoutS: read('RTP_TIMEOUT_S', s.RTP_TIMEOUT_S) ?? 60,
     logLevel: read('LOG_LEVEL', s.LOG_LEVEL),
   };

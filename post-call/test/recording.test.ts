@@ -3,7 +3,13 @@ import { appendFile, mkdir, readdir, readFile, stat, writeFile } from 'node:fs/p
 import { join } from 'node:path';
 import fc from 'fast-check';
 import { afterEach, beforeEach, expect, test } from 'vitest';
-import { BLOCK_TICKS, parseSpeechMarks, spoolFileName, TICKS_PER_FILE } from '@earshot/contracts';
+import {
+  BLOCK_TICKS,
+  encodeBlock,
+  parseSpeechMarks,
+  spoolFileName,
+  TICKS_PER_FILE,
+} from '@earshot/contracts';
 import { assembleRecording } from '../src/processors/assemble.ts';
 import { blocksOf, spoolFilesOf } from '../src/processors/spool-reader.ts';
 import { wavHeader } from '../src/processors/wav.ts';
@@ -37,6 +43,34 @@ test('silence fills the time from the last audio to the end of the call', async 
   const { samples } = await wav();
   expect(samples[0]).toHaveLength(8000);
   expect(samples[0]!.subarray(160).every((sample) => sample === 0)).toBe(true);
+});
+
+test('16-bit blocks, as of G.722 and Opus, come out as they were put in, sign and all', async () => {
+  const said = Int16Array.from({ length: 3 * BLOCK_TICKS }, (_, i) => ((i * 7919) & 0xffff) - 32_768);
+  await mkdir(join(folder, 'spool'), { recursive: true });
+  for (let startTick = 0; startTick < said.length; startTick += BLOCK_TICKS) {
+    const payload = Buffer.alloc(2 * BLOCK_TICKS);
+    for (let i = 0; i < BLOCK_TICKS; i++) payload.writeInt16LE(said[startTick + i]!, 2 * i);
+    const block = encodeBlock({
+      encoding: 'L16',
+      channelIndex: 0,
+      startTick,
+      ticks: BLOCK_TICKS,
+      ssrc: 1,
+      extendedSequence: 1,
+      rtpTimestampAtEnd: 1,
+      srtpRollover: 0,
+      packetsReceived: 1,
+      packetsLost: 0,
+      packetsLate: 0,
+      vad: 0,
+      payload,
+    });
+    await appendFile(join(folder, 'spool', spoolFileName(0, startTick)), block);
+  }
+  expect((await assemble(1))?.durationMs).toBe(1500);
+  const { samples } = await wav();
+  expect([...samples[0]!]).toEqual([...said]);
 });
 
 test('two channels with gaps, over a file boundary, equal the source sample for sample', async () => {

@@ -40,6 +40,8 @@ export class Surroundings {
   readonly runDir: string;
   readonly fromCommit: FromCommit[] = [];
   readonly acks: number[] = [];
+  /** What the gateway was asked for. */
+  readonly asked: { callId: CallId; paused: boolean }[] = [];
   readonly answers: FromCommands[] = [];
   /** What the engine was told. */
   readonly told: ToEngine[] = [];
@@ -78,6 +80,7 @@ export class Surroundings {
       open: nothing,
       message: (message) => {
         if (message.type === 'ack') this.acks.push(message.id);
+        else this.asked.push({ callId: message.callId, paused: message.paused });
       },
       lost: nothing,
     });

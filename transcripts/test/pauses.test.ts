@@ -9,8 +9,8 @@ function room(): {
   gateway: { send(message: FromCalls): boolean };
   sent: FromCalls[];
   outcomes: PauseOutcome[];
-  pass(ms: number): void;
-  ask(paused: boolean): void;
+  readonly pass: (ms: number) => void;
+  readonly ask: (paused: boolean) => void;
 } {
   let nowMs = 0;
   const sent: FromCalls[] = [];
@@ -58,4 +58,27 @@ test('a wish is refused when there is no gateway, when it does not answer, and w
   pauses.lost(gateway as never);
   ask(false);
   expect(outcomes[3]).toEqual({ done: false, code: 'NOT_READY' });
+});
+
+test('a wish waits until the one before it about the same call is settled', () => {
+  const { pauses, gateway, sent, outcomes, ask, pass } = room();
+  pauses.connected(gateway as never);
+  ask(true);
+  ask(true);
+  ask(false);
+  ask(true);
+  expect(sent.map((message) => 'paused' in message && message.paused)).toEqual([true]);
+  expect(pauses.has(CALL)).toBe(true);
+  pauses.updated(CALL, true);
+  expect(outcomes).toHaveLength(2);
+  expect(sent.map((message) => 'paused' in message && message.paused)).toEqual([true, false]);
+  // What the gateway told before it heard of the second wish settles nothing of the third.
+  pauses.updated(CALL, true);
+  expect(outcomes).toHaveLength(2);
+  pass(6000);
+  expect(outcomes.at(-1)).toEqual({ done: false, code: 'NOT_READY' });
+  expect(sent.map((message) => 'paused' in message && message.paused)).toEqual([true, false, true]);
+  pauses.updated(CALL, true);
+  expect(outcomes.at(-1)).toEqual({ done: true });
+  expect(pauses.has(CALL)).toBe(false);
 });

@@ -14,8 +14,8 @@ LINE = 100
 
 def write(path: Path, model: Detector, threshold: float) -> None:
     matrices = [value.detach().numpy() for value in model.state_dict().values()]
-    scales = [float(np.float32(np.abs(matrix).max() / 32767)) for matrix in matrices]
-    values = np.concatenate([np.round(matrix / scale).astype("<i2").ravel() for matrix, scale in zip(matrices, scales)])
+    scales = [int(np.ceil(np.abs(matrix).max() / 32767 * 2**30)) for matrix in matrices]
+    values = np.concatenate([np.round(matrix / scale * 2**30).astype("<i2").ravel() for matrix, scale in zip(matrices, scales)])
     text = base64.b64encode(values.tobytes()).decode()
     lines = "\n".join(f"    '{line}'," for line in textwrap.wrap(text, LINE))
     path.write_text(f"""/** Made by asr/training/vad: {len(values)} weights. Do not edit; asr/training/README.md says how it is made. */
@@ -25,8 +25,8 @@ export const VAD_WEIGHTS = {{
   fade: {FADE},
   /** Below it there is no speech for sure. */
   threshold: {threshold},
-  /** Of each layer its gates' and its values' rows, then their biases; at last the output's row and its bias. */
-  scales: [{', '.join(repr(scale) for scale in scales)}],
+  /** Of each layer its gates' and its values' rows, then their biases; at last the output's row and its bias. Times 2^-30. */
+  scales: [{', '.join(str(scale) for scale in scales)}],
   /** 16-bit little-endian, in base64. */
   values: [
 {lines}

@@ -19,7 +19,10 @@ export type ToChild =
   | { readonly type: 'ping'; readonly id: number }
   /** Finish what is in hand and exit with 0. */
   | { readonly type: 'drain' }
-  /** A socket to use and never to close for good: host owns it. The handle travels with the message. */
+  /**
+   * A socket to use and never to close for good: host owns it. The handle travels with the message, but to a process that stood by
+   * and was sent it ahead of need. To one that stands by it is for whichever instance that becomes.
+   */
   | {
       readonly type: 'lent';
       readonly kind: LentKind;
@@ -27,6 +30,8 @@ export type ToChild =
       readonly channel: ChannelId | null;
       readonly id: number | null;
     }
+  /** To a process that stands by: the socket that was sent ahead is given back; close it. */
+  | { readonly type: 'lent.back'; readonly port: number }
   /** To a process that stands by: be this instance of your service. */
   | { readonly type: 'become'; readonly instance: number }
   /** All sockets lent to the predecessor have been sent. Always sent once, before anything is asked for. */

@@ -1,10 +1,5 @@
-import {
-  type GapView,
-  msOfTick,
-  type SegmentView,
-  type TranscriptView,
-  type WordView,
-} from '@earshot/contracts';
+import type { GapView, SegmentView, TranscriptView } from '@earshot/contracts';
+import { segmentOf, type SegmentRow } from '@earshot/platform';
 import { gapsOf } from '../formats/ledger.ts';
 import type { Database } from './database.ts';
 import { findLedger } from './ledger.ts';
@@ -15,18 +10,6 @@ interface TranscriptRow {
   readonly revision: number;
   readonly complete: boolean;
   readonly segments: readonly SegmentRow[];
-}
-
-interface SegmentRow {
-  readonly id: string;
-  readonly idx: number;
-  readonly role: string;
-  readonly start_tick: number;
-  readonly end_tick: number;
-  readonly text: string;
-  readonly spoken: string;
-  readonly words: WordView[];
-  readonly endpoint: string | null;
 }
 
 /** The finals of a call in call order. One statement, so that the revision is that of these segments. */
@@ -47,7 +30,7 @@ export async function findTranscript(db: Database, callId: string): Promise<Tran
     state: row.ended ? 'ended' : 'live',
     revision: row.revision,
     complete: row.complete,
-    segments: row.segments.map(viewOf),
+    segments: row.segments.map(segmentOf),
     gaps: await findGaps(db, callId),
   };
 }
@@ -73,15 +56,3 @@ export async function findReplacedTranscript(
   const { segments } = row;
   return { callId, state: 'ended', revision, complete: true, segments, gaps: await findGaps(db, callId) };
 }
-
-const viewOf = (row: SegmentRow): SegmentView => ({
-  id: row.id,
-  channel: row.idx,
-  role: row.role,
-  startMs: msOfTick(row.start_tick),
-  endMs: msOfTick(row.end_tick),
-  text: row.text,
-  spoken: row.spoken,
-  words: row.words,
-  ...(row.endpoint === null ? {} : { endpoint: row.endpoint }),
-});

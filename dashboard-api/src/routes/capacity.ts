@@ -9,7 +9,8 @@ const Capacity = Type.Object({
   channels: Type.Integer({ description: 'Channels of the live calls.' }),
   maxCalls: Type.Union([Type.Integer(), Type.Null()], { description: 'MAX_CALLS, if set.' }),
   headroom: Type.Union([Type.Number(), Type.Null()], {
-    description: 'Free share of the engines that serve, 0 to 1; what stands by is not counted. Null when none has said yet.',
+    description:
+      'Free share of the engines that serve, 0 to 1; what stands by is not counted. Null when none has said yet.',
   }),
   sip: Type.Union(
     [

@@ -20,7 +20,11 @@ const TAIL_BYTES = 64 * 1024;
 /** Enough to have a whole block in it, wherever it begins. */
 const PROBE_BYTES = 16 * 1024;
 /** The four bytes that a block begins with. */
-const MAGIC = Buffer.from('ESB1', 'latin1');
+export const MAGIC = Buffer.from('ESB1', 'latin1');
+
+/** Whether it can be one of ours, which the checksum alone does not say. */
+export const isSane = ({ ticks, payload, encoding }: SpoolBlock): boolean =>
+  ticks > 0 && ticks <= BLOCK_TICKS && payload.length >= ticks * bytesPerTick(encoding);
 
 /** A block and where its bytes lie in what was read. */
 interface Located {
@@ -46,8 +50,7 @@ export function parseBlocks(bytes: Buffer): ParsedBlocks {
   let inDamage = false;
   while (at < bytes.length) {
     const read = decodeBlock(bytes, at);
-    const sane = read.kind === 'block' && read.block.ticks <= BLOCK_TICKS && read.block.ticks > 0;
-    if (sane && read.block.payload.length >= read.block.ticks * bytesPerTick(read.block.encoding)) {
+    if (read.kind === 'block' && isSane(read.block)) {
       if (inDamage && blocks.length > 0) damagedBetween++;
       blocks.push({ block: read.block, offset: at, nextOffset: read.nextOffset });
       at = read.nextOffset;
@@ -72,45 +75,6 @@ export async function spoolFilesOf(folder: string, channelIndex: number): Promis
 }
 
 const fileNumberOf = (name: string): number => Number(name.slice(name.indexOf('-') + 1, -'.spool'.length));
-
-export interface LastBlock {
-  readonly block: SpoolBlock;
-  readonly file: string;
-  /** Where the next block goes. */
-  readonly nextOffset: number;
-  /** Bytes after the last good block: the tail of a writer that died. */
-  readonly damagedBytes: number;
-  /** The last blocks of the file, some seconds of them, this one included. */
-  readonly recent: readonly SpoolBlock[];
-  /** They are all that the channel has. */
-  readonly whole: boolean;
-}
-
-/** The last good block of a channel, wherever its files end; null when there is none. */
-export async function lastBlockOf(folder: string, channelIndex: number): Promise<LastBlock | null> {
-  const files = await spoolFilesOf(folder, channelIndex);
-  for (const file of files.toReversed()) {
-    const handle = await fs.open(join(folder, file), 'r');
-    try {
-      const { size } = await handle.stat();
-      for (let bytes = TAIL_BYTES; ; bytes *= 4) {
-        const from = Math.max(0, size - bytes);
-        const { blocks } = parseBlocks(await readRange(handle, from, size - from));
-        const last = blocks.at(-1);
-        if (last !== undefined) {
-          const nextOffset = from + last.nextOffset;
-          const recent = blocks.map(({ block }) => block);
-          const whole = from === 0 && file === files[0];
-          return { block: last.block, file, nextOffset, damagedBytes: size - nextOffset, recent, whole };
-        }
-        if (from === 0) break;
-      }
-    } finally {
-      await handle.close();
-    }
-  }
-  return null;
-}
 
 async function readRange(handle: fs.FileHandle, from: number, length: number): Promise<Buffer> {
   const bytes = Buffer.allocUnsafe(length);

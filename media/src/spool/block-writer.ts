@@ -11,6 +11,13 @@ interface PendingBlock {
   readonly bytes: Buffer;
 }
 
+/** Where a channel's files end (see LastBlock). */
+interface FileEnd {
+  readonly file: string;
+  readonly nextOffset: number;
+  readonly damagedBytes: number;
+}
+
 /** Behind a disk that does not keep up, blocks wait in memory up to this many (60 s); then the oldest are lost. */
 const MAX_PENDING = 120;
 
@@ -42,13 +49,13 @@ export class BlockWriter {
   }
 
   /** Goes on after the last good block of a file; what follows it there is cut off. */
-  restore(file: string, offset: number, endTick: number): void {
+  restore({ file, nextOffset, damagedBytes }: FileEnd, endTick: number): void {
     this.writtenTick = endTick;
     try {
       this.#fd = fs.openSync(join(this.#folder, file), 'r+');
-      fs.ftruncateSync(this.#fd, offset);
+      if (damagedBytes > 0) fs.ftruncateSync(this.#fd, nextOffset);
       this.#file = file;
-      this.#offset = offset;
+      this.#offset = nextOffset;
     } catch (error) {
       this.#health.failed(error as Error);
     }

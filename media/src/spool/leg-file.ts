@@ -1,4 +1,5 @@
-import fs from 'node:fs/promises';
+import fs from 'node:fs';
+import { mkdir, rename, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { CallId, ChannelTotals, Leg, LegId } from '@earshot/contracts';
 
@@ -25,14 +26,14 @@ const LEG_FILE = /^leg-\d+\.json$/;
 export async function writeLegFile(spoolFolder: string, record: LegRecord): Promise<void> {
   const folder = callFolder(spoolFolder, record.leg.callId);
   const path = join(folder, legFileName(record.leg.legId));
-  await fs.mkdir(folder, { recursive: true });
+  await mkdir(folder, { recursive: true });
   // The keys of protected streams are in it.
-  await fs.writeFile(`${path}.new`, JSON.stringify(record), { mode: 0o600 });
-  await fs.rename(`${path}.new`, path);
+  await writeFile(`${path}.new`, JSON.stringify(record), { mode: 0o600 });
+  await rename(`${path}.new`, path);
 }
 
 export async function removeLegFile(spoolFolder: string, leg: Leg): Promise<void> {
-  await fs.rm(join(callFolder(spoolFolder, leg.callId), legFileName(leg.legId)), { force: true });
+  await rm(join(callFolder(spoolFolder, leg.callId), legFileName(leg.legId)), { force: true });
 }
 
 export interface LegFiles {
@@ -41,25 +42,41 @@ export interface LegFiles {
   readonly damaged: number;
 }
 
-/** All legs of the workers that are `mine`. Other workers' legs are passed over, damaged files counted. */
-export async function readLegFiles(
-  spoolFolder: string,
-  mine: (worker: number) => boolean,
-): Promise<LegFiles> {
+/**
+ * All legs of the workers that are `mine`. Other workers' legs are passed over, damaged files counted. Synchronous, as is all that
+ * a replacement does before it reads its sockets.
+ * @throws system errors of the spool's folder
+ */
+export function readLegFiles(spoolFolder: string, mine: (worker: number) => boolean): LegFiles {
   const records: LegRecord[] = [];
   let damaged = 0;
-  for (const call of await fs.readdir(spoolFolder, { withFileTypes: true })) {
+  for (const call of fs.readdirSync(spoolFolder, { withFileTypes: true })) {
     if (!call.isDirectory() || call.name === 'wal') continue;
     const folder = join(spoolFolder, call.name);
-    const names = await fs.readdir(folder).catch(() => [] as string[]); // removed meanwhile by post-call
-    for (const name of names.filter((file) => LEG_FILE.test(file))) {
-      const text = await fs.readFile(join(folder, name), 'utf8').catch(() => '');
-      const record = parseLegRecord(text);
+    for (const name of namesIn(folder)) {
+      if (!LEG_FILE.test(name)) continue;
+      const record = parseLegRecord(textOf(join(folder, name)));
       if (record === null) damaged++;
       else if (mine(record.worker)) records.push(record);
     }
   }
   return { records, damaged };
+}
+
+function namesIn(folder: string): string[] {
+  try {
+    return fs.readdirSync(folder);
+  } catch (_removedMeanwhileByPostCall) {
+    return [];
+  }
+}
+
+function textOf(path: string): string {
+  try {
+    return fs.readFileSync(path, 'utf8');
+  } catch (_cannotBeRead) {
+    return '';
+  }
 }
 
 /** @returns null when the text is not a leg record */

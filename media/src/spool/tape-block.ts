@@ -54,12 +54,25 @@ export function addSpeech(gate: Gate, block: TapeBlock): void {
 
 /** A block of a file as a block of the tape. */
 export function tapeBlockOf(block: SpoolBlock): TapeBlock {
-  const tape = newTapeBlock(block.encoding);
-  tape.startTick = block.startTick;
-  tape.ticks = block.ticks;
-  tape.vad = block.vad;
-  tape.payload.set(block.payload.subarray(0, block.ticks * bytesPerTick(block.encoding)));
-  return tape;
+  const { encoding, startTick, ticks, vad } = block;
+  const bytes = ticks * bytesPerTick(encoding);
+  const room = BLOCK_TICKS * bytesPerTick(encoding);
+  // A whole one is copied without being cleared first: a replacement makes thousands.
+  const audio = block.payload.subarray(0, bytes);
+  const payload = new Uint8Array(bytes === room ? audio : room);
+  if (bytes < room) payload.set(audio);
+  return {
+    encoding,
+    startTick,
+    ticks,
+    vad,
+    payload,
+    arrivalUs: 0,
+    complete: true,
+    ssrc: 0,
+    extended: 0,
+    timestampAtEnd: 0,
+  };
 }
 
 /** Counters that travel in a block's header. */
@@ -71,11 +84,7 @@ export interface BlockCounters {
   readonly rollover?: number;
 }
 
-export function encodeTapeBlock(
-  block: TapeBlock,
-  channelIndex: number,
-  counters: BlockCounters,
-): Buffer {
+export function encodeTapeBlock(block: TapeBlock, channelIndex: number, counters: BlockCounters): Buffer {
   return encodeBlock({
     encoding: block.encoding,
     channelIndex,

@@ -16,6 +16,16 @@ export interface AudioSource {
   blockFrom(tick: number): TapeBlock | null;
 }
 
+/** The blocks of a source from a tick on, up to another. */
+export function* blocksOf(source: AudioSource, fromTick: number, toTick: number): Generator<TapeBlock> {
+  for (let tick = fromTick; tick < toTick;) {
+    const block = source.blockFrom(tick);
+    if (block === null || block.startTick >= toTick) return;
+    yield block;
+    tick = endOf(block);
+  }
+}
+
 /** What the tape hands on: each 20 ms frame when it is full, each block when it is. */
 export interface TapeSink {
   /** Decides the frame of the block's ticks start..end, the index-th of its block. @returns whether it is raw speech */
@@ -70,6 +80,21 @@ export class Tape implements AudioSink, AudioSource {
     }
     this.#firstTick = firstTick;
     this.#endTick = endTick;
+  }
+
+  /**
+   * Takes in what lies before a checkpoint that it was restored from.
+   * @param blocks which end where its first one begins
+   * @param firstTick from where on all is in the tape then
+   */
+  recall(blocks: readonly TapeBlock[], firstTick: number): void {
+    const room = Math.max(0, MAX_BLOCKS - this.#blocks.length);
+    const dropped = blocks.length - room;
+    this.#blocks.unshift(...blocks.slice(Math.max(0, dropped)));
+    this.#firstTick = dropped > 0 ? Math.max(firstTick, endOf(blocks[dropped - 1]!)) : firstTick;
+    // Speech is told to the gate in order.
+    this.gate.forget(Infinity);
+    for (const block of this.#blocks) addSpeech(this.gate, block);
   }
 
   audio(tick: number, bytes: Uint8Array, start: number, end: number, mark: RtpMark): void {

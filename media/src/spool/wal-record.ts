@@ -19,6 +19,7 @@ const PACKET_HEAD_BYTES = 1 + 4 + 8 + 8 + 2 + 1;
 const CLOCK_BYTES = 1 + 4 + 8 + 8;
 /** Room that a record may need besides the datagram. */
 export const MAX_RECORD_OVERHEAD = PREFIX_BYTES + PACKET_HEAD_BYTES + 255;
+const RTP_HEADER_BYTES = 12;
 /** A UDP datagram with all that goes around it. */
 const MAX_BODY_BYTES = 66_000;
 
@@ -90,43 +91,121 @@ export type WalRecord =
 /** How a file ended: `whole`, or at which byte its first bad record begins. */
 export type WalEnd = { readonly kind: 'whole' } | { readonly kind: 'broken'; readonly offset: number };
 
+/**
+ * Goes through the records of one file, without making anything of them: a replacement passes over most. Never throws.
+ *
+ * `kind`, `number` and the rest are those of the record that next() went to.
+ */
+export class WalCursor {
+  /** 'channel', 'packet' or 'clock'; '' where there is none. */
+  kind: '' | 'channel' | 'packet' | 'clock' = '';
+  /** Of the channel, in this file. */
+  number = 0;
+  /** Where the record begins that next() goes to; after the last one, where the good ones end. */
+  offset = 0;
+  readonly #bytes: Buffer;
+  readonly #end: number;
+  readonly #trusted: boolean;
+  #body = 0;
+  #bodyEnd = 0;
+
+  /** @param goodBytes as many were found to be good before: their checksums are not reckoned again */
+  constructor(bytes: Buffer, goodBytes?: number) {
+    this.#bytes = bytes;
+    this.#end = goodBytes ?? bytes.length;
+    this.#trusted = goodBytes !== undefined;
+  }
+
+  /** @returns false at the end, or at a record that is truncated or damaged: offset says where */
+  next(): boolean {
+    const bytes = this.#bytes;
+    const at = this.offset;
+    this.kind = '';
+    if (this.#end - at < PREFIX_BYTES) return false;
+    const length = bytes.readUInt32LE(at);
+    const body = at + PREFIX_BYTES;
+    const end = body + length;
+    if (length < 5 || length > MAX_BODY_BYTES || end > this.#end) return false;
+    if (!this.#trusted && crc32c(bytes.subarray(body, end)) !== bytes.readUInt32LE(at + 4)) return false;
+    const kind = kindOf(bytes, body, length);
+    if (kind === '') return false;
+    this.kind = kind;
+    this.number = bytes.readUInt32LE(body + 1);
+    this.#body = body;
+    this.#bodyEnd = end;
+    this.offset = end;
+    return true;
+  }
+
+  /** Of a channel. */
+  get id(): string {
+    return this.#bytes.toString('latin1', this.#body + 5, this.#bodyEnd);
+  }
+
+  /** Of a packet its arrival, of a clock its time, microseconds. */
+  get us(): number {
+    return this.#bytes.readDoubleLE(this.#body + 5);
+  }
+
+  /** Of a packet or a clock. */
+  get endTick(): number {
+    return this.#bytes.readDoubleLE(this.#body + 13);
+  }
+
+  /** Of a packet. */
+  get port(): number {
+    return this.#bytes.readUInt16LE(this.#body + 21);
+  }
+  get address(): string {
+    const from = this.#body + PACKET_HEAD_BYTES;
+    return this.#bytes.toString('latin1', from, from + this.#bytes[this.#body + 23]!);
+  }
+  /** A view of the file's bytes. */
+  get datagram(): Buffer {
+    return this.#bytes.subarray(this.#datagramAt, this.#bodyEnd);
+  }
+
+  /** Sequence and SSRC of a packet's RTP header (RFC 3550 section 5.1); -1 where it is too short for one. */
+  get sequence(): number {
+    const at = this.#datagramAt;
+    return this.#bodyEnd - at < RTP_HEADER_BYTES ? -1 : this.#bytes.readUInt16BE(at + 2);
+  }
+  get ssrc(): number {
+    const at = this.#datagramAt;
+    return this.#bodyEnd - at < RTP_HEADER_BYTES ? -1 : this.#bytes.readUInt32BE(at + 8);
+  }
+
+  get #datagramAt(): number {
+    return this.#body + PACKET_HEAD_BYTES + this.#bytes[this.#body + 23]!;
+  }
+}
+
+function kindOf(bytes: Buffer, body: number, length: number): WalCursor['kind'] {
+  const kind = bytes[body];
+  if (kind === KIND_CHANNEL) return 'channel';
+  if (kind === KIND_CLOCK) return length === CLOCK_BYTES ? 'clock' : '';
+  if (kind !== KIND_PACKET || length < PACKET_HEAD_BYTES) return '';
+  return length < PACKET_HEAD_BYTES + bytes[body + 23]! ? '' : 'packet';
+}
+
 /** Reads the records of one file in order, until its end or the first that is truncated or damaged. Never throws. */
 export function readWal(bytes: Buffer, onRecord: (record: WalRecord) => void): WalEnd {
   const channels = new Map<number, string>();
-  let at = 0;
-  while (at < bytes.length) {
-    const length = bytes.length - at >= PREFIX_BYTES ? bytes.readUInt32LE(at) : 0;
-    const end = at + PREFIX_BYTES + length;
-    if (length < 5 || length > MAX_BODY_BYTES || end > bytes.length) return { kind: 'broken', offset: at };
-    const body = bytes.subarray(at + PREFIX_BYTES, end);
-    if (crc32c(body) !== bytes.readUInt32LE(at + 4)) return { kind: 'broken', offset: at };
-    const number = body.readUInt32LE(1);
-    if (body[0] === KIND_CHANNEL) {
-      channels.set(number, body.toString('latin1', 5));
-    } else {
-      const channel = channels.get(number);
-      const record = channel === undefined ? null : readBody(body, channel);
-      if (record === null) return { kind: 'broken', offset: at };
-      onRecord(record);
+  const cursor = new WalCursor(bytes);
+  for (let at = 0; at < bytes.length; at = cursor.offset) {
+    const channel = cursor.next() ? channels.get(cursor.number) : undefined;
+    if (cursor.kind === 'channel') {
+      channels.set(cursor.number, cursor.id);
+      continue;
     }
-    at = end;
+    if (cursor.kind === '' || channel === undefined) return { kind: 'broken', offset: at };
+    const { us, endTick } = cursor;
+    if (cursor.kind === 'clock') {
+      onRecord({ kind: 'clock', channel, nowUs: us, endTick });
+    } else {
+      const { address, port, datagram } = cursor;
+      onRecord({ kind: 'packet', channel, arrivalUs: us, endTick, address, port, datagram });
+    }
   }
   return { kind: 'whole' };
-}
-
-function readBody(body: Buffer, channel: string): WalRecord | null {
-  if (body[0] === KIND_CLOCK && body.length === CLOCK_BYTES) {
-    return { kind: 'clock', channel, nowUs: body.readDoubleLE(5), endTick: body.readDoubleLE(13) };
-  }
-  if (body[0] !== KIND_PACKET || body.length < PACKET_HEAD_BYTES + body[23]!) return null;
-  const datagramAt = PACKET_HEAD_BYTES + body[23]!;
-  return {
-    kind: 'packet',
-    channel,
-    arrivalUs: body.readDoubleLE(5),
-    endTick: body.readDoubleLE(13),
-    address: body.toString('latin1', PACKET_HEAD_BYTES, datagramAt),
-    port: body.readUInt16LE(21),
-    datagram: body.subarray(datagramAt),
-  };
 }

@@ -71,6 +71,9 @@ export class Wal {
   #used = 0;
   #scheduled = false;
   #inFlight = false;
+  #inFlightBytes = 0;
+  /** Bytes that were written or given up. */
+  #done = 0;
   #slowUntilUs = 0;
   #wroteUs = 0;
   #retryUs = 0;
@@ -132,9 +135,15 @@ export class Wal {
     this.#schedule();
   }
 
-  /** Writes what there is. */
-  flush(): void {
+  /** Writes what there is. @returns a mark for isWritten */
+  flush(): number {
     this.#write();
+    return this.#done + this.#inFlightBytes + this.#used;
+  }
+
+  /** Whether what had been logged when flush gave the mark is in the file, or was given up. */
+  isWritten(mark: number): boolean {
+    return this.#done >= mark;
   }
 
   /** Rotates by age, deletes what is covered. Once a second. */
@@ -216,6 +225,7 @@ export class Wal {
     if (startUs < this.#slowUntilUs) return this.#flushInPool();
     const used = this.#used;
     this.#used = 0;
+    this.#done += used;
     try {
       this.#wrote(fs.writeSync(this.#fd, this.#batch, 0, used, this.#offset), used);
     } catch (error) {
@@ -232,8 +242,11 @@ export class Wal {
     this.#spareBatch = batch;
     this.#used = 0;
     this.#inFlight = true;
+    this.#inFlightBytes = used;
     fs.write(this.#fd, batch, 0, used, this.#offset, (error, written) => {
       this.#inFlight = false;
+      this.#inFlightBytes = 0;
+      this.#done += used;
       if (error === null) this.#wrote(written, used);
       else {
         this.#health.failed(error);
@@ -272,6 +285,7 @@ export class Wal {
       } catch (error) {
         this.#health.failed(error as Error);
       }
+      this.#done += this.#used;
       this.#used = 0;
     }
     fs.closeSync(this.#fd);
@@ -291,6 +305,7 @@ export class Wal {
     }
     this.#next++;
     this.#offset = 0;
+    this.#done += this.#used;
     this.#used = 0;
     this.#openedUs = this.#nowUs();
     this.#current = { path, channels: [], lastUs: [] };

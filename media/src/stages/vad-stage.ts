@@ -1,12 +1,12 @@
-import type { Encoding } from '@earshot/contracts';
+import { DEFAULT_VAD, type Encoding, type VadKind } from '@earshot/contracts';
 import type { TapeBlock } from '../spool/tape-block.ts';
 import { GateCount } from '../vad/gate-count.ts';
-import { newVad, type Vad, type VadKind } from '../vad/vad.ts';
+import { newVad, type Vad } from '../vad/vad.ts';
 import type { FrameStage } from './tee-stage.ts';
 
-/** Of the whole worker. The kind is set when it starts, before it has channels. */
-export const workerVad: { kind: VadKind; readonly count: GateCount } = {
-  kind: 'energy',
+/** Of the whole worker. Both are set when it starts, before it has channels. */
+export const workerVad: { kind: VadKind; count: GateCount } = {
+  kind: DEFAULT_VAD,
   count: new GateCount(),
 };
 

@@ -1,3 +1,4 @@
+import { setImmediate } from 'node:timers/promises';
 import {
   type ChannelId,
   type ChannelPorts,
@@ -13,6 +14,7 @@ import { Channel } from '../leg/channel.ts';
 import type { Wal } from '../spool/wal.ts';
 import { inBatches } from './batches.ts';
 import { nowUs } from './clock.ts';
+import { fillLedgers } from './ledger-fill.ts';
 import { Lender } from './lender.ts';
 import { MediaLeg } from './media-leg.ts';
 import type { MediaMetrics } from './metrics.ts';
@@ -20,6 +22,7 @@ import { Predecessor } from './predecessor.ts';
 import {
   type Inheritance,
   nextGeneration,
+  recall,
   replayWal,
   restoreClosed,
   type Restored,
@@ -29,6 +32,9 @@ import type { SocketReader } from './socket-reader.ts';
 import type { LentPair } from './sockets.ts';
 import type { SpoolRoom } from './spool-room.ts';
 import type { Stages } from './stages.ts';
+
+/** Restored at once: a millisecond or two. */
+const CHANNELS_A_TURN = 16;
 
 export interface KeeperParts {
   readonly host: HostLink;
@@ -103,7 +109,21 @@ export class LegKeeper {
 
   /** @throws EarshotError REQUEST_INVALID when the leg is here already, RTP_PORTS_EXHAUSTED, MEDIA_UNAVAILABLE when cancelled */
   open(leg: Leg): Promise<readonly ChannelPorts[]> {
-    return this.#openAs(leg, () => this.#newLeg(leg));
+    const kept = this.#whereRoomIs(leg);
+    return this.#openAs(kept, async () => {
+      if (leg.record && !kept.record) await this.#parts.spool.markNotRecorded(leg.callId);
+      return this.#newLeg(kept);
+    });
+  }
+
+  /** A call that begins while the disk has no room is not recorded, from its first leg to its last. */
+  #whereRoomIs(leg: Leg): Leg {
+    if (!leg.record) return leg;
+    const { callId } = leg;
+    const sibling = [...this.legs.values()].find((other) => other.leg.callId === callId)?.leg;
+    const record = sibling?.record ?? !this.#parts.spool.scarce;
+    if (!record) this.#parts.log.warn({ callId }, 'not recorded: the disk is nearly full');
+    return record ? leg : { ...leg, record };
   }
 
   async #openAs(leg: Leg, make: () => MediaLeg | Promise<MediaLeg>): Promise<readonly ChannelPorts[]> {
@@ -150,7 +170,7 @@ export class LegKeeper {
     // What came before is taken as agreed before.
     for (const sockets of mediaLeg.sockets.values()) sockets.catchUp();
     const now = nowUs();
-    mediaLeg.leg = leg;
+    mediaLeg.leg = { ...leg, record: leg.record && mediaLeg.leg.record };
     for (const update of leg.channels) {
       mediaLeg.channels.find((channel) => channel.id === update.channel)?.update(update, now);
     }
@@ -247,13 +267,14 @@ export class LegKeeper {
   async #restoreAll(legs: readonly Leg[]): Promise<ReadonlyMap<LegId, MediaLeg>> {
     const made = new Map(legs.map((leg) => [leg.legId, this.#newLeg(leg)]));
     const channels = [...made.values()].flatMap((leg) => leg.channels.map((channel) => ({ channel, leg })));
-    const restored = await inBatches(channels, ({ channel, leg }) => this.#restore(channel, leg));
+    const restored = await this.#restoreChannels(channels);
     let packets = 0;
     for (const paths of this.#heldWal) {
-      const replayed = await replayWal(paths, restored, this.#parts.log);
+      const replayed = replayWal(paths, restored, this.#parts.log);
       packets += replayed.packets;
       this.#predecessor.logged(replayed.files);
     }
+    await this.#recall(restored);
     for (const leg of made.values()) {
       if (leg.channels.every((channel) => channel.timeline.endTick === 0)) continue;
       leg.firstAttempt = nextGeneration([]);
@@ -262,19 +283,36 @@ export class LegKeeper {
     return made;
   }
 
-  async #restore(channel: Channel, leg: MediaLeg): Promise<Restored> {
+  /** Brings channels to their checkpoints. The event loop gets a turn now and then: sockets arrive by it. */
+  async #restoreChannels(
+    channels: readonly { readonly channel: Channel; readonly leg: MediaLeg }[],
+  ): Promise<Restored[]> {
     const { spool, log, metrics } = this.#parts;
-    const last = await restoreFromBlocks(channel, spool.folder, leg.leg.callId, log);
-    metrics.adopted(channel);
-    this.#predecessor.restored({ channel, last });
-    return { channel, last };
+    const restored: Restored[] = [];
+    for (const { channel, leg } of channels) {
+      const last = restoreFromBlocks(channel, spool.folder, leg.leg.callId, log);
+      metrics.adopted(channel);
+      this.#predecessor.restored(channel.id, last);
+      restored.push({ channel, last });
+      if (restored.length % CHANNELS_A_TURN === 0) await setImmediate();
+    }
+    return restored;
+  }
+
+  /** What they need to be recognised, and not to take packets. */
+  async #recall(restored: readonly Restored[]): Promise<void> {
+    for (const [n, { channel, last }] of restored.entries()) {
+      if (last !== null) recall(channel, last, this.#parts.log);
+      if (n % CHANNELS_A_TURN === 0) await setImmediate();
+    }
   }
 
   /**
-   * Takes over what a predecessor left; see restore.ts.
+   * Takes over what a predecessor left, up to where its sockets are read; see restore.ts.
    * @param stages how long the start has taken so far
+   * @returns what is to be done while they are read: all that is not needed to take packets
    */
-  async adopt(inheritance: Inheritance, stages: Stages): Promise<void> {
+  async adopt(inheritance: Inheritance, stages: Stages): Promise<() => Promise<void>> {
     const { wal, log, metrics, reader } = this.#parts;
     const legs: MediaLeg[] = [];
     const live: { channel: Channel; leg: MediaLeg }[] = [];
@@ -286,15 +324,14 @@ export class LegKeeper {
       if (record.closed !== null) restoreClosed(leg, record.closed);
       else for (const channel of leg.channels) live.push({ channel, leg });
     }
-    const restored = await inBatches(live, ({ channel, leg }) => {
-      channel.confirmed = false;
-      return this.#restore(channel, leg);
-    });
+    stages.ended('legs');
+    for (const { channel } of live) channel.confirmed = false;
+    const restored = await this.#restoreChannels(live);
     stages.ended('blocks');
     let packets = 0;
     let readUs = -Infinity;
     for (const paths of inheritance.walPaths) {
-      const replayed = await replayWal(paths, restored, log);
+      const replayed = replayWal(paths, restored, log);
       packets += replayed.packets;
       for (const file of replayed.files) {
         wal.inherit(file);
@@ -323,12 +360,18 @@ export class LegKeeper {
         'took over from a predecessor',
       );
     }
+    return () => this.#recogniseAdopted(legs, restored);
+  }
+
+  async #recogniseAdopted(legs: readonly MediaLeg[], restored: readonly Restored[]): Promise<void> {
+    await this.#recall(restored);
     await inBatches(legs, async (leg) => {
       await this.#save(leg);
       this.#recognise(leg);
       if (leg.state !== 'closed') return;
       for (const channel of leg.channels) this.#asr?.ended(channel.id, channel.timeline.endTick);
     });
+    void fillLedgers(legs, this.#parts.spool, this.#parts.ledgers);
   }
 
   /** A channel is committed to its end. */

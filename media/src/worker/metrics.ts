@@ -4,6 +4,7 @@ import type { ReopenReason } from '../asr-link/asr-link.ts';
 import type { Channel } from '../leg/channel.ts';
 import { REJECT_REASONS, type RejectReason } from '../rtp/packet.ts';
 import type { DiskHealth } from '../spool/disk-health.ts';
+import type { DiskSpace } from '../spool/disk-space.ts';
 import { newRejected } from '../stages/counters.ts';
 import { workerVad } from '../stages/vad-stage.ts';
 
@@ -36,6 +37,8 @@ export class MediaMetrics {
   readonly #loopDelay: Gauge;
   /** Set once by a replacement. */
   readonly takeover: Gauge;
+  readonly #free: Gauge;
+  readonly #recording: Gauge;
   readonly #heard: Counter;
   readonly #open: Counter;
   readonly #told: WeakMap<Channel, Sums> = new WeakMap();
@@ -101,6 +104,16 @@ export class MediaMetrics {
       help: 'Longest delay of the 20 ms timer in the last second.',
       registers,
     });
+    this.#free = new Gauge({
+      name: 'earshot_disk_free_ratio',
+      help: 'Share of the disk with the spool that is free, 0 to 1.',
+      registers,
+    });
+    this.#recording = new Gauge({
+      name: 'earshot_disk_records_new_calls',
+      help: '1; 0 while the disk is nearly full, so that new calls are transcribed and not recorded.',
+      registers,
+    });
     this.takeover = new Gauge({
       name: 'earshot_media_takeover_seconds',
       help: 'From the last packet that a dead worker logged to the moment when its replacement read its sockets; the kernel kept what came.',
@@ -150,6 +163,11 @@ export class MediaMetrics {
 
   lag(seconds: number): void {
     this.#lag.observe(seconds);
+  }
+
+  space({ freeShare, scarce }: DiskSpace): void {
+    this.#free.set(freeShare);
+    this.#recording.set(scarce ? 0 : 1);
   }
 
   second(liveChannels: number, loopDelaySeconds: number): void {

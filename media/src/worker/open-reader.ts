@@ -47,7 +47,7 @@ function isAlive(pid: number): boolean {
  * @param cache folder of the compiled reader, if not the one beside the packages
  */
 export async function openReader(
-  choice: string | undefined,
+  choice: string,
   options: SocketReaderOptions,
   log: Log,
   cache?: string,

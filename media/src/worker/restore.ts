@@ -1,15 +1,14 @@
-import fs from 'node:fs/promises';
+import fs from 'node:fs';
 import { join } from 'node:path';
 import type { CallId, ChannelId, ChannelTotals } from '@earshot/contracts';
 import type { Log } from '@earshot/platform';
 import type { Channel } from '../leg/channel.ts';
 import type { MediaLeg } from './media-leg.ts';
 import { STALL_US } from './timer.ts';
-import { newRtpPacket, parseRtp } from '../rtp/packet.ts';
-import { lastBlockOf, type LastBlock } from '../spool/block-reader.ts';
+import { lastBlockOf, type LastBlock } from '../spool/last-block.ts';
 import { callFolder, type LegRecord, readLegFiles } from '../spool/leg-file.ts';
 import type { WalFile } from '../spool/wal.ts';
-import { readWal, type WalRecord } from '../spool/wal-record.ts';
+import { WalCursor } from '../spool/wal-record.ts';
 
 /** Its writer and its number. */
 const WAL_FILE = /^(\d+)-(\d+)\.wal$/;
@@ -29,20 +28,15 @@ export interface Inheritance {
  * @param workers how many there are: worker 0 inherits from those that an earlier run had beyond
  * @throws system errors when the spool's folders cannot be made or read
  */
-export async function readInheritance(
-  spoolFolder: string,
-  worker: number,
-  workers: number,
-  log: Log,
-): Promise<Inheritance> {
+export function readInheritance(spoolFolder: string, worker: number, workers: number, log: Log): Inheritance {
   const mine = (writer: number): boolean => writer === worker || (worker === 0 && writer >= workers);
   const walFolder = join(spoolFolder, 'wal');
-  await fs.mkdir(walFolder, { recursive: true });
-  const { records, damaged } = await readLegFiles(spoolFolder, mine);
+  fs.mkdirSync(walFolder, { recursive: true });
+  const { records, damaged } = readLegFiles(spoolFolder, mine);
   if (damaged > 0) log.warn({ damaged }, 'damaged leg files skipped');
   const paths = new Map<number, string[]>();
   let nextWal = 1;
-  for (const name of (await fs.readdir(walFolder)).sort()) {
+  for (const name of fs.readdirSync(walFolder).sort()) {
     const [, writer, number] = WAL_FILE.exec(name)?.map(Number) ?? [];
     if (writer === undefined || number === undefined || !mine(writer)) continue;
     paths.set(writer, [...(paths.get(writer) ?? []), join(walFolder, name)]);
@@ -52,14 +46,14 @@ export async function readInheritance(
 }
 
 /** Brings a channel to its last good block. @returns that block, or null when it has none */
-export async function restoreFromBlocks(
+export function restoreFromBlocks(
   channel: Channel,
   spoolFolder: string,
   callId: CallId,
   log: Log,
-): Promise<LastBlock | null> {
+): LastBlock | null {
   try {
-    const last = await lastBlockOf(callFolder(spoolFolder, callId), channel.index);
+    const last = lastBlockOf(callFolder(spoolFolder, callId), channel.index);
     if (last === null) return null;
     if (last.damagedBytes > 0) {
       log.warn({ channel: channel.id, bytes: last.damagedBytes }, 'damaged end of a spool file cut off');
@@ -72,6 +66,15 @@ export async function restoreFromBlocks(
   }
 }
 
+/** What a channel that was restored needs besides, to be recognised. */
+export function recall(channel: Channel, last: LastBlock, log: Log): void {
+  try {
+    channel.recall(last);
+  } catch (error) {
+    log.error({ err: error, channel: channel.id }, 'spool cannot be read again');
+  }
+}
+
 /** A channel at its last good block; null when it has none. */
 export interface Restored {
   readonly channel: Channel;
@@ -79,89 +82,126 @@ export interface Restored {
 }
 
 /** A channel to be brought from its checkpoint to the end of the log. */
-interface Replayed extends Restored {
+class Replayed {
+  readonly channel: Channel;
+  readonly ssrc: number;
+  /** Of the checkpoint, extended; -1 without one. */
+  readonly sequence: number;
   /** Where in the log the checkpoint's packet is; -1 when before it. */
-  checkpointAt: number;
+  checkpointAt = -1;
+
+  constructor({ channel, last }: Restored) {
+    this.channel = channel;
+    this.ssrc = last?.block.ssrc ?? -1;
+    this.sequence = last?.block.extendedSequence ?? -1;
+  }
+
+  /** Whether a packet of the log is one that the checkpoint does not have. */
+  lacks(at: number, ssrc: number, sequence: number): boolean {
+    if (this.sequence < 0) return true;
+    const step = ((sequence - this.sequence) << 16) >> 16;
+    if (at > this.checkpointAt) return ssrc !== this.ssrc || step > 0;
+    return ssrc === this.ssrc && step > 0 && step <= REORDER_REACH;
+  }
 }
 
 /** As far before the checkpoint's packet a later one may have arrived: what the jitter buffer holds. */
 const REORDER_REACH = 64;
 
+/** A file of the log that has been looked through. */
+interface Seen {
+  readonly path: string;
+  /** By number in the file. */
+  readonly ids: ChannelId[];
+  readonly lastUs: number[];
+  /** Its good records end there. */
+  goodBytes: number;
+}
+
 /**
  * Replays what one writer's logs have after the channels' checkpoints, through the channels' own pipelines with the recorded
- * arrival times.
+ * arrival times. Most of a log is in the blocks: its records are gone through twice, and only what is replayed is made anything of.
  * @returns the logs, to be handed to the new one and deleted when they are covered
  */
-export async function replayWal(
+export function replayWal(
   walPaths: readonly string[],
   channels: readonly Restored[],
   log: Log,
-): Promise<{ packets: number; files: readonly WalFile[] }> {
-  const byId = new Map<string, Replayed>();
-  for (const { channel, last } of channels) byId.set(channel.id, { channel, last, checkpointAt: -1 });
-  const header = newRtpPacket();
+): { packets: number; files: readonly WalFile[] } {
+  const byId = new Map<string, Replayed>(channels.map((each) => [each.channel.id, new Replayed(each)]));
   let at = 0;
-  await eachRecord(walPaths, null, (record) => {
-    at++;
-    const replayed = byId.get(record.channel);
-    const checkpoint = replayed?.last?.block;
-    if (replayed === undefined || checkpoint === undefined || record.kind !== 'packet') return;
-    if (parseRtp(record.datagram, header) !== null || header.ssrc !== checkpoint.ssrc) return;
-    if (header.sequence === (checkpoint.extendedSequence & 0xffff)) replayed.checkpointAt = at;
+  const seen = walPaths.map((path) => {
+    const bytes = bytesOf(path, log);
+    const file: Seen = { path, ids: [], lastUs: [], goodBytes: 0 };
+    const replayed: (Replayed | undefined)[] = [];
+    const cursor = new WalCursor(bytes);
+    while (cursor.next()) {
+      const { kind, number } = cursor;
+      if (kind === 'channel') {
+        // It is numbered in the order of its first record.
+        file.ids[number] = cursor.id as ChannelId;
+        file.lastUs[number] = -1;
+        replayed[number] = byId.get(cursor.id);
+      } else if (file.ids[number] === undefined) {
+        break;
+      } else if (kind === 'packet') {
+        at++;
+        file.lastUs[number] = Math.max(file.lastUs[number]!, cursor.us);
+        const of = replayed[number];
+        // Of a channel without a block (sequence -1) none is.
+        const isCheckpoint =
+          of !== undefined &&
+          of.sequence >= 0 &&
+          cursor.sequence === (of.sequence & 0xffff) &&
+          cursor.ssrc === of.ssrc;
+        if (isCheckpoint) of.checkpointAt = at;
+      }
+      file.goodBytes = cursor.offset;
+    }
+    if (file.goodBytes < bytes.length) {
+      log.warn({ file: path, offset: file.goodBytes }, 'broken end of a log skipped');
+    }
+    return file;
   });
-  at = 0;
+  const packets = replaySeen(seen, byId, log);
+  return { packets, files: seen.map(({ path, ids, lastUs }) => ({ path, channels: ids, lastUs })) };
+}
+
+function replaySeen(files: readonly Seen[], byId: ReadonlyMap<string, Replayed>, log: Log): number {
+  let at = 0;
   let packets = 0;
   let lastUs = 0;
   // Where the log has a pause, its writer may have had one: what waited unread then was no loss to it.
   let dryUs = 0;
-  const files = await eachRecord(walPaths, log, (record) => {
-    at++;
-    const recordUs = record.kind === 'clock' ? record.nowUs : record.arrivalUs;
-    if (recordUs - lastUs > STALL_US) dryUs = recordUs;
-    lastUs = recordUs;
-    const replayed = byId.get(record.channel);
-    if (replayed === undefined) return;
-    const { channel } = replayed;
-    if (record.kind === 'clock') {
-      channel.replayClock(record.nowUs, record.endTick, dryUs);
-      return;
+  for (const { path, ids, goodBytes } of files) {
+    const replayed = ids.map((id) => byId.get(id));
+    const cursor = new WalCursor(bytesOf(path, log), goodBytes);
+    while (cursor.next()) {
+      const { kind, us } = cursor;
+      if (kind === 'channel') continue;
+      if (us - lastUs > STALL_US) dryUs = us;
+      lastUs = us;
+      const of = replayed[cursor.number];
+      if (kind === 'clock') {
+        of?.channel.replayClock(us, cursor.endTick, dryUs);
+        continue;
+      }
+      at++;
+      if (of === undefined || !of.lacks(at, cursor.ssrc, cursor.sequence)) continue;
+      packets++;
+      of.channel.replay(cursor.datagram, cursor.address, cursor.port, us, cursor.endTick, dryUs);
     }
-    if (parseRtp(record.datagram, header) !== null || !isAfter(replayed, at, header.ssrc, header.sequence))
-      return;
-    packets++;
-    channel.replay(record.datagram, record.address, record.port, record.arrivalUs, record.endTick, dryUs);
-  });
-  return { packets, files };
-}
-
-function isAfter(replayed: Replayed, at: number, ssrc: number, sequence: number): boolean {
-  const checkpoint = replayed.last?.block;
-  if (checkpoint === undefined) return true;
-  const step = ((sequence - checkpoint.extendedSequence) << 16) >> 16;
-  if (at > replayed.checkpointAt) return ssrc !== checkpoint.ssrc || step > 0;
-  return ssrc === checkpoint.ssrc && step > 0 && step <= REORDER_REACH;
-}
-
-async function eachRecord(
-  paths: readonly string[],
-  log: Log | null,
-  onRecord: (record: WalRecord) => void,
-): Promise<WalFile[]> {
-  const files: WalFile[] = [];
-  for (const path of paths) {
-    const last = new Map<string, number>();
-    try {
-      const end = readWal(await fs.readFile(path), (record) => {
-        if (record.kind === 'packet') last.set(record.channel, record.arrivalUs);
-        onRecord(record);
-      });
-      if (end.kind === 'broken') log?.warn({ file: path, offset: end.offset }, 'broken end of a log skipped');
-    } catch (error) {
-      log?.error({ err: error, file: path }, 'log cannot be read');
-    }
-    files.push({ path, channels: [...last.keys()] as ChannelId[], lastUs: [...last.values()] });
   }
-  return files;
+  return packets;
+}
+
+function bytesOf(path: string, log: Log): Buffer {
+  try {
+    return fs.readFileSync(path);
+  } catch (error) {
+    log.error({ err: error, file: path }, 'log cannot be read');
+    return Buffer.alloc(0);
+  }
 }
 
 /**

@@ -23,11 +23,22 @@ const DATAGRAMS = 256;
 const DATAGRAM_BYTES = 2304;
 /** Some 50 ms of work; where more waits, the timer's turns read on. */
 const CATCH_UP_PARTS = 24;
+/** A disk that takes longer does not hold up the calls: what was read last is then lost if the process is killed now. */
+const WRITE_LIMIT_US = 200_000;
 /** Arrivals of one socket rise by at least so much. */
 const STEP_US = 0.01;
 
 /** datagram is the reader's: copy what outlives the call. */
 export type PacketHandler = (datagram: Uint8Array, address: string, port: number, arrivalUs: number) => void;
+
+export type Reading = 'empty' | 'more' | 'later';
+
+/** A log of what is handed on, such as Wal. */
+export interface Safety {
+  /** @returns a mark for isWritten */
+  flush(): number;
+  isWritten(mark: number): boolean;
+}
 
 /** Whether a predecessor's files have a datagram that it had handed on at that moment. */
 export type Taken = (datagram: Uint8Array, handedOnUs: number) => boolean;
@@ -75,11 +86,11 @@ export interface SocketReaderOptions {
  * channels' clocks were told that nothing is unread, and now; what waited before a socket was added has come when it
  * was added. So a step of the wall clock, which the kernel stamps by, moves no packet out of these 20 ms.
  *
- * What was read stays in the memory that a replacement inherits until `settle` has brought it into the log.
+ * What was read stays in the memory that a replacement inherits until it is in the log.
  */
 export class SocketReader {
-  /** Called after each part of the reading: writes what was handed on to where it is safe. */
-  settle: () => void = () => undefined;
+  /** Where what is handed on is logged. */
+  safety: Safety = { flush: () => 0, isWritten: () => true };
   readonly #native: NativeReader;
   readonly #handle: ReaderHandle;
   readonly #log: Log;
@@ -90,6 +101,9 @@ export class SocketReader {
   readonly #leftovers = new Map<number, Leftover[]>();
   /** When the sockets were last known to be empty. */
   #dryUs = -Infinity;
+  /** What was read last is not safe yet: since when, and what is waited for. */
+  #unsafeUs = -Infinity;
+  #mark = 0;
 
   constructor(native: NativeReader, log: Log, { path, inheritedPorts }: SocketReaderOptions) {
     this.#native = native;
@@ -145,31 +159,44 @@ export class SocketReader {
 
   /**
    * Reads up to 256 datagrams and hands them on.
-   * @returns whether all was read that had come before startUs (nowUs at the call)
+   * @returns `empty`: all was read that had come before startUs (nowUs at the call). `more`: there may be more. `later`: what was read
+   *   before is still on its way to the disk; what comes waits in the kernel meanwhile.
    */
-  read(startUs: number): boolean {
-    const empty = this.#handOn(this.#native.read(this.#handle), startUs);
-    if (empty) this.#dryUs = startUs;
-    return empty;
+  read(startUs: number): Reading {
+    if (!this.#safe(startUs)) return 'later';
+    const reading = this.#handOn(this.#native.read(this.#handle), startUs);
+    if (reading === 'empty') this.#dryUs = startUs;
+    return reading;
   }
 
   /** The same of one socket, ahead of the others. */
-  readOne(socket: ReadSocket, startUs: number): boolean {
+  readOne(socket: ReadSocket, startUs: number): Reading {
+    if (!this.#safe(startUs)) return 'later';
     return this.#handOn(this.#native.readOne(this.#handle, socket.number), startUs);
   }
 
   /** Reads what waits, at once: after a takeover that is what came while nobody read. */
   catchUp(): void {
-    for (let part = 0; part < CATCH_UP_PARTS && !this.read(nowUs()); part++);
+    for (let part = 0; part < CATCH_UP_PARTS && this.read(nowUs()) === 'more'; part++);
   }
 
-  #handOn(count: number, startUs: number): boolean {
+  #handOn(count: number, startUs: number): Reading {
     for (let at = 0; at < count; at++) this.#dispatch(at, startUs);
     if (count > 0) {
-      this.settle();
-      this.#memory.head[COUNT] = 0;
+      this.#mark = this.safety.flush();
+      this.#unsafeUs = startUs;
+      this.#safe(startUs);
     }
-    return count < DATAGRAMS;
+    return count < DATAGRAMS ? 'empty' : 'more';
+  }
+
+  /** Whether the memory may be used again. */
+  #safe(nowUs: number): boolean {
+    if (this.#unsafeUs === -Infinity) return true;
+    if (!this.safety.isWritten(this.#mark) && nowUs - this.#unsafeUs < WRITE_LIMIT_US) return false;
+    this.#memory.head[COUNT] = 0;
+    this.#unsafeUs = -Infinity;
+    return true;
   }
 
   /** @returns 0 or an errno */

@@ -141,13 +141,17 @@ class BatchSocket implements OpenSocket {
 
   async readDry(): Promise<void> {
     const untilUs = nowUs() + DRY_LIMIT_US;
-    while (!this.#reader.readOne(this.#socket, nowUs()) && nowUs() < untilUs) {
+    while (this.#reader.readOne(this.#socket, nowUs()) !== 'empty' && nowUs() < untilUs) {
       await new Promise((resolve) => setImmediate(resolve));
     }
   }
 
   catchUp(): void {
-    for (let part = 0; part < CATCH_UP_PARTS && !this.#reader.readOne(this.#socket, nowUs()); part++);
+    for (
+      let part = 0;
+      part < CATCH_UP_PARTS && this.#reader.readOne(this.#socket, nowUs()) === 'more';
+      part++
+    );
   }
 
   close(): void {

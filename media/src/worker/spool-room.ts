@@ -1,18 +1,21 @@
 import fs from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout } from 'node:timers/promises';
-import { type Leg, TICKS_PER_FILE } from '@earshot/contracts';
+import { type CallId, type Leg, NOT_RECORDED_FILE, TICKS_PER_FILE } from '@earshot/contracts';
 import type { Log } from '@earshot/platform';
 import type { ReadWindow } from '../asr-link/asr-channel.ts';
 import type { Channel } from '../leg/channel.ts';
 import { emptyWindow, readWindow, spoolFilesOf, type WindowRead } from '../spool/block-reader.ts';
 import { BlockWriter } from '../spool/block-writer.ts';
 import type { DiskHealth } from '../spool/disk-health.ts';
+import { DiskSpace } from '../spool/disk-space.ts';
 import { callFolder, type LegRecord, removeLegFile, writeLegFile } from '../spool/leg-file.ts';
 
 /** What cannot be read becomes a gap for good, and too many open files or a disk's hiccup pass: 0.1, 0.2 ... 1.6 s. */
 const READ_RETRIES = 5;
 const FIRST_READ_PAUSE_MS = 100;
+/** Of a call's folder that is being removed. */
+const GOING = '.going';
 
 /** Tries again, with a growing pause. @throws what the last try threw */
 async function patiently<T>(work: () => Promise<T>, health: DiskHealth): Promise<T> {
@@ -31,14 +34,21 @@ async function patiently<T>(work: () => Promise<T>, health: DiskHealth): Promise
 export class SpoolRoom {
   readonly folder: string;
   readonly health: DiskHealth;
+  readonly space: DiskSpace;
   readonly #log: Log;
   readonly #worker: number;
 
-  constructor(dataDir: string, worker: number, health: DiskHealth, log: Log) {
+  constructor(dataDir: string, worker: number, health: DiskHealth, log: Log, reserve?: number) {
     this.folder = join(dataDir, 'spool');
     this.#worker = worker;
     this.health = health;
+    this.space = new DiskSpace(() => fs.statfs(this.folder), log, reserve);
     this.#log = log;
+  }
+
+  /** New calls are not to be recorded: the disk is nearly full. */
+  get scarce(): boolean {
+    return this.space.scarce;
   }
 
   get walFolder(): string {
@@ -78,12 +88,25 @@ export class SpoolRoom {
     }
   }
 
+  /** Tells whoever makes recordings that there is none to make of this call. */
+  async markNotRecorded(callId: CallId): Promise<void> {
+    const folder = callFolder(this.folder, callId);
+    try {
+      await fs.mkdir(folder, { recursive: true });
+      await fs.writeFile(join(folder, NOT_RECORDED_FILE), '');
+    } catch (error) {
+      this.health.failed(error as Error);
+    }
+  }
+
   /** All of the leg is committed. @param last no other leg of its call is on this worker */
   async forgetLeg(leg: Leg, last: boolean): Promise<void> {
     try {
-      await removeLegFile(this.folder, leg);
-      if (last && !leg.record)
-        await fs.rm(callFolder(this.folder, leg.callId), { recursive: true, force: true });
+      if (!last || leg.record) return await removeLegFile(this.folder, leg);
+      // At once: half of it would be taken for a call with silence in it.
+      const folder = callFolder(this.folder, leg.callId);
+      await fs.rename(folder, `${folder}${GOING}`);
+      await fs.rm(`${folder}${GOING}`, { recursive: true, force: true });
     } catch (error) {
       this.health.failed(error as Error);
     }

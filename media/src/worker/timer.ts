@@ -1,14 +1,12 @@
 import { nowUs } from './clock.ts';
+import type { Reading } from './socket-reader.ts';
 
 const TURN_US = 20_000;
 /** After a pause as long as this, packets may wait unread: the timeline's clock starts its half second anew. */
 export const STALL_US = 60_000;
 
-/**
- * Reads a part of what waits in the sockets.
- * @returns whether all has been read that had come before startUs
- */
-export type Read = (startUs: number) => boolean;
+/** Reads a part of what waits in the sockets; see SocketReader.read. */
+export type Read = (startUs: number) => Reading;
 
 /**
  * One 20 ms timer for all channels, on an absolute schedule: a late turn does not move the next ones. Turns that were
@@ -62,13 +60,13 @@ export class TurnTimer {
   #readOn(read: Read, sinceUs: number): void {
     if (this.#stopped) return;
     const startUs = nowUs();
-    const dry = read(startUs);
-    if (!dry && startUs - sinceUs < TURN_US) {
+    const reading = read(startUs);
+    if (reading === 'more' && startUs - sinceUs < TURN_US) {
       setImmediate(() => this.#readOn(read, sinceUs));
       return;
     }
     // However long the pause was, what came in it was read with the time at which it came. Unless it was too much.
-    if (!dry) this.dryUs = startUs;
+    if (reading !== 'empty') this.dryUs = startUs;
     this.#finish(startUs);
   }
 

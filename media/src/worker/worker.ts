@@ -1,4 +1,4 @@
-import { TICKS_PER_SECOND } from '@earshot/contracts';
+import { tickAt, TICKS_PER_SECOND } from '@earshot/contracts';
 import type { ChildContext, Service } from '@earshot/platform';
 import { AsrLink } from '../asr-link/asr-link.ts';
 import { LedgerTeller } from '../commit-link/ledger-teller.ts';
@@ -6,6 +6,7 @@ import type { Channel } from '../leg/channel.ts';
 import { DiskHealth } from '../spool/disk-health.ts';
 import { Wal } from '../spool/wal.ts';
 import { workerVad } from '../stages/vad-stage.ts';
+import { GateCount } from '../vad/gate-count.ts';
 import { nowUs } from './clock.ts';
 import { ControlServer } from './control.ts';
 import { LegKeeper } from './leg-keeper.ts';
@@ -20,29 +21,38 @@ const SECOND_US = 1_000_000;
 /** Block files synced a second at most. */
 const MAX_SYNCS = 50;
 
+const LOOK_AT_DISK_EVERY_S = 5;
+
+/** DISK_RESERVE: percent of the disk below which nothing new is recorded; without it, the default. */
+const reserveOf = (percent: string | undefined): number | undefined =>
+  percent === undefined || percent === '' || Number.isNaN(Number(percent))
+    ? undefined
+    : Number(percent) / 100;
+
 /** Puts the worker together, takes over from a predecessor, and starts its timer. */
 export async function startWorker(context: ChildContext): Promise<Service> {
   const { config, log, registry, runDir, instance, host } = context;
   workerVad.kind = config.vad;
+  workerVad.count = new GateCount();
   const stages = new Stages();
   let timer: TurnTimer | null = null;
   const health = new DiskHealth(log);
   const metrics = new MediaMetrics(registry, health);
-  const spool = new SpoolRoom(config.dataDir, instance, health, log);
-  const inheritance = await readInheritance(spool.folder, instance, config.mediaWorkers, log);
+  const spool = new SpoolRoom(config.dataDir, instance, health, log, reserveOf(process.env['DISK_RESERVE']));
+  const inheritance = readInheritance(spool.folder, instance, config.mediaWorkers, log);
   stages.ended('legFiles');
   const wal: Wal = new Wal(spool.walFolder, instance, inheritance.nextWal, health, nowUs, (channel) =>
     legs.coveredUs(channel),
   );
   const reader = await openReader(
-    process.env['RTP_READER'],
+    config.rtpReader,
     { path: readerMemoryPath(runDir, instance), inheritedPorts: host.lentAtStart.map(({ port }) => port) },
     log,
   );
   stages.ended('reader');
   if (reader !== null) {
     // Until then what was read is in memory that a replacement has, too.
-    reader.settle = () => wal.flush();
+    reader.safety = wal;
     wal.waitsForFlush = true;
   }
   const ledgers = new LedgerTeller((channel, fill, part) => asr.commit.ledger(channel, fill, part));
@@ -65,19 +75,24 @@ export async function startWorker(context: ChildContext): Promise<Service> {
   const asr = new AsrLink(runDir, instance, engines, events, log, nowUs);
   legs.asr = asr;
   asr.commit.ledgers = {
-    connected: () => ledgers.connected(),
+    connected: () => {
+      ledgers.connected();
+      for (const leg of legs.legs.values()) for (const { watch } of leg.channels) watch.tellAgain();
+    },
     ledgered: (channel, toTick) => ledgers.acknowledged(channel, toTick),
   };
   host.onEngines((rows) => asr.table(rows));
-  await legs.adopt(inheritance, stages);
+  const recognise = await legs.adopt(inheritance, stages);
   const control = new ControlServer(legs, instance, log);
   let syncing = false;
+  let seconds = 0;
   let nextSecondUs = nowUs() + SECOND_US;
 
   const tellMedia = (channel: Channel): void => {
     const { watch, timeline } = channel;
     const state = watch.missing ? 'missing' : 'present';
-    if (asr.commit.media(channel.id, state, timeline.endTick)) watch.told();
+    const tick = watch.missing ? Math.round(tickAt(channel.zero, watch.sinceUs)) : timeline.endTick;
+    if (asr.commit.media(channel.id, state, Math.max(0, tick))) watch.told();
   };
 
   const second = (now: number): void => {
@@ -98,6 +113,8 @@ export async function startWorker(context: ChildContext): Promise<Service> {
     }
     ledgers.second(now);
     metrics.second(live, loopDelayUs / 1e6);
+    metrics.space(spool.space);
+    if (++seconds % LOOK_AT_DISK_EVERY_S === 0) void spool.space.look();
     control.report({ type: 'load', channels: live, loopDelayMs: loopDelayUs / 1000 });
     wal.tend();
     if (!syncing) void sync();
@@ -126,6 +143,7 @@ export async function startWorker(context: ChildContext): Promise<Service> {
     second(now);
   };
   timer = new TurnTimer(turn, reader === null ? null : (startUs) => reader.read(startUs));
+  await Promise.all([recognise(), spool.space.look()]);
   await control.start(runDir);
 
   return {

@@ -156,6 +156,7 @@ export class FakeEngine {
 
 /** Transcripts' end of the commit link: fences attempts, remembers how far a channel is settled. */
 export class FakeTranscripts {
+  readonly ledgers: Extract<ToCommit, { type: 'ledger' }>[] = [];
   readonly settledTick = new Map<ChannelId, number>();
   readonly attempts = new Map<ChannelId, number>();
   readonly ended = new Map<ChannelId, number>();
@@ -204,6 +205,7 @@ export class FakeTranscripts {
       const tick = this.settledTick.get(message.channel) ?? 0;
       connection.send({ type: 'committed', channel: message.channel, tick });
     }
+    if (message.type === 'ledger') this.ledgers.push(message);
     if (message.type !== 'attempt') return;
     const { channel } = message;
     this.asked.push({ channel, attempt: message.attempt });

@@ -47,6 +47,9 @@ export class TestHost {
   refuse = false;
   /** Lends wait here while it is not null. */
   heldLends: (() => void)[] | null = null;
+  readonly #forked: ChildProcess[] = [];
+  /** It is lent what the worker is lent. */
+  #ahead: ChildProcess | null = null;
   #pongs = 0;
   #metrics: readonly unknown[] = [];
 
@@ -57,19 +60,64 @@ export class TestHost {
 
   /** Starts a worker, lending what its predecessor had. Resolves when it is ready. */
   async start(): Promise<void> {
+    const child = this.#fork({ EARSHOT_INSTANCE: '0' });
+    const ready = this.#serve(child);
+    for (const [channel, lent] of this.lent) this.#send(child, channel, lent, null);
+    child.send({ type: 'lent.all' } satisfies ToChild);
+    await ready;
+  }
+
+  /** Starts a process that stands by, and lends it ahead what the worker has and gets. */
+  standBy(): ChildProcess {
+    const child = this.#fork({ EARSHOT_STANDBY: '1' });
+    child.once('message', (message: FromChild) => {
+      if (message.type !== 'standing-by') return;
+      this.#ahead = child;
+      for (const [channel, lent] of this.lent) this.#send(child, channel, lent, null);
+    });
+    return child;
+  }
+
+  get standingBy(): boolean {
+    return this.#ahead !== null;
+  }
+
+  /** It takes the worker's place: all its sockets are there. Resolves when it is ready. */
+  async become(child: ChildProcess): Promise<void> {
+    this.#ahead = null;
+    const ready = this.#serve(child);
+    child.send({ type: 'become', instance: 0 } satisfies ToChild);
+    for (const [channel, lent] of this.lent) {
+      for (const kind of ['rtp', 'rtcp'] as const) {
+        const port = kind === 'rtp' ? lent.rtpPort : lent.rtcpPort;
+        child.send({ type: 'lent', kind, port, channel, id: null } satisfies ToChild);
+      }
+    }
+    child.send({ type: 'lent.all' } satisfies ToChild);
+    await ready;
+  }
+
+  #fork(env: Record<string, string>): ChildProcess {
     const child = fork(MAIN, {
       env: {
         ...process.env,
+        // What tests send is marked, not spoken.
+        VAD: 'energy',
         EARSHOT_RUN_DIR: this.runDir,
-        EARSHOT_INSTANCE: '0',
         DATA_DIR: this.dataDir,
         ASR_ENGINES: String(this.engines),
         LOG_LEVEL: 'debug',
+        ...env,
         ...this.env,
       },
       stdio: ['ignore', 'pipe', 'pipe', 'ipc'],
       execArgv: ['--disable-warning=DEP0112', '--disable-warning=ExperimentalWarning'],
     });
+    this.#forked.push(child);
+    return child;
+  }
+
+  async #serve(child: ChildProcess): Promise<void> {
     this.child = child;
     const keep = (bytes: Buffer): void => void this.output.push(bytes.toString());
     child.stdout?.on('data', keep);
@@ -84,8 +132,6 @@ export class TestHost {
         this.#pongs++;
       }
     });
-    for (const [channel, lent] of this.lent) this.#send(child, channel, lent, null);
-    child.send({ type: 'lent.all' } satisfies ToChild);
     await until(() => ready || child.exitCode !== null, 'worker ready', 30_000);
     if (!ready) throw new Error(`worker did not start: ${this.output.join('')}`);
   }
@@ -128,6 +174,7 @@ export class TestHost {
 
   async stop(): Promise<void> {
     await this.kill();
+    for (const child of this.#forked) child.kill('SIGKILL');
     for (const lent of this.lent.values()) {
       lent.rtp.close();
       lent.rtcp.close();
@@ -156,6 +203,7 @@ export class TestHost {
     const lent = { rtp, rtcp, rtpPort: portOf(rtp), rtcpPort: portOf(rtcp) };
     this.lent.set(channel, lent);
     this.#send(child, channel, lent, id);
+    if (this.#ahead !== null) this.#send(this.#ahead, channel, lent, null);
   }
 
   #send(child: ChildProcess, channel: ChannelId, lent: Lent, id: number | null): void {
@@ -171,6 +219,9 @@ export class TestHost {
     const lent = this.lent.get(channel);
     this.lent.delete(channel);
     this.returned.push(channel);
+    for (const port of lent === undefined ? [] : [lent.rtpPort, lent.rtcpPort]) {
+      this.#ahead?.send({ type: 'lent.back', port } satisfies ToChild);
+    }
     lent?.rtp.close();
     lent?.rtcp.close();
   }

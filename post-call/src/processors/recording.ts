@@ -1,6 +1,7 @@
+import { existsSync } from 'node:fs';
 import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
-import { CALL_ID_PATTERN, type CallId } from '@earshot/contracts';
+import { CALL_ID_PATTERN, type CallId, NOT_RECORDED_FILE } from '@earshot/contracts';
 import type { CommandClient, Log, Pool } from '@earshot/platform';
 import type { PostCallMetrics } from '../metrics.ts';
 import type { RecordingJob } from '../queues/jobs.ts';
@@ -57,6 +58,7 @@ async function make(
   // The call was deleted, or an earlier run got as far as the call log.
   if (call === undefined) return 'empty';
   if (call.recorded) return 'made';
+  if (existsSync(join(spool, NOT_RECORDED_FILE))) return 'empty';
   const file = recordingFileOf(callId);
   const path = join(options.dataDir, 'recordings', file);
   const made = await assembleRecording(spool, path, call.channels, call.end_tick, (_path, offset) =>

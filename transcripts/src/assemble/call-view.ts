@@ -28,6 +28,8 @@ export interface CallRecord {
   readonly recording: RecordingFacts | null;
   /** Indices of the channels that were promised and bring no packets, in order. */
   readonly mediaMissing: readonly number[];
+  /** Nothing of it is kept or recognised for now. Never of a call that has ended. */
+  readonly paused: boolean;
 }
 
 export const recordOfCall = (call: CallInfo): CallRecord => ({
@@ -48,6 +50,7 @@ export const recordOfCall = (call: CallInfo): CallRecord => ({
   wordCount: 0,
   recording: null,
   mediaMissing: [],
+  paused: call.paused === true,
 });
 
 const channelViewOf = (info: ChannelInfo, { totals, mediaMissing }: CallRecord): ChannelView => {
@@ -77,6 +80,7 @@ export const callViewOf = (call: CallRecord): CallView => ({
   sip: { ...call.sip },
   externalIds: { ...call.externalIds },
   channels: call.channels.map((info) => channelViewOf(info, call)),
+  paused: call.paused,
   segmentCount: call.segmentCount,
   wordCount: call.wordCount,
   complete: call.complete,

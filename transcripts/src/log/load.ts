@@ -9,6 +9,7 @@ interface Row {
   ended_at: Date | null;
   totals: ChannelTotals[] | null;
   complete: boolean;
+  paused: boolean;
   fences:
     | {
         channel: ChannelId;
@@ -22,7 +23,8 @@ interface Row {
 }
 
 const SELECT = `
-  select c.id, c.channels, c.ended_at, c.totals, c.complete, jsonb_agg(to_jsonb(f)) filter (where f.channel is not null) as fences
+  select c.id, c.channels, c.ended_at, c.totals, c.complete, c.paused,
+    jsonb_agg(to_jsonb(f)) filter (where f.channel is not null) as fences
   from calls c left join channels f on f.call_id = c.id`;
 
 /** The documents of all calls that are live or not complete. @param nowMs monotonic, counts as the end of those that ended */
@@ -54,7 +56,7 @@ function documentOf(row: Row, nowMs: number): CallDocument {
       }),
     );
   }
-  call.describe({ channels: row.channels });
+  call.describe({ channels: row.channels, paused: row.paused });
   if (row.ended_at !== null) {
     // The report of media itself may be lost with a predecessor of ours that had not written it yet.
     const unreported = (row.totals ?? []).filter(({ channel }) => call.channel(channel).endTick === null);

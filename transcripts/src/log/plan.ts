@@ -113,15 +113,17 @@ class Planner {
       case 'started':
         break;
       case 'updated': {
-        const { dialect, sip, externalIds, channels, worker } = recordOfCall(item.call);
-        const after = { ...call, dialect, sip, externalIds, channels, worker };
+        const { dialect, sip, externalIds, channels, worker, paused } = recordOfCall(item.call);
+        const live = call.endedAtMs === null;
+        const after = { ...call, dialect, sip, externalIds, channels, worker, paused: live && paused };
         if (!sameJson(call, after)) this.#callEvent(item.callId, after, 'call.updated');
         break;
       }
       case 'ended':
         if (call.endedAtMs === null) {
           const totals = item.totals.length > 0 ? item.totals : null;
-          const after = { ...call, endedAtMs: item.endedAtMs, endReason: item.endReason, totals };
+          const { endedAtMs, endReason } = item;
+          const after = { ...call, endedAtMs, endReason, totals, paused: false };
           this.#callEvent(item.callId, after, 'call.ended');
         }
         break;

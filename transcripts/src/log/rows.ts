@@ -20,10 +20,11 @@ export interface CallRow {
   word_count: number;
   recording: RecordingFacts | null;
   media_missing: number[];
+  paused: boolean;
 }
 
 export const CALL_COLUMNS =
-  'id, started_at, ended_at, end_reason, dialect, sip, external_ids, channels, totals, worker, complete, revision, call_seq, segment_count, word_count, recording, media_missing';
+  'id, started_at, ended_at, end_reason, dialect, sip, external_ids, channels, totals, worker, complete, revision, call_seq, segment_count, word_count, recording, media_missing, paused';
 
 export const recordOfRow = (row: CallRow): CallRecord => ({
   id: row.id,
@@ -43,6 +44,7 @@ export const recordOfRow = (row: CallRow): CallRecord => ({
   wordCount: row.word_count,
   recording: row.recording,
   mediaMissing: row.media_missing,
+  paused: row.paused,
 });
 
 export const rowOfRecord = (call: CallRecord): Record<keyof CallRow, unknown> => ({
@@ -63,6 +65,7 @@ export const rowOfRecord = (call: CallRecord): Record<keyof CallRow, unknown> =>
   word_count: call.wordCount,
   recording: call.recording,
   media_missing: call.mediaMissing,
+  paused: call.paused,
 });
 
 /**

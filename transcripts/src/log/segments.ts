@@ -1,5 +1,5 @@
-import { type CallId, msOfTick, type SegmentView, type WordView } from '@earshot/contracts';
-import type { PoolClient } from '@earshot/platform';
+import type { CallId, SegmentView } from '@earshot/contracts';
+import { type PoolClient, segmentOf, type SegmentRow } from '@earshot/platform';
 import type { LogItem } from './items.ts';
 import type { Found } from './plan.ts';
 import type { PlannedRevision, PlannedSegment } from './revise.ts';
@@ -67,19 +67,6 @@ export async function writeRevisions(
   }
 }
 
-interface SegmentRow {
-  id: string;
-  call_id: CallId;
-  idx: number;
-  role: string;
-  start_tick: number;
-  end_tick: number;
-  text: string;
-  spoken: string;
-  words: WordView[];
-  endpoint: string | null;
-}
-
 /** What the planner must know of calls that are revised. */
 export async function findTranscripts(
   client: PoolClient,
@@ -91,7 +78,7 @@ export async function findTranscripts(
     'select retranscription from revisions where retranscription = any($1)',
     [revised.map((item) => item.retranscription)],
   );
-  const { rows } = await client.query<SegmentRow>(
+  const { rows } = await client.query<SegmentRow & { call_id: CallId }>(
     `select id, call_id, idx, role, start_tick, end_tick, text, spoken, words, endpoint from segments
      where call_id = any($1) order by start_tick, idx, from_tick`,
     [[...new Set(revised.map((item) => item.callId))]],
@@ -100,19 +87,7 @@ export async function findTranscripts(
   for (const row of rows) {
     const segments = transcripts.get(row.call_id) ?? [];
     transcripts.set(row.call_id, segments);
-    segments.push(viewOf(row));
+    segments.push(segmentOf(row));
   }
   return { transcripts, retranscriptions: new Set(known.rows.map((row) => row.retranscription)) };
 }
-
-const viewOf = (row: SegmentRow): SegmentView => ({
-  id: row.id,
-  channel: row.idx,
-  role: row.role,
-  startMs: msOfTick(row.start_tick),
-  endMs: msOfTick(row.end_tick),
-  text: row.text,
-  spoken: row.spoken,
-  words: row.words,
-  ...(row.endpoint === null ? {} : { endpoint: row.endpoint }),
-});

@@ -77,7 +77,7 @@ export class Commands {
     this.#deps.withCall(callId, (call) => {
       if (!call.known) return settle({ done: false, code: 'CALL_NOT_FOUND' }, id, answer);
       if (call.endedAtMs !== null) return settle({ done: false, code: 'CALL_NOT_LIVE' }, id, answer);
-      if (call.paused === paused) return settle({ done: true }, id, answer);
+      if (call.paused === paused && !this.#deps.pauses.has(callId)) return settle({ done: true }, id, answer);
       this.#deps.pauses.ask(callId, paused, (outcome) => settle(outcome, id, answer));
     });
   }

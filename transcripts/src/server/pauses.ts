@@ -9,11 +9,15 @@ export type PauseOutcome = { readonly done: true } | { readonly done: false; rea
 interface Waiting {
   readonly callId: CallId;
   readonly paused: boolean;
-  readonly sinceMs: number;
+  /** When the gateway was asked; null while an earlier wish about the call is not settled. */
+  askedMs: number | null;
   readonly settled: (outcome: PauseOutcome) => void;
 }
 
-/** Hands the wish to pause a call to the gateway, and hears from its `call.updated` that it is so. */
+/**
+ * Hands the wish to pause a call to the gateway, and hears from its `call.updated` that it is so. One at a time for each call: a wish
+ * that is fulfilled while another is on its way would be undone by it.
+ */
 export class Pauses {
   readonly #gateways = new Set<Connection<unknown, FromCalls>>();
   readonly #now: () => number;
@@ -33,14 +37,19 @@ export class Pauses {
 
   ask(callId: CallId, paused: boolean, settled: (outcome: PauseOutcome) => void): void {
     if (this.#gateways.size === 0) return settled({ done: false, code: 'NOT_READY' });
-    this.#waiting.push({ callId, paused, sinceMs: this.#now(), settled });
-    for (const gateway of this.#gateways) gateway.send({ type: 'call.pause', callId, paused });
+    this.#waiting.push({ callId, paused, askedMs: null, settled });
+    this.#askNext(callId);
+  }
+
+  /** Somebody's wish about the call is not settled. */
+  has(callId: CallId): boolean {
+    return this.#waiting.some((wish) => wish.callId === callId);
   }
 
   /** The call is so, and it is in the log. */
   updated(callId: CallId, paused: boolean): void {
     this.#settle(
-      (wish) => wish.callId === callId && wish.paused === paused,
+      (wish) => wish.callId === callId && wish.paused === paused && wish.askedMs !== null,
       () => ({ done: true }),
     );
   }
@@ -57,7 +66,7 @@ export class Pauses {
   sweep(): void {
     const now = this.#now();
     this.#settle(
-      (wish) => now - wish.sinceMs > LIMIT_MS,
+      (wish) => wish.askedMs !== null && now - wish.askedMs > LIMIT_MS,
       () => ({ done: false, code: 'NOT_READY' }),
     );
   }
@@ -67,5 +76,19 @@ export class Pauses {
     const now = this.#waiting.filter(which);
     this.#waiting = this.#waiting.filter((wish) => !now.includes(wish));
     for (const { settled } of now) settled(outcome());
+    for (const callId of new Set(now.map((wish) => wish.callId))) this.#askNext(callId);
+  }
+
+  /** Asks for the oldest wish about the call, and for those that want the same right after it. */
+  #askNext(callId: CallId): void {
+    const about = this.#waiting.filter((wish) => wish.callId === callId);
+    const [first] = about;
+    if (first === undefined) return;
+    const other = about.findIndex(({ paused }) => paused !== first.paused);
+    const alike = about.slice(0, other === -1 ? undefined : other);
+    const { paused, askedMs } = first;
+    for (const wish of alike) wish.askedMs ??= askedMs ?? this.#now();
+    if (askedMs !== null) return;
+    for (const gateway of this.#gateways) gateway.send({ type: 'call.pause', callId, paused });
   }
 }

@@ -1,0 +1,112 @@
+import { existsSync, mkdirSync, readdirSync, rmSync, statSync, symlinkSync } from 'node:fs';
+import { join } from 'node:path';
+import { describe, expect, it } from 'vitest';
+import { DiskSpace, type Space } from '../src/spool/disk-space.ts';
+import { newCall } from './support/call.ts';
+import { quietLog } from './support/null-log.ts';
+import { audioTicks, sentBytes, useRoom } from './support/room.ts';
+import { until } from './support/until.ts';
+
+describe('room on the disk', () => {
+  it('is scarce below the reserve, and enough again a fifth above it', async () => {
+    let bavail = 100;
+    const space = new DiskSpace(() => Promise.resolve({ blocks: 1000, bavail }), quietLog);
+    const after = async (free: number): Promise<boolean> => {
+      bavail = free;
+      await space.look();
+      return space.scarce;
+    };
+    expect(await after(50)).toBe(false);
+    expect(await after(49)).toBe(true);
+    expect(await after(59)).toBe(true);
+    expect(await after(60)).toBe(false);
+    expect(await after(50)).toBe(false);
+    expect(space.freeShare).toBe(0.05);
+  });
+
+  it('is as it was when the disk does not say, and is asked once while it hangs', async () => {
+    let asked = 0;
+    const answers: ((space: Space | Error) => void)[] = [];
+    const space = new DiskSpace(() => {
+      asked++;
+      return new Promise((resolve, reject) =>
+        answers.push((answer) => (answer instanceof Error ? reject(answer) : resolve(answer))),
+      );
+    }, quietLog);
+    const first = space.look();
+    await space.look();
+    expect(asked).toBe(1);
+    answers[0]!({ blocks: 100, bavail: 1 });
+    await first;
+    const second = space.look();
+    answers[1]!(new Error('EIO'));
+    await second;
+    expect(space.scarce).toBe(true);
+    expect(asked).toBe(2);
+  });
+});
+
+describe('a worker on a full disk', () => {
+  const room = useRoom();
+
+  it('transcribes a call from memory, and records the next one when there is room again', async () => {
+    const call = newCall(1);
+    const wal = join(room.host.dataDir, 'spool', 'wal');
+    // Every write to it fails with ENOSPC.
+    const full = '/dev/full';
+    mkdirSync(room.folderOf(call), { recursive: true });
+    symlinkSync(full, join(room.folderOf(call), '0-000000.spool'));
+    const logs = Array.from({ length: 40 }, (_, n) => join(wal, `0-${String(n + 1).padStart(9, '0')}.wal`));
+    for (const path of logs) symlinkSync(full, path);
+    const [sender] = await room.open(call);
+    sender!.start();
+    const opening = await room.ready(call.channels[0]!);
+    await until(() => audioTicks(opening) > 16_000, 'two seconds heard');
+    expect(await room.host.metric('earshot_spool_write_errors_total')).toBeGreaterThan(1);
+    expect(room.loggedPackets()).toBe(0);
+    sender!.stop();
+    const [totals] = await room.close(call);
+    expect(totals).toMatchObject({ packetsReceived: sender!.sent, packetsLost: 0 });
+    await until(() => opening.endTick === totals!.endTick, 'the end on the engine');
+    expect(audioTicks(opening)).toBe(sender!.sent * 160);
+    expect(room.host.output.join('').match(/spool cannot be written/g)).toHaveLength(1);
+    for (const path of logs) rmSync(path, { force: true });
+    const next = newCall(1);
+    const [again] = await room.open(next);
+    again!.start();
+    await until(() => again!.sent >= 60, 'more than a block');
+    again!.stop();
+    const [nextTotals] = await room.close(next);
+    expect(nextTotals!.packetsReceived).toBe(again!.sent);
+    expect(room.spooled(next, 0).bytes).toEqual(sentBytes(again!.sent));
+    await until(() => readdirSync(wal).some((name) => statSync(join(wal, name)).isFile()), 'a log again');
+    expect(room.engine.faults).toEqual([]);
+  }, 60_000);
+
+  it('does not record calls that begin while it is nearly full, whatever the gateway says later', async () => {
+    const before = newCall(1);
+    await room.open(before);
+    await room.host.kill();
+    room.host.env = { DISK_RESERVE: '100' };
+    await room.replaceWorker();
+    await room.gateway.ask({ type: 'leg.sync', legs: [before.leg] });
+    const call = newCall(1);
+    const [sender] = await room.open(call);
+    for (let n = 0; n < 60; n++) await sender!.next();
+    expect(existsSync(join(room.folderOf(call), 'not-recorded'))).toBe(true);
+    expect(await room.host.metric('earshot_disk_records_new_calls')).toBe(0);
+    expect(await room.host.metric('earshot_disk_free_ratio')).toBeGreaterThan(0);
+    await room.gateway.ask({ type: 'leg.update', leg: call.leg });
+    const [totals] = await room.close(call);
+    expect(totals!.packetsReceived).toBe(60);
+    await until(() => room.transcripts.settledTick.get(call.channels[0]!) === totals!.endTick, 'all heard');
+    await until(() => !existsSync(room.folderOf(call)), 'the folder gone');
+    // What was being recorded is.
+    await room.close(before);
+    await until(() => !existsSync(join(room.folderOf(before), 'leg-0.json')), 'all settled');
+    expect(existsSync(room.folderOf(before))).toBe(true);
+    expect(readdirSync(join(room.host.dataDir, 'spool')).filter((name) => name.endsWith('.going'))).toEqual(
+      [],
+    );
+  }, 60_000);
+});
