@@ -9,10 +9,11 @@ import { describeModel } from '../src/models/folder.ts';
 import type { ModelDescription } from '../src/models/model.ts';
 import { BATCH_SIZES } from '../src/server/service.ts';
 import { Latencies } from './latencies.ts';
+import { pacedReportOf } from './paced-report.ts';
 import { LOST_MS, Loop, PacedChannel, TURN_MS, WARM_UP_MS, WATCHED, untilNextTurn } from './pacing.ts';
 import type { Order, PacedReport, Program, RawReport, Setup } from './protocol.ts';
 import { readTape } from './protocol.ts';
-import { ShownWords, wordLatencies } from './shown-words.ts';
+import { ShownWords } from './shown-words.ts';
 
 const TICK_MS = 50;
 /** Memory for the states of channels. */
@@ -182,21 +183,9 @@ class Bench {
     clearInterval(ticker);
     engine.stop();
     await this.#running;
-    const words = new Latencies();
-    for (const { words: shown, paced } of channels) {
-      if (shown === null) continue;
-      const played = { tape: paced.loop.tape, offset: paced.offset, startMs: paced.startMs };
-      for (const ms of wordLatencies(shown.all, played, fromMs, toMs - MS)) words.add(ms);
-    }
     return {
-      channels: order.channels,
-      seconds: order.seconds,
-      brokenOff: lost,
-      latencyMs: latencies.summary(),
-      wordMs: words.summary(),
-      cores: lost ? NaN : cpu / wallSeconds,
+      ...pacedReportOf(order, { lost, latencies, channels, fromMs, toMs, cpu, wallSeconds, steps, stepped }),
       modelThreadCores: lost ? NaN : (cpu - main) / wallSeconds,
-      rowsPerStep: stepped / Math.max(1, steps),
       audioShare: loops.reduce((sum, { audioShare }) => sum + audioShare, 0) / loops.length,
     };
   }

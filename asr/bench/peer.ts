@@ -5,6 +5,7 @@
 import { createRequire } from 'node:module';
 import { describeModel } from '../src/models/folder.ts';
 import { Latencies } from './latencies.ts';
+import { pacedReportOf } from './paced-report.ts';
 import {
   LOST_MS,
   Loop,
@@ -18,7 +19,7 @@ import {
 import { peerModelConfig } from './peer-config.ts';
 import type { Order, PacedReport, Program, RawReport, Setup, Tape } from './protocol.ts';
 import { readTape } from './protocol.ts';
-import { ShownWords, wordLatencies } from './shown-words.ts';
+import { ShownWords } from './shown-words.ts';
 
 const RATE = 8000;
 const MS = 1000;
@@ -156,22 +157,10 @@ class PeerBench {
       nowMs = performance.now();
     }
     const wallSeconds = (nowMs - (before?.wallMs ?? nowMs)) / MS;
-    const cores = (cpuSeconds() - (before?.cpu ?? 0)) / wallSeconds;
-    const words = new Latencies();
-    for (const { words: shown, paced } of channels) {
-      if (shown === null) continue;
-      const played = { tape: paced.loop.tape, offset: paced.offset, startMs: paced.startMs };
-      for (const ms of wordLatencies(shown.all, played, fromMs, toMs - MS)) words.add(ms);
-    }
+    const cpu = cpuSeconds() - (before?.cpu ?? 0);
     return {
-      channels: order.channels,
-      seconds: order.seconds,
-      brokenOff: lost,
-      latencyMs: latencies.summary(),
-      wordMs: words.summary(),
-      cores: lost ? NaN : cores,
+      ...pacedReportOf(order, { lost, latencies, channels, fromMs, toMs, cpu, wallSeconds, steps, stepped }),
       modelThreadCores: null,
-      rowsPerStep: stepped / Math.max(1, steps),
       audioShare: 1,
     };
   }

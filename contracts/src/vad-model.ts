@@ -5,10 +5,13 @@ import { VAD_WEIGHTS } from './vad-weights.ts';
 
 /** The network is asked for what is 3 dB over the noise. */
 const ASKED_OVER_NOISE = 2;
-/** What is 6 dB over the level of the music or noise that the network recognised may be a voice over it. */
-const VOICE_OVER_KNOWN = 4;
-/** That level goes up by a quarter of the way each frame and down by 1 dB a second (50 frames). */
-const KNOWN_RISE = 0.25;
+/** What is 7 dB over the level of the music or noise that the network recognised may be a voice over it. */
+const VOICE_OVER_KNOWN = 5;
+/**
+ * That level goes up by 6 % of the way each frame, so that the first word over music has opened the gate before it counts as
+ * known, and down by 1 dB a second (50 frames).
+ */
+const KNOWN_RISE = 0.06;
 const KNOWN_FALL = 10 ** (-0.1 / 50);
 
 /** Matrices by rows, with the biases of the rows. */
@@ -88,7 +91,7 @@ export class ModelJudge implements SpeechJudge {
   readonly #network = shippedNetwork();
   readonly #threshold: number;
   /** Power of what is surely no speech: begins at nothing, so that sound of a new level passes for 200 ms first. */
-  #known = 0;
+  #known = 1;
   readonly #memories = VAD_WEIGHTS.widths.map((width) => new Float64Array(width));
 
   /** @param threshold scores above it are speech, as far as energy goes along; lower errs more towards speech */
@@ -102,7 +105,7 @@ export class ModelJudge implements SpeechJudge {
     // A piece of a frame, before a gap: too short to be looked into.
     if (to - from !== VAD_FRAME_TICKS) return energy;
     const over = this.#energy.over;
-    this.#known *= KNOWN_FALL;
+    this.#known = Math.max(1, this.#known * KNOWN_FALL);
     if (power <= SILENCE_POWER || over <= ASKED_OVER_NOISE) {
       this.#features.pass(samples, from);
       this.#fade();
@@ -134,7 +137,11 @@ export class ModelJudge implements SpeechJudge {
   #fade(): void {
     for (let l = 0; l < this.#memories.length; l++) {
       const memory = this.#memories[l]!;
-      for (let unit = 0; unit < memory.length; unit++) memory[unit]! *= VAD_WEIGHTS.fade;
+      for (let unit = 0; unit < memory.length; unit++) {
+        const left = memory[unit]! * VAD_WEIGHTS.fade;
+        // Numbers too small to be normal are slow.
+        memory[unit] = Math.abs(left) < 1e-9 ? 0 : left;
+      }
     }
   }
 }

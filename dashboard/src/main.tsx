@@ -3,6 +3,7 @@ import './style/base.css';
 import './style/calls.css';
 import './style/call.css';
 import './style/ledger.css';
+import './style/pause.css';
 import { Store } from './store.ts';
 import { App } from './views/app.tsx';
 

@@ -127,6 +127,26 @@ export class Store {
     this.#changed();
   }
 
+  /** Has a call paused, or taken up again. @returns why that failed, or null when it is so */
+  async pause(id: string, paused: boolean): Promise<string | null> {
+    try {
+      await api.pause(id, paused);
+    } catch (error) {
+      return error instanceof api.ApiError ? error.message : 'The request failed.';
+    }
+    // Its event says so too, but not while the connection is away.
+    const live = this.live.get(id);
+    if (live !== undefined) live.view = { ...live.view, paused };
+    if (this.open?.id === id && this.open.view?.state === 'live') {
+      this.open.view = { ...this.open.view, paused };
+      // A load that began before the answer knows less.
+      this.open.shownLoad = ++this.#loads;
+      void this.#loadOpen(false);
+    }
+    this.#changed();
+    return null;
+  }
+
   /** The open segments of the call that is open. */
   openPartials(): SegmentView[] {
     const { open } = this;

@@ -52,6 +52,7 @@ const view = (id: string, state: 'live' | 'ended' = 'live'): CallView => ({
   sip: { callId: 'x', from: 'sip:a@b', to: 'sip:c@d', transport: 'udp', source: '127.0.0.1:5060' },
   externalIds: {},
   channels: [],
+  paused: false,
   segmentCount: 0,
   wordCount: 0,
   complete: false,

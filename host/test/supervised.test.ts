@@ -114,9 +114,11 @@ test('a process that stands by has the sockets before it is needed, and reads wh
   const env = { ...process.env, SEEN_FILE: join(folder, 'seen'), EARSHOT_STANDBY: '1' };
   const port = portOf(handle);
   const message: ToChild = { type: 'lent', kind: 'rtp', port, channel: null, id: null };
-  const standby = new Standby(() => forkOf({ entry: ENTRY, maxOldSpaceMb: 128 }, env), log, () => [
-    { message, handle },
-  ]);
+  const standby = new Standby(
+    () => forkOf({ entry: ENTRY, maxOldSpaceMb: 128 }, env),
+    log,
+    () => [{ message, handle }],
+  );
   child = supervise(5000, 30_000, {}, standby, () => [{ message, handle }]);
   await child.start();
   standby.renew();
@@ -124,7 +126,10 @@ test('a process that stands by has the sockets before it is needed, and reads wh
   // Lent and given back while it stands by.
   const short = bindUdp('127.0.0.1', 0);
   const shortPort = portOf(short);
-  standby.lend({ message: { type: 'lent', kind: 'rtp', port: shortPort, channel: null, id: null }, handle: short });
+  standby.lend({
+    message: { type: 'lent', kind: 'rtp', port: shortPort, channel: null, id: null },
+    handle: short,
+  });
   standby.giveBack(shortPort);
   short.close();
   await expect.poll(() => canBind(shortPort), LIMIT).toBe(true);

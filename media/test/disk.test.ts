@@ -52,7 +52,7 @@ describe('a worker on a full disk', () => {
   it('transcribes a call from memory, and records the next one when there is room again', async () => {
     const call = newCall(1);
     const wal = join(room.host.dataDir, 'spool', 'wal');
-    // Every write to it fails with ENOSPC.
+    // Every write to it fails with ENOSPC. It must not be read: it has no end.
     const full = '/dev/full';
     mkdirSync(room.folderOf(call), { recursive: true });
     symlinkSync(full, join(room.folderOf(call), '0-000000.spool'));
@@ -63,7 +63,6 @@ describe('a worker on a full disk', () => {
     const opening = await room.ready(call.channels[0]!);
     await until(() => audioTicks(opening) > 16_000, 'two seconds heard');
     expect(await room.host.metric('earshot_spool_write_errors_total')).toBeGreaterThan(1);
-    expect(room.loggedPackets()).toBe(0);
     sender!.stop();
     const [totals] = await room.close(call);
     expect(totals).toMatchObject({ packetsReceived: sender!.sent, packetsLost: 0 });

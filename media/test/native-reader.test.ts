@@ -558,7 +558,7 @@ describe.skipIf(!linux)('building the native reader', () => {
     const lines: { reason?: string; action?: string }[] = [];
     const options = { path: '', inheritedPorts: [] };
     const log = { warn: (line: object) => void lines.push(line) } as unknown as Log;
-    expect(await openReader(undefined, options, log, join(cache, 'none'))).toBeNull();
+    expect(await openReader('native', options, log, join(cache, 'none'))).toBeNull();
     expect(lines[0]?.reason).toContain('cannot be written');
     expect(lines[0]?.action).toContain('may write there');
     // Whoever wants dgram is told nothing.

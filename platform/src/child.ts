@@ -66,8 +66,7 @@ export async function runChild(
   rehearse: (config: Config) => Promise<void> = () => Promise.resolve(),
 ): Promise<void> {
   const messages = new HostMessages();
-  const becoming =
-    process.env['EARSHOT_STANDBY'] === '1' ? await standBy(name, messages, rehearse) : null;
+  const becoming = process.env['EARSHOT_STANDBY'] === '1' ? await standBy(name, messages, rehearse) : null;
   const given = becoming?.instance ?? process.env['EARSHOT_INSTANCE'];
   const instance = Number(given ?? '0');
   const label = given === undefined ? name : `${name}-${instance}`;
@@ -209,12 +208,7 @@ class HostChannel implements HostLink {
   #engines: readonly EngineRow[] = [];
   #nextId = 1;
 
-  constructor(
-    messages: HostMessages,
-    ahead: ReadonlyMap<number, unknown>,
-    log: Log,
-    registry: Registry,
-  ) {
+  constructor(messages: HostMessages, ahead: ReadonlyMap<number, unknown>, log: Log, registry: Registry) {
     this.#ahead = ahead;
     this.#log = log;
     this.#registry = registry;

@@ -50,10 +50,13 @@ export class Impairer {
     return this.#delayed.length;
   }
 
-  /** Calls `send` for each packet that leaves when this one is due; with jitter, {@link release} does. */
-  pass(packet: Buffer, send: (packet: Buffer) => void, nowMs = 0): void {
+  /**
+   * Calls `send` for each packet that leaves when this one is due; with jitter, {@link release} does.
+   * @param dueMs when it is, from which its delay counts: a sender that is late adds none of its own
+   */
+  pass(packet: Buffer, send: (packet: Buffer) => void, dueMs = 0): void {
     const { duplicateRate = 0, reorderRate = 0, jitterMs = 0 } = this.#impairment;
-    const out = jitterMs > 0 ? this.#later(nowMs, jitterMs) : send;
+    const out = jitterMs > 0 ? this.#later(dueMs, jitterMs) : send;
     const { wholePackets = 0 } = this.#impairment;
     this.#passed += 1;
     if (this.#passed <= wholePackets || this.#passed > this.#packets - wholePackets) {
@@ -85,7 +88,8 @@ export class Impairer {
 
   /** Sends the delayed packets whose time has come. */
   release(nowMs: number, send: (packet: Buffer) => void): void {
-    while (this.#delayed.length > 0 && this.#delayed[0]!.leavesMs <= nowMs) send(this.#delayed.shift()!.packet);
+    while (this.#delayed.length > 0 && this.#delayed[0]!.leavesMs <= nowMs)
+      send(this.#delayed.shift()!.packet);
   }
 
   /** A packet held back at the end of the stream still leaves, and so do delayed ones. */
@@ -104,9 +108,9 @@ export class Impairer {
     return this.#losing;
   }
 
-  #later(nowMs: number, jitterMs: number): (packet: Buffer) => void {
+  #later(dueMs: number, jitterMs: number): (packet: Buffer) => void {
     return (packet) => {
-      const leavesMs = nowMs + jitterMs * this.#random();
+      const leavesMs = dueMs + jitterMs * this.#random();
       let place = this.#delayed.length;
       while (place > 0 && this.#delayed[place - 1]!.leavesMs > leavesMs) place -= 1;
       this.#delayed.splice(place, 0, { packet, leavesMs });

@@ -146,7 +146,7 @@ export class RtpStream {
     if (nowMs < content.startAtMs) return true;
     const packets = packetsOf(content);
     const until = Math.min(packets, this.#index + CATCH_UP_PACKETS);
-    while (this.#index < until && content.startAtMs + this.#dueMs <= nowMs) this.#sendNext(content, nowMs);
+    while (this.#index < until && content.startAtMs + this.#dueMs <= nowMs) this.#sendNext(content);
     this.impairer?.release(nowMs, this.#send);
     if (this.#rtcpReady && nowMs >= this.#reportDueMs) this.#report(content, nowMs);
     if (this.#index < packets || (this.impairer?.waiting ?? 0) > 0) return true;
@@ -169,11 +169,12 @@ export class RtpStream {
     await Promise.all(closed);
   }
 
-  #sendNext(content: StreamContent, nowMs: number): void {
+  #sendNext(content: StreamContent): void {
+    const dueMs = content.startAtMs + this.#dueMs;
     const packet = this.#build(content);
     this.#index += 1;
     if (this.impairer === undefined) this.#send(packet);
-    else this.impairer.pass(packet, this.#send, nowMs);
+    else this.impairer.pass(packet, this.#send, dueMs);
   }
 
   /** The next packet; from here on the one after it is next. */

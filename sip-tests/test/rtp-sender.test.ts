@@ -2,7 +2,7 @@ import dgram from 'node:dgram';
 import { once } from 'node:events';
 import fc from 'fast-check';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { Impairer } from '../src/impairment.ts';
+import { Impairer, type Impairment, lossesOf } from '../src/impairment.ts';
 import { buildRtpPacket, buildSenderReport, parseRtpPacket, SAMPLES_PER_PACKET } from '../src/rtp-packet.ts';
 import { RtpPacer, RtpStream } from '../src/rtp-sender.ts';
 
@@ -97,6 +97,44 @@ describe('an impaired stream', () => {
     expect(impairer.reordered).toBeGreaterThan(30);
   });
 
+  it('loses in runs of the length that it says, at the rate that it says', () => {
+    const lost = lossesOf({ lossRate: 0.05, lossBurst: 4, seed: 9 }, 100_000);
+    const count = lost.filter(Boolean).length;
+    const runs = lost.filter((gone, n) => gone && lost[n - 1] !== true).length;
+    expect(count / 100_000).toBeCloseTo(0.05, 2);
+    expect(count / runs).toBeGreaterThan(3.6);
+    expect(count / runs).toBeLessThan(4.4);
+  });
+
+  it('is late by no more than its jitter, and every packet leaves once', () => {
+    const impairment: Impairment = { jitterMs: 50, seed: 3 };
+    const impairer = new Impairer(impairment);
+    const left: { n: number; atMs: number }[] = [];
+    for (let atMs = 0; atMs <= 2100; atMs += 1) {
+      const send = (packet: Buffer) => left.push({ n: packet.readUInt16BE(0), atMs });
+      if (atMs < 2000 && atMs % 20 === 0) {
+        const packet = Buffer.alloc(2);
+        packet.writeUInt16BE(atMs / 20);
+        impairer.pass(packet, send, atMs);
+      }
+      impairer.release(atMs, send);
+    }
+    expect(impairer.waiting).toBe(0);
+    expect(left.map(({ n }) => n).sort((a, b) => a - b)).toEqual(Array.from({ length: 100 }, (_, n) => n));
+    for (const { n, atMs } of left) {
+      expect(atMs - 20 * n).toBeGreaterThanOrEqual(0);
+      expect(atMs - 20 * n).toBeLessThanOrEqual(51);
+    }
+    // Some overtake others.
+    expect(left.map(({ n }) => n)).not.toEqual(left.map((_, n) => n));
+  });
+
+  it('leaves the packets at both ends alone when it is told to', () => {
+    const lost = lossesOf({ lossRate: 0.5, wholePackets: 10, seed: 4 }, 100);
+    expect([...lost.slice(0, 10), ...lost.slice(-10)]).not.toContain(true);
+    expect(lost.slice(10, -10)).toContain(true);
+  });
+
   it('is whole and in order when nothing is wrong', () => {
     expect(pass(50, {}).sent).toEqual(Array.from({ length: 50 }, (_, i) => i));
   });
@@ -135,6 +173,25 @@ describe('paced streams', () => {
     // Ticks that are always 3 ms late do not add up.
     for (let tick = 5063; tick <= 15_003; tick += 5) stream.advance(tick);
     expect(stream.packetsSent).toBe(501);
+  });
+
+  it('send packets that were made beforehand when those before them are over', async () => {
+    const frame = (ms: number) => ({ payloadType: 9, payload: new Uint8Array([ms]), ms, units: 8 * ms });
+    const stream = await RtpStream.open('127.0.0.1');
+    streams.push(stream);
+    await stream.connect({ address: '127.0.0.1', port: receiver.address().port });
+    const packets: { timestamp: number; payload: Buffer }[] = [];
+    receiver.on('message', (bytes) => packets.push(parseRtpPacket(bytes)!));
+    stream.play({ frames: [60, 10, 20, 20].map(frame), startAtMs: 0, cname: 'test' });
+    const sentAt = (nowMs: number) => {
+      stream.advance(nowMs);
+      return stream.packetsSent;
+    };
+    expect([0, 59, 60, 69, 70, 89, 90].map(sentAt)).toEqual([1, 1, 2, 2, 3, 3, 4]);
+    while (packets.length < 4) await once(receiver, 'message');
+    const first = packets[0]!.timestamp;
+    expect(packets.map(({ timestamp }) => (timestamp - first) >>> 0)).toEqual([0, 480, 560, 720]);
+    expect(packets.map(({ payload }) => payload[0])).toEqual([60, 10, 20, 20]);
   });
 
   it('catch up after a pause of the process a few packets at a time', async () => {

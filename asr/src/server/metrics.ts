@@ -1,5 +1,6 @@
 import { Counter, Gauge, Histogram, type Registry } from '@earshot/platform';
 import type { Engine, StepReport } from '../engine/engine.ts';
+import { registerHostMetrics } from './host-metrics.ts';
 
 /** The engine's metrics. @returns what is to be told of every step */
 export function registerMetrics(
@@ -8,6 +9,7 @@ export function registerMetrics(
   chunkSeconds: number,
   sizes: readonly number[],
 ): (report: StepReport) => void {
+  const recognised = registerHostMetrics(registry, engine);
   registerState(registry, engine);
   const registers = [registry];
   const batchSize = new Histogram({
@@ -38,17 +40,12 @@ export function registerMetrics(
     help: 'Chunks recognised, padded ones included.',
     registers,
   });
-  const audioSeconds = new Counter({
-    name: 'earshot_asr_audio_seconds_total',
-    help: 'Audio recognised, without padding.',
-    registers,
-  });
   return ({ rows, seconds, samples, latenciesMs }) => {
     batchSize.observe(rows);
     stepSeconds.observe(seconds);
     stepChunkRatio.set(seconds / chunkSeconds);
     chunks.inc(rows);
-    audioSeconds.inc(samples / 8000);
+    recognised(samples);
     for (const ms of latenciesMs) chunkLatency.observe(ms / 1000);
   };
 }
@@ -56,22 +53,6 @@ export function registerMetrics(
 /** What is looked up when somebody asks. */
 function registerState(registry: Registry, engine: () => Engine | null): void {
   const registers = [registry];
-  new Gauge({
-    name: 'earshot_asr_headroom',
-    help: 'Free share of the capacity of this engine, 0 to 1.',
-    registers,
-    collect() {
-      this.set(engine()?.headroom ?? 0);
-    },
-  });
-  new Gauge({
-    name: 'earshot_asr_channels',
-    help: 'Channels open on this engine.',
-    registers,
-    collect() {
-      this.set(engine()?.channelCount ?? 0);
-    },
-  });
   new Gauge({
     name: 'earshot_asr_waiting_channels',
     help: 'Channels with a complete chunk that wait for a batch: live ones, and those that catch up.',
@@ -81,19 +62,6 @@ function registerState(registry: Registry, engine: () => Engine | null): void {
       const { live, catchUp } = engine()?.waiting ?? { live: 0, catchUp: 0 };
       this.set({ priority: 'live' }, live);
       this.set({ priority: 'catch_up' }, catchUp);
-    },
-  });
-  new Gauge({
-    name: 'earshot_asr_channel_lag_seconds',
-    help: 'Audio that came and is not yet decided, over the open channels: quantiles 0.5, 0.95 and 1. Below a chunk is normal.',
-    labelNames: ['quantile'],
-    registers,
-    collect() {
-      const lags = (engine()?.lagSeconds() ?? []).sort((a, b) => a - b);
-      for (const quantile of [0.5, 0.95, 1]) {
-        const at = Math.min(lags.length - 1, Math.floor(quantile * lags.length));
-        this.set({ quantile: String(quantile) }, lags[at] ?? 0);
-      }
     },
   });
   new Gauge({

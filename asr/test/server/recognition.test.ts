@@ -1,22 +1,8 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { type Rig, channelNamed, startRig } from '../support/rig.ts';
-import { canSpeak, concatenate, silence, speak } from '../support/speech.ts';
+import { canSpeak, concatenate, silence, speak, TAPE_SENTENCES } from '../support/speech.ts';
 import { expectRulesKept } from '../support/stream-rules.ts';
 import { wordErrors } from '../support/word-errors.ts';
-
-/** Of our own making, with words that the shipped model's training sentences are about. */
-const SENTENCES = [
-  'i would like to check the balance on my account',
-  'my account number is seven three nine two',
-  'thank you for calling how can i help you',
-  'can you please tell me the status of my order',
-  'i was charged twenty five dollars on monday',
-  'please hold while i look at your account',
-  'i need to speak to a supervisor',
-  'the total was forty two dollars and ten cents',
-  'my phone number is five five five one two one two',
-  'is there anything else that i can help you with',
-];
 
 describe.skipIf(!canSpeak)('recognition (needs flite)', () => {
   let rig: Rig;
@@ -47,11 +33,11 @@ describe.skipIf(!canSpeak)('recognition (needs flite)', () => {
     ['kal', 0.16],
   ] as const)('the voice %s is understood about as well as the model card says', async (voice, bound) => {
     const results = await Promise.all(
-      SENTENCES.map((sentence, i) => transcribe(`wer-${voice}-${i}`, speak(voice, sentence))),
+      TAPE_SENTENCES.map((sentence, i) => transcribe(`wer-${voice}-${i}`, speak(voice, sentence))),
     );
     let errors = 0;
     let count = 0;
-    for (const [i, sentence] of SENTENCES.entries()) {
+    for (const [i, sentence] of TAPE_SENTENCES.entries()) {
       const reference = sentence.split(' ');
       errors += wordErrors(reference, results[i]!.split(' '));
       count += reference.length;
@@ -63,9 +49,9 @@ describe.skipIf(!canSpeak)('recognition (needs flite)', () => {
   test('the same audio gives the same finals, however it is cut into messages', async () => {
     const pcm = concatenate(
       silence(137),
-      speak('slt', SENTENCES[0]!),
+      speak('slt', TAPE_SENTENCES[0]!),
       silence(1200),
-      speak('kal', SENTENCES[1]!),
+      speak('kal', TAPE_SENTENCES[1]!),
     );
     const cuttings = [[800], [160], [2400], [4800], [1], [777, 13, 2401, 5]].map((sizes, i) =>
       i === 4 ? Array.from({ length: 97 }, (_, k) => 100 + 31 * k) : sizes,
@@ -82,7 +68,7 @@ describe.skipIf(!canSpeak)('recognition (needs flite)', () => {
 
   test('sixteen channels at once get the words that each gets alone, though one of them shouts', async () => {
     const inputs = Array.from({ length: 16 }, (_, i) => {
-      const pcm = speak(i % 2 === 0 ? 'slt' : 'kal', SENTENCES[i % SENTENCES.length]!);
+      const pcm = speak(i % 2 === 0 ? 'slt' : 'kal', TAPE_SENTENCES[i % TAPE_SENTENCES.length]!);
       const gain = i === 5 ? 12 : 1 / (1 + (i % 4));
       return pcm.map((sample) => Math.max(-32768, Math.min(32767, Math.round(sample * gain))));
     });
@@ -94,7 +80,7 @@ describe.skipIf(!canSpeak)('recognition (needs flite)', () => {
   });
 
   test('a sentence after a gap gets the words that it gets alone', async () => {
-    const sentences = SENTENCES.map((sentence) => speak('slt', sentence));
+    const sentences = TAPE_SENTENCES.map((sentence) => speak('slt', sentence));
     const alone = await Promise.all(sentences.map((pcm, i) => transcribe(`single-${i}`, pcm)));
     const channel = channelNamed('gaps');
     rig.media.open(channel);

@@ -24,7 +24,7 @@ def main() -> None:
     parser.add_argument("--out", type=Path, default=Path("../../contracts/src/vad-weights.ts"))
     parser.add_argument("--channels", type=int, default=2000, help="of 12 s each (2000)")
     parser.add_argument("--minutes", type=float, default=8)
-    parser.add_argument("--threshold", type=float, default=-3.0, help="below it the network is sure that there is no speech")
+    parser.add_argument("--threshold", type=float, default=-4.0, help="below it the network is sure that there is no speech")
     parser.add_argument("--go-on", action="store_true", help="from the checkpoint, not from chance")
     options = parser.parse_args()
     options.work.mkdir(parents=True, exist_ok=True)

@@ -21,18 +21,29 @@ let signedOut = (): void => undefined;
 /** Calls it when an answer says that there is no session any more. */
 export const onSignedOut = (listener: () => void): void => void (signedOut = listener);
 
+/** The server gives up sooner; this is for one that says nothing at all. */
+const PAUSE_LIMIT_MS = 15_000;
+
 /** How far the server's clock is ahead of this computer's, in ms. */
 let serverAheadMs = 0;
 export const serverNow = (): number => Date.now() + serverAheadMs;
 
-async function get<T>(path: string, signal?: AbortSignal): Promise<T> {
+const get = <T>(path: string, signal?: AbortSignal): Promise<T> => request('GET', path, signal);
+
+async function request<T>(method: 'GET' | 'POST', path: string, signal?: AbortSignal): Promise<T> {
   let response: Response;
   let body: unknown;
   try {
-    response = await fetch(path, { headers: { accept: 'application/json' }, signal: signal ?? null });
+    response = await fetch(path, {
+      method,
+      headers: { accept: 'application/json' },
+      signal: signal ?? null,
+    });
     body = await response.json();
   } catch (error) {
-    if (signal?.aborted) throw error;
+    const reason: unknown = signal?.reason;
+    // Whoever asked asks no more; a time-out is the server's doing.
+    if (signal?.aborted && !(reason instanceof DOMException && reason.name === 'TimeoutError')) throw error;
     // No answer, half an answer, or one that is not ours (a proxy's page).
     throw new ApiError(0, 'UNREACHABLE', 'The server cannot be reached.');
   }
@@ -107,6 +118,9 @@ export const transcript = (id: string): Promise<TranscriptView> => get(`${callPa
 /** @param minMs shorter spans are left out */
 export const ledger = (id: string, minMs: number): Promise<LedgerView> =>
   get(`${callPath(id)}/ledger?${query({ minMs, limit: 5000 })}`);
+/** Resolves when it is so. */
+export const pause = (id: string, paused: boolean): Promise<{ callId: string; paused: boolean }> =>
+  request('POST', `${callPath(id)}/${paused ? 'pause' : 'resume'}`, AbortSignal.timeout(PAUSE_LIMIT_MS));
 export const capacity = (): Promise<Capacity> => get('/v1/capacity');
 export const fileUrl = (id: string, name: string): string => `${callPath(id)}/${name}`;
 

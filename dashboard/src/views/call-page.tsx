@@ -9,6 +9,7 @@ import { CompleteMark } from './ended-calls.tsx';
 import { Player, type PlayerHandle } from './player.tsx';
 import { LedgerStrip } from './ledger-strip.tsx';
 import { NoMedia } from './no-media.tsx';
+import { PauseControl } from './pause-control.tsx';
 import { TranscriptView } from './transcript-view.tsx';
 
 /** One call: its words in two lanes, what is known of it, and its sound once it has ended. */
@@ -67,6 +68,7 @@ export function CallPage({ store, callId }: { store: Store; callId: string }) {
         </span>
         {ended && <CompleteMark complete={view.complete} long />}
         {!ended && <NoMedia channels={view.channels} />}
+        {!ended && <PauseControl key={view.id} store={store} view={view} />}
       </div>
       {open.ledger !== null && (
         <LedgerStrip
@@ -79,6 +81,7 @@ export function CallPage({ store, callId }: { store: Store; callId: string }) {
         <TranscriptView
           channels={view.channels}
           live={!ended}
+          paused={view.paused}
           finals={open.transcript.segments()}
           partials={store.openPartials()}
           ledger={open.ledger}

@@ -75,7 +75,10 @@ function LiveRow({ call, nowMs }: { call: LiveCall; nowMs: number }) {
     <a class="live-row" href={callPath(view.id)} data-route>
       <span class="who">
         <span class="names">{names.length === 0 ? view.sip.from : names.join(' · ')}</span>
-        <span class="ids">{externalId ?? view.sip.callId}</span>
+        <span class="below">
+          {view.paused && <span class="paused-mark">Paused</span>}
+          <span class="ids">{externalId ?? view.sip.callId}</span>
+        </span>
       </span>
       <span class="said">
         {channels.map((channel) => (

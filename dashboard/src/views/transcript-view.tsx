@@ -10,6 +10,8 @@ import { WordTip } from './word-tip.tsx';
 interface Props {
   readonly channels: CallView['channels'];
   readonly live: boolean;
+  /** Nothing is recorded or recognised for now. */
+  readonly paused: boolean;
   readonly finals: readonly SegmentView[];
   readonly partials: readonly SegmentView[];
   readonly ledger: LedgerView | null;
@@ -27,7 +29,7 @@ const END_PX = 60;
 
 /** The words of a call, agent left and customer right, aligned by when they were said. */
 export function TranscriptView(props: Props) {
-  const { channels, live, finals, partials, ledger, playingMs, onSeek, onPause } = props;
+  const { channels, live, paused, finals, partials, ledger, playingMs, onSeek, onPause } = props;
   const pane = useRef<HTMLDivElement>(null);
   const [limit, setLimit] = useState(SHOWN_SEGMENTS);
   const shown = useMemo(() => finals.slice(-limit), [finals, limit]);
@@ -36,7 +38,7 @@ export function TranscriptView(props: Props) {
   const fromMs = finals.length > shown.length ? (shown[0]?.startMs ?? 0) : 0;
   const lines = useMemo(() => linesOf(rows, gaps, fromMs), [rows, gaps, fromMs]);
 
-  const { follow, setFollow } = useFollow(pane, live, lines);
+  const { follow, setFollow } = useFollow(pane, live, paused, lines);
 
   const sides = { left: 'Agent', right: 'Customer' };
   for (const channel of channels) {
@@ -46,8 +48,12 @@ export function TranscriptView(props: Props) {
   return (
     <section class="transcript" aria-label="Transcript">
       <div class="lane-heads" aria-hidden="true">
-        <span class="left">{sides.left}</span>
-        <span class="right">{sides.right}</span>
+        {(['left', 'right'] as const).map((side) => (
+          <span key={side} class={side}>
+            {sides[side]}
+            {paused && <span class="lane-paused"> · paused</span>}
+          </span>
+        ))}
       </div>
       {/* A pane that scrolls has to be reachable by keyboard. */}
       <div class={`pane${onSeek === null ? '' : ' seekable'}`} ref={pane} tabIndex={0}>
@@ -56,7 +62,7 @@ export function TranscriptView(props: Props) {
             Show earlier words ({finals.length - shown.length} segments)
           </button>
         )}
-        {rows.length === 0 && (
+        {rows.length === 0 && !paused && (
           <p class="nothing">{live ? 'Nobody has spoken yet.' : 'Nothing was said in this call.'}</p>
         )}
         <ol class="rows">
@@ -73,6 +79,7 @@ export function TranscriptView(props: Props) {
               />
             ),
           )}
+          {paused && <li class="paused-now">Paused: what is said now is not recorded or transcribed</li>}
         </ol>
         <WordTip pane={pane} />
       </div>
@@ -93,7 +100,7 @@ const READER_MS = 600;
  * drawn (content-visibility), so it is the list's size that is followed, not its content. When the call ends, the last
  * words are still to come, and the player takes its place from the pane's: the end is followed through both.
  */
-function useFollow(pane: RefObject<HTMLElement>, live: boolean, lines: readonly unknown[]) {
+function useFollow(pane: RefObject<HTMLElement>, live: boolean, paused: boolean, lines: readonly unknown[]) {
   const [follow, setFollow] = useState(true);
   const following = useRef(true);
   const wasLive = useRef(live);
@@ -102,7 +109,7 @@ function useFollow(pane: RefObject<HTMLElement>, live: boolean, lines: readonly 
   useLayoutEffect(() => {
     const element = pane.current;
     if (element !== null && following.current) element.scrollTop = element.scrollHeight;
-  }, [pane, lines, follow, live]);
+  }, [pane, lines, paused, follow, live]);
   useEffect(() => {
     const element = pane.current;
     const list = element?.querySelector('.rows');

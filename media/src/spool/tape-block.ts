@@ -59,7 +59,7 @@ export function tapeBlockOf(block: SpoolBlock): TapeBlock {
   const room = BLOCK_TICKS * bytesPerTick(encoding);
   // A whole one is copied without being cleared first: a replacement makes thousands.
   const audio = block.payload.subarray(0, bytes);
-  const payload = new Uint8Array(bytes === room ? audio : room);
+  const payload = bytes === room ? new Uint8Array(audio) : new Uint8Array(room);
   if (bytes < room) payload.set(audio);
   return {
     encoding,

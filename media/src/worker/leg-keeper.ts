@@ -1,4 +1,3 @@
-import { setImmediate } from 'node:timers/promises';
 import {
   type ChannelId,
   type ChannelPorts,
@@ -7,60 +6,27 @@ import {
   type Leg,
   type LegId,
 } from '@earshot/contracts';
-import type { HostLink, Log } from '@earshot/platform';
 import type { AsrLink } from '../asr-link/asr-link.ts';
-import type { LedgerTeller } from '../commit-link/ledger-teller.ts';
 import { Channel } from '../leg/channel.ts';
-import type { Wal } from '../spool/wal.ts';
 import { inBatches } from './batches.ts';
 import { nowUs } from './clock.ts';
+import type { KeeperParts, LegFailure, Opening } from './keeper-parts.ts';
 import { fillLedgers } from './ledger-fill.ts';
 import { Lender } from './lender.ts';
 import { MediaLeg } from './media-leg.ts';
-import type { MediaMetrics } from './metrics.ts';
 import { Predecessor } from './predecessor.ts';
 import {
   type Inheritance,
   nextGeneration,
-  recall,
+  type Owned,
+  recallAll,
   replayWal,
+  restoreChannels,
   restoreClosed,
   type Restored,
-  restoreFromBlocks,
 } from './restore.ts';
-import type { SocketReader } from './socket-reader.ts';
 import type { LentPair } from './sockets.ts';
-import type { SpoolRoom } from './spool-room.ts';
 import type { Stages } from './stages.ts';
-
-/** Restored at once: a millisecond or two. */
-const CHANNELS_A_TURN = 16;
-
-export interface KeeperParts {
-  readonly host: HostLink;
-  readonly spool: SpoolRoom;
-  readonly wal: Wal;
-  readonly metrics: MediaMetrics;
-  readonly ledgers: LedgerTeller;
-  readonly log: Log;
-  /** Reads the sockets of all channels; null where dgram does. */
-  readonly reader: SocketReader | null;
-  /** Since when sockets are read without a stall. */
-  dryUs(): number;
-}
-
-export interface LegFailure {
-  readonly legId: LegId;
-  readonly error: Error;
-}
-
-/** An open under way. */
-interface Opening {
-  /** The gateway does not want it any more: it may have placed the leg on another worker. */
-  cancelled: boolean;
-  /** It is open, or given up. */
-  done: Promise<void>;
-}
 
 /** The legs of this worker, from open (or adopted) to committed. */
 export class LegKeeper {
@@ -109,21 +75,12 @@ export class LegKeeper {
 
   /** @throws EarshotError REQUEST_INVALID when the leg is here already, RTP_PORTS_EXHAUSTED, MEDIA_UNAVAILABLE when cancelled */
   open(leg: Leg): Promise<readonly ChannelPorts[]> {
-    const kept = this.#whereRoomIs(leg);
+    const sibling = [...this.legs.values()].find((other) => other.leg.callId === leg.callId);
+    const kept = this.#parts.spool.asRoomIs(leg, sibling?.leg ?? null);
     return this.#openAs(kept, async () => {
       if (leg.record && !kept.record) await this.#parts.spool.markNotRecorded(leg.callId);
       return this.#newLeg(kept);
     });
-  }
-
-  /** A call that begins while the disk has no room is not recorded, from its first leg to its last. */
-  #whereRoomIs(leg: Leg): Leg {
-    if (!leg.record) return leg;
-    const { callId } = leg;
-    const sibling = [...this.legs.values()].find((other) => other.leg.callId === callId)?.leg;
-    const record = sibling?.record ?? !this.#parts.spool.scarce;
-    if (!record) this.#parts.log.warn({ callId }, 'not recorded: the disk is nearly full');
-    return record ? leg : { ...leg, record };
   }
 
   async #openAs(leg: Leg, make: () => MediaLeg | Promise<MediaLeg>): Promise<readonly ChannelPorts[]> {
@@ -274,7 +231,7 @@ export class LegKeeper {
       packets += replayed.packets;
       this.#predecessor.logged(replayed.files);
     }
-    await this.#recall(restored);
+    await recallAll(restored, this.#parts.log);
     for (const leg of made.values()) {
       if (leg.channels.every((channel) => channel.timeline.endTick === 0)) continue;
       leg.firstAttempt = nextGeneration([]);
@@ -283,28 +240,14 @@ export class LegKeeper {
     return made;
   }
 
-  /** Brings channels to their checkpoints. The event loop gets a turn now and then: sockets arrive by it. */
-  async #restoreChannels(
-    channels: readonly { readonly channel: Channel; readonly leg: MediaLeg }[],
-  ): Promise<Restored[]> {
+  async #restoreChannels(channels: readonly Owned[]): Promise<Restored[]> {
     const { spool, log, metrics } = this.#parts;
-    const restored: Restored[] = [];
-    for (const { channel, leg } of channels) {
-      const last = restoreFromBlocks(channel, spool.folder, leg.leg.callId, log);
-      metrics.adopted(channel);
-      this.#predecessor.restored(channel.id, last);
-      restored.push({ channel, last });
-      if (restored.length % CHANNELS_A_TURN === 0) await setImmediate();
+    const restored = await restoreChannels(channels, spool.folder, log);
+    for (const each of restored) {
+      metrics.adopted(each.channel);
+      this.#predecessor.restored(each.channel.id, each.last);
     }
     return restored;
-  }
-
-  /** What they need to be recognised, and not to take packets. */
-  async #recall(restored: readonly Restored[]): Promise<void> {
-    for (const [n, { channel, last }] of restored.entries()) {
-      if (last !== null) recall(channel, last, this.#parts.log);
-      if (n % CHANNELS_A_TURN === 0) await setImmediate();
-    }
   }
 
   /**
@@ -315,7 +258,7 @@ export class LegKeeper {
   async adopt(inheritance: Inheritance, stages: Stages): Promise<() => Promise<void>> {
     const { wal, log, metrics, reader } = this.#parts;
     const legs: MediaLeg[] = [];
-    const live: { channel: Channel; leg: MediaLeg }[] = [];
+    const live: Owned[] = [];
     for (const record of inheritance.legs) {
       const leg = this.#newLeg(record.leg);
       leg.firstAttempt = nextGeneration(Object.values(record.attempts));
@@ -352,19 +295,18 @@ export class LegKeeper {
     reader?.read(nowUs());
     stages.ended('sockets');
     if (live.length > 0) {
-      const unreadMs = Math.round((nowUs() - readUs) / 1000);
-      metrics.takeover.set(unreadMs / 1000);
+      const unreadSeconds = (nowUs() - readUs) / 1e6;
+      metrics.takeover.set(unreadSeconds);
       const { stagesMs } = stages;
-      log.info(
-        { legs: legs.length, channels: live.length, packets, unreadMs, stagesMs },
-        'took over from a predecessor',
-      );
+      const counts = { legs: legs.length, channels: live.length, packets };
+      const unreadMs = Math.round(unreadSeconds * 1000);
+      log.info({ ...counts, unreadMs, stagesMs }, 'took over from a predecessor');
     }
     return () => this.#recogniseAdopted(legs, restored);
   }
 
   async #recogniseAdopted(legs: readonly MediaLeg[], restored: readonly Restored[]): Promise<void> {
-    await this.#recall(restored);
+    await recallAll(restored, this.#parts.log);
     await inBatches(legs, async (leg) => {
       await this.#save(leg);
       this.#recognise(leg);

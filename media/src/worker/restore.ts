@@ -1,5 +1,6 @@
 import fs from 'node:fs';
 import { join } from 'node:path';
+import { setImmediate } from 'node:timers/promises';
 import type { CallId, ChannelId, ChannelTotals } from '@earshot/contracts';
 import type { Log } from '@earshot/platform';
 import type { Channel } from '../leg/channel.ts';
@@ -72,6 +73,35 @@ export function recall(channel: Channel, last: LastBlock, log: Log): void {
     channel.recall(last);
   } catch (error) {
     log.error({ err: error, channel: channel.id }, 'spool cannot be read again');
+  }
+}
+
+export interface Owned {
+  readonly channel: Channel;
+  readonly leg: MediaLeg;
+}
+
+/** Restored at once: a millisecond or two. */
+const CHANNELS_A_TURN = 16;
+
+/** Brings channels to their checkpoints. The event loop gets a turn now and then: sockets arrive by it. */
+export async function restoreChannels(
+  channels: readonly Owned[],
+  spoolFolder: string,
+  log: Log,
+): Promise<Restored[]> {
+  const restored: Restored[] = [];
+  for (const { channel, leg } of channels) {
+    restored.push({ channel, last: restoreFromBlocks(channel, spoolFolder, leg.leg.callId, log) });
+    if (restored.length % CHANNELS_A_TURN === 0) await setImmediate();
+  }
+  return restored;
+}
+
+export async function recallAll(restored: readonly Restored[], log: Log): Promise<void> {
+  for (const [n, { channel, last }] of restored.entries()) {
+    if (last !== null) recall(channel, last, log);
+    if (n % CHANNELS_A_TURN === 0) await setImmediate();
   }
 }
 

@@ -46,9 +46,14 @@ export class SpoolRoom {
     this.#log = log;
   }
 
-  /** New calls are not to be recorded: the disk is nearly full. */
-  get scarce(): boolean {
-    return this.space.scarce;
+  /**
+   * The leg as it is to be kept: a call that begins while the disk is nearly full is not recorded, from its first leg to its last.
+   * @param sibling another leg of the call
+   */
+  asRoomIs(leg: Leg, sibling: Leg | null): Leg {
+    if (!leg.record || (sibling?.record ?? !this.space.scarce)) return leg;
+    this.#log.warn({ callId: leg.callId }, 'not recorded: the disk is nearly full');
+    return { ...leg, record: false };
   }
 
   get walFolder(): string {

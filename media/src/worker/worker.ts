@@ -144,6 +144,7 @@ export async function startWorker(context: ChildContext): Promise<Service> {
   };
   timer = new TurnTimer(turn, reader === null ? null : (startUs) => reader.read(startUs));
   await Promise.all([recognise(), spool.space.look()]);
+  metrics.space(spool.space);
   await control.start(runDir);
 
   return {

@@ -209,7 +209,10 @@ export class TestHost {
   #send(child: ChildProcess, channel: ChannelId, lent: Lent, id: number | null): void {
     const send = (kind: LentKind, port: number, handle: RawHandle): void => {
       const message: ToChild = { type: 'lent', kind, port, channel, id };
-      child.send(message, handle as never, { keepOpen: true });
+      // It waits its turn, and may have been closed by then.
+      child.send(message, handle as never, { keepOpen: true }, (error) => {
+        if (error !== null) this.output.push(`${error.message}\n`);
+      });
     };
     send('rtp', lent.rtpPort, lent.rtp);
     send('rtcp', lent.rtcpPort, lent.rtcp);
