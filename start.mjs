@@ -114,6 +114,7 @@ function test() {
     chromium: 'chromium',
     flite: 'flite',
     ffmpeg: 'ffmpeg',
+    rtpengine: 'rtpengine-daemon',
   };
   const missing = Object.entries(needed).filter(([program]) => !onPath(program));
   if (missing.length > 0 && process.getuid?.() === 0 && onPath('apt-get')) {
