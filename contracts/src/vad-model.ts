@@ -6,12 +6,12 @@ import { VAD_WEIGHTS } from './vad-weights.ts';
 /** The network is asked for what is 3 dB over the noise. */
 const ASKED_OVER_NOISE = 2;
 /** What is 7 dB over the level of the music or noise that the network recognised may be a voice over it. */
-const VOICE_OVER_KNOWN = 4;
+const VOICE_OVER_KNOWN = 5;
 /**
  * That level goes up by 6 % of the way each frame, so that the first word over music has opened the gate before it counts as
  * known, and down by 1 dB a second (50 frames).
  */
-const KNOWN_RISE = 0.03;
+const KNOWN_RISE = 0.06;
 const KNOWN_FALL = 10 ** (-0.1 / 50);
 
 /** Matrices by rows, with the biases of the rows. */

@@ -118,7 +118,7 @@ class DriftingLine {
 describe("a channel's pipeline", () => {
   it('prints itself, from the datagram to the recogniser', () => {
     expect(String(newChannel().channel)).toBe(
-      'Rtp(PCMU/8000, PCMA/8000) -> Wal -> Jitter(adaptive) -> PCMU -> Timeline -> Tape(20s) -> {Spool, Vad(model) -> AsrLink}',
+      'Rtp(PCMU/8000, PCMA/8000) -> Wal -> Jitter(adaptive) -> PCMU -> Timeline -> Tape(20s) -> {Spool, Vad(energy) -> AsrLink}',
     );
   });
 

@@ -62,7 +62,7 @@ export const settings = {
   VAD: choiceSetting(
     DEFAULT_VAD,
     VAD_KINDS,
-    'How speech is told from what need not be recognised. model: by a small network, which holds back music, tones and noise; energy: everything that is louder than the background passes.',
+    'How speech is told from what need not be recognised. model: by a small network, which holds back hold music, tones and noise, but also some words spoken over music; energy: everything that is louder than the background passes.',
   ),
   RECORD: choiceSetting('on', ['on', 'off'], 'off: transcribe without keeping audio after the call.'),
   SIP_ALLOW: cidrSetting(['127.0.0.0/8', '::1/128'], 'Networks (CIDR, comma-separated) that may send SIP.'),
