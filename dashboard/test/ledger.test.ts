@@ -173,6 +173,7 @@ test('an alert marks the channel of a live call, and the next view of the call t
     segmentCount: 0,
     wordCount: 0,
     complete: false,
+    paused: false,
     recording: null,
   };
   const event = (seq: number, type: string, data: Record<string, unknown>): EventView => ({
