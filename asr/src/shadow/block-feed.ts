@@ -88,7 +88,14 @@ export class BlockFeed {
     for (const block of this.#blocks) {
       if (block.startTick > at || at >= most) break;
       const end = Math.min(most, block.startTick + block.ticks);
-      toLinear(block.encoding, block.payload, at - block.startTick, end - block.startTick, samples, at - from);
+      toLinear(
+        block.encoding,
+        block.payload,
+        at - block.startTick,
+        end - block.startTick,
+        samples,
+        at - from,
+      );
       at = end;
     }
     this.#moveTo(at);

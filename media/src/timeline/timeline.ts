@@ -1,10 +1,4 @@
-import {
-  bytesPerTick,
-  type CallZero,
-  type Encoding,
-  type SpanKind,
-  tickAt,
-} from '@earshot/contracts';
+import { bytesPerTick, type CallZero, type Encoding, type SpanKind, tickAt } from '@earshot/contracts';
 import type { PacketSink, RtpPacket } from '../rtp/packet.ts';
 import { ClockDrift } from './clock-drift.ts';
 import { Ledger } from './ledger.ts';
