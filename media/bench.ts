@@ -2,7 +2,7 @@
 // counts what comes to them until its standard input ends.
 //   node media/bench.ts native|dgram STREAMS
 import dgram from 'node:dgram';
-import { createLog } from '@earshot/platform';
+import { bindUdp, createLog, portOf, type RawHandle } from '@earshot/platform';
 import { RtpPacket } from 'rtp.js/packets';
 import { nowUs } from './src/worker/clock.ts';
 import { openReader } from './src/worker/open-reader.ts';
@@ -16,11 +16,10 @@ async function native(count: number, onPacket: () => void): Promise<number[]> {
   if (reader === null) throw new Error('there is no native reader here');
   const ports: number[] = [];
   for (let i = 0; i < count; i++) {
-    const handle = bindHandle('127.0.0.1', 0, 'udp4', undefined, 0);
-    const name: { port?: number } = {};
-    handle.getsockname(name);
-    ports.push(name.port!);
-    reader.add(handle.fd, name.port!, RECEIVE_BUFFER_BYTES, onPacket);
+    const handle = bindUdp('127.0.0.1', 0);
+    const port = portOf(handle);
+    ports.push(port);
+    reader.add(handle.fd!, port, RECEIVE_BUFFER_BYTES, onPacket);
     handles.push(handle);
   }
   new TurnTimer(
@@ -30,23 +29,8 @@ async function native(count: number, onPacket: () => void): Promise<number[]> {
   return ports;
 }
 
-interface RawHandle {
-  readonly fd: number;
-  getsockname(out: { port?: number }): number;
-}
-/** As host binds (docs/adr/0003-lent-sockets.md). Kept, or they would be closed when they are collected. */
+/** Kept, or they would be closed when they are collected. */
 const handles: RawHandle[] = [];
-const bindHandle = (
-  dgram as unknown as {
-    _createSocketHandle: (
-      address: string,
-      port: number,
-      type: string,
-      fd: undefined,
-      flags: number,
-    ) => RawHandle;
-  }
-)._createSocketHandle;
 
 /** Node's own sockets with rtp.js, as one would write it: a packet, its fields, the time. @returns the ports */
 async function bare(count: number, onPacket: () => void): Promise<number[]> {

@@ -1,7 +1,8 @@
 import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest';
 import type { CallId, ProblemView, RetranscriptionView, TranscriptView } from '@earshot/contracts';
 import { stopServers } from '../../host/test/postgres.ts';
-import { type Harness, type SeedCall, segmentOf, startHarness, until } from './harness.ts';
+import { type Harness, startHarness, until } from './harness.ts';
+import { type SeedCall, segmentOf } from './log-writer.ts';
 
 let h: Harness;
 beforeAll(async () => {

@@ -1,6 +1,6 @@
 import type { ChannelId, FromChild, ToChild } from '@earshot/contracts';
 import type { Log } from '@earshot/platform';
-import type { RawHandle } from './raw-sockets.ts';
+import type { RawHandle } from '@earshot/platform';
 import type { PortPair, RtpPorts } from './rtp-ports.ts';
 
 export interface Loan {

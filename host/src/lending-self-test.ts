@@ -3,7 +3,7 @@ import { once } from 'node:events';
 import { fileURLToPath } from 'node:url';
 import dgram from 'node:dgram';
 import { EarshotError } from '@earshot/contracts';
-import { bindUdp, portOf } from './raw-sockets.ts';
+import { bindUdp, portOf } from '@earshot/platform';
 
 const LIMIT_MS = 15_000;
 

@@ -1,5 +1,5 @@
 import type { ChannelId } from '@earshot/contracts';
-import { BindError, type RawHandle, bindUdp } from './raw-sockets.ts';
+import { BindError, type RawHandle, bindUdp } from '@earshot/platform';
 
 export interface PortPair {
   readonly channel: ChannelId;

@@ -3,7 +3,7 @@ import { once } from 'node:events';
 import net from 'node:net';
 import { EarshotError } from '@earshot/contracts';
 import type { Loan } from './lender.ts';
-import { BindError, type RawHandle, bindTcp, bindUdp, portOf } from './raw-sockets.ts';
+import { BindError, type RawHandle, bindTcp, bindUdp, portOf } from '@earshot/platform';
 
 /**
  * The sockets of the embedded SIP endpoint: SIP over UDP and TCP on one port, and the loopback port on which drachtio-srf

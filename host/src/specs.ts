@@ -4,7 +4,7 @@ import type { Log } from '@earshot/platform';
 import type { Loan } from './lender.ts';
 import { Standby } from './standby.ts';
 import { forkOf, type ProcessSpec } from './supervised.ts';
-import type { RawHandle } from './raw-sockets.ts';
+import type { RawHandle } from '@earshot/platform';
 
 /** Which process needs which other first: each tier starts when the one before is ready. */
 export const TIERS = [

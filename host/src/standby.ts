@@ -3,7 +3,7 @@ import type { FromChild, ToChild } from '@earshot/contracts';
 import type { Log } from '@earshot/platform';
 import type { Loan } from './lender.ts';
 import { isStopped } from './process-state.ts';
-import type { RawHandle } from './raw-sockets.ts';
+import type { RawHandle } from '@earshot/platform';
 
 /** A new one is started so long after one was taken: the replacement has the processor for itself until then. */
 const RENEW_AFTER_MS = 2000;

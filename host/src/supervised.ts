@@ -1,7 +1,7 @@
 import { type ChildProcess, fork } from 'node:child_process';
 import type { FromChild, ToChild } from '@earshot/contracts';
 import type { Log } from '@earshot/platform';
-import type { RawHandle } from './raw-sockets.ts';
+import type { RawHandle } from '@earshot/platform';
 import type { Standby, Waiting } from './standby.ts';
 import { isStopped } from './process-state.ts';
 

@@ -6,7 +6,7 @@ import { fileURLToPath } from 'node:url';
 import type { ToChild } from '@earshot/contracts';
 import { createLog } from '@earshot/platform';
 import { afterEach, beforeEach, expect, test } from 'vitest';
-import { BindError, bindUdp, portOf, type RawHandle } from '../src/raw-sockets.ts';
+import { BindError, bindUdp, portOf, type RawHandle } from '@earshot/platform';
 import { isStopped } from '../src/process-state.ts';
 import { Standby } from '../src/standby.ts';
 import { forkOf, type ProcessSpec, Supervised } from '../src/supervised.ts';

@@ -59,12 +59,12 @@ class Line {
   }
 
   lose(ticks: number, units: number): void {
-    this.skip(ticks, units);
+    this.rest(ticks, units);
     this.#sequence++;
   }
 
   /** Nothing is sent. */
-  skip(ticks: number, units: number): void {
+  rest(ticks: number, units: number): void {
     this.ticks += ticks;
     this.#timestamp += units;
   }
@@ -210,7 +210,7 @@ describe('a channel', () => {
     const voice = Uint8Array.from(sine(500, 8000, 160), linearToUlaw);
     for (let n = 0; n < 10; n++) line.send(0, voice, 160, 160);
     line.send(13, Uint8Array.of(50), 160, 160);
-    for (let n = 0; n < 6; n++) line.skip(160, 160);
+    for (let n = 0; n < 6; n++) line.rest(160, 160);
     const heard = line.channel.counters;
     line.send(0, voice, 160, 160);
     expect(heard.comfortNoise).toBe(1);

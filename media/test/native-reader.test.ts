@@ -1,17 +1,7 @@
-import { execFileSync } from 'node:child_process';
 import dgram from 'node:dgram';
-import { existsSync } from 'node:fs';
-import { chmod, mkdtemp, open, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
-import { dirname, join } from 'node:path';
-import { fileURLToPath } from 'node:url';
-import type { Log } from '@earshot/platform';
 import fc from 'fast-check';
-import { afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
-import { builtReader, NativeUnavailable } from '../src/native/build.ts';
+import { afterEach, beforeAll, describe, expect, it } from 'vitest';
 import {
-  COUNT,
-  HEAD_WORDS,
   LENGTH,
   loadNativeReader,
   type NativeReader,
@@ -21,11 +11,10 @@ import {
   SOCKET,
 } from '../src/native/reader.ts';
 import { nowUs } from '../src/worker/clock.ts';
-import { openReader } from '../src/worker/open-reader.ts';
 import { ipAddress } from '../src/worker/ip-address.ts';
 import { type ReadSocket, SocketReader, type SocketReaderOptions } from '../src/worker/socket-reader.ts';
 import { quietLog } from './support/null-log.ts';
-import { bindHandle, type TestHandle } from './support/udp-handle.ts';
+import { bindHandle, send, type TestHandle } from './support/udp-handle.ts';
 
 const linux = process.platform === 'linux';
 
@@ -35,11 +24,6 @@ interface Got {
   readonly port: number;
   readonly arrivalUs: number;
 }
-
-const send = (from: dgram.Socket, to: TestHandle, bytes: Uint8Array): Promise<void> =>
-  new Promise((resolve, reject) => {
-    from.send(bytes, to.port, to.address, (error) => (error === null ? resolve() : reject(error)));
-  });
 
 describe.skipIf(!linux)('native reader', () => {
   let native: NativeReader;
@@ -309,269 +293,5 @@ describe.skipIf(!linux)('native reader', () => {
     const median = perPacket.slice(-15).sort((one, other) => one - other)[7]!;
     expect(median).toBeGreaterThanOrEqual(0);
     expect(median).toBeLessThan(24);
-  });
-});
-
-describe.skipIf(!linux)('what a killed process had read', () => {
-  let native: NativeReader;
-  let path: string;
-  let folder: string;
-  let handle: TestHandle;
-  let peer: dgram.Socket;
-
-  beforeAll(async () => {
-    native = await loadNativeReader();
-  });
-  beforeEach(async () => {
-    folder = await mkdtemp('/dev/shm/es-test-');
-    path = join(folder, 'memory');
-    handle = bindHandle();
-    peer = dgram.createSocket('udp4');
-  });
-  afterEach(async () => {
-    handle.close();
-    peer.close();
-    await rm(folder, { recursive: true });
-  });
-
-  const newReader = (): SocketReader =>
-    new SocketReader(native, quietLog, { path, inheritedPorts: [handle.port] });
-
-  /** Sends numbered packets and reads them, dying in the midst of the one given. @returns the arrivals until then */
-  async function dieAt(fatal: number, count: number): Promise<number[]> {
-    const arrivals: number[] = [];
-    const reader = newReader();
-    reader.add(handle.fd, handle.port, 1 << 20, ([n], _address, _port, arrivalUs) => {
-      arrivals.push(arrivalUs);
-      if (n === fatal) throw new Error('killed');
-    });
-    for (let n = 0; n < count; n++) await send(peer, handle, Uint8Array.of(n, 7, 7));
-    expect(() => reader.read(nowUs())).toThrow('killed');
-    return arrivals;
-  }
-
-  /** @returns the numbers of the packets that a replacement is given */
-  function inherited(loggedUs = Infinity): number[] {
-    const got: number[] = [];
-    const reader = newReader();
-    const onPacket = (bytes: Uint8Array, address: string, port: number): void => {
-      expect([address, port]).toEqual(['127.0.0.1', peer.address().port]);
-      expect([...bytes.subarray(1)]).toEqual([7, 7]);
-      got.push(bytes[0]!);
-    };
-    reader.add(handle.fd, handle.port, 1 << 20, onPacket, (_datagram, us) => us <= loggedUs);
-    return got;
-  }
-
-  const headOf = async (): Promise<Int32Array> =>
-    new Int32Array((await readFile(path)).buffer.slice(0, 4 * HEAD_WORDS));
-
-  it('is handed on by its replacement, but for what the log has already', async () => {
-    const arrivals = await dieAt(5, 20);
-    expect(inherited(arrivals[3])).toEqual(Array.from({ length: 16 }, (_, i) => i + 4));
-    // Once.
-    expect(inherited(arrivals[3])).toEqual([]);
-  });
-
-  it('is handed on as what came now, before what came later', async () => {
-    await dieAt(0, 2);
-    await send(peer, handle, Uint8Array.of(2));
-    const reader = newReader();
-    const got: [number, number][] = [];
-    const beganUs = nowUs();
-    reader.add(
-      handle.fd,
-      handle.port,
-      1 << 20,
-      ([n], _address, _port, us) => got.push([n!, us]),
-      () => false,
-    );
-    reader.read(nowUs());
-    expect(got.map(([n]) => n)).toEqual([0, 1, 2]);
-    for (const [i, [, us]] of got.entries()) expect(us).toBeGreaterThan(i === 0 ? beganUs : got[i - 1]![1]);
-  });
-
-  it('is nothing when all was settled', async () => {
-    const reader = newReader();
-    let flushed = 0;
-    reader.safety = { flush: () => ++flushed, isWritten: (mark) => mark <= flushed };
-    reader.add(handle.fd, handle.port, 1 << 20, () => undefined);
-    await send(peer, handle, Uint8Array.of(1, 7, 7));
-    reader.read(nowUs());
-    expect(flushed).toBe(1);
-    expect(inherited()).toEqual([]);
-  });
-
-  it('is kept, and nothing is read over it, while the disk takes its time, but not for ever', async () => {
-    const reader = newReader();
-    const got: number[] = [];
-    let written = 0;
-    reader.safety = { flush: () => 1, isWritten: (mark) => mark <= written };
-    reader.add(handle.fd, handle.port, 1 << 20, ([n]) => void got.push(n!));
-    await send(peer, handle, Uint8Array.of(1, 7, 7));
-    const startUs = nowUs();
-    expect(reader.read(startUs)).toBe('empty');
-    await send(peer, handle, Uint8Array.of(2, 7, 7));
-    expect(reader.read(startUs + 20_000)).toBe('later');
-    expect(reader.read(startUs + 199_999)).toBe('later');
-    expect(got).toEqual([1]);
-    expect((await headOf())[COUNT]).toBe(1);
-    written = 1;
-    expect(reader.read(startUs + 199_999)).toBe('empty');
-    expect(got).toEqual([1, 2]);
-    expect((await headOf())[COUNT]).toBe(0);
-
-    written = 0;
-    await send(peer, handle, Uint8Array.of(3, 7, 7));
-    expect(reader.read(startUs + 210_000)).toBe('empty');
-    await send(peer, handle, Uint8Array.of(4, 7, 7));
-    expect(reader.read(startUs + 409_999)).toBe('later');
-    expect(reader.read(startUs + 410_000)).toBe('empty');
-    expect(got).toEqual([1, 2, 3, 4]);
-  });
-
-  it('includes what the kernel had put into memory in the call in which it died', async () => {
-    await dieAt(0, 8);
-    // As if it had come to three records of the eight datagrams.
-    const head = await headOf();
-    expect(head[COUNT]).toBe(8);
-    const file = await open(path, 'r+');
-    await file.write(Int32Array.of(3, handle.port, 8), 0, 12, 4 * COUNT);
-    await file.close();
-    expect(inherited(-Infinity)).toEqual([0, 1, 2, 3, 4, 5, 6, 7]);
-  });
-
-  it('is of no use to sockets that are not inherited', async () => {
-    await dieAt(0, 3);
-    const got: number[] = [];
-    const reader = new SocketReader(native, quietLog, { path, inheritedPorts: [handle.port + 1] });
-    reader.add(
-      handle.fd,
-      handle.port,
-      1 << 20,
-      ([n]) => void got.push(n!),
-      () => false,
-    );
-    expect(got).toEqual([]);
-  });
-
-  it('may be damaged without harm', async () => {
-    await dieAt(0, 8);
-    const { size } = await stat(path);
-    await fc.assert(
-      fc.asyncProperty(
-        fc.array(fc.tuple(fc.nat(4 * HEAD_WORDS + 400), fc.integer({ min: 0, max: 255 })), { maxLength: 12 }),
-        fc.boolean(),
-        async (bytes, random) => {
-          const file = await open(path, 'r+');
-          for (const [at, value] of bytes) await file.write(Uint8Array.of(value), 0, 1, at);
-          if (random)
-            await file.write(
-              Uint8Array.from({ length: 4096 }, (_, i) => (i * 73 + size) & 0xff),
-              0,
-              4096,
-              16,
-            );
-          await file.close();
-          const reader = newReader();
-          reader.add(
-            handle.fd,
-            handle.port,
-            1 << 20,
-            () => undefined,
-            () => false,
-          );
-          reader.read(nowUs());
-        },
-      ),
-      { numRuns: 60 },
-    );
-  });
-
-  it('is kept in no file that others may read', async () => {
-    await writeFile(path, '', { mode: 0o644 });
-    await dieAt(0, 3);
-    expect((await stat(path)).size).toBe(0);
-    expect(inherited(-Infinity)).toEqual([]);
-  });
-});
-
-describe.skipIf(!linux)('building the native reader', () => {
-  const folders: string[] = [];
-  const folder = async (): Promise<string> => {
-    const path = await mkdtemp(join(tmpdir(), 'es-native-'));
-    folders.push(path);
-    return path;
-  };
-  afterEach(async () => {
-    for (const path of folders.splice(0)) await rm(path, { recursive: true });
-  });
-
-  async function refusal(building: Promise<unknown>): Promise<NativeUnavailable> {
-    const error = await building.then(
-      () => null,
-      (thrown: unknown) => thrown,
-    );
-    if (!(error instanceof NativeUnavailable)) throw new Error(`expected a refusal, got ${String(error)}`);
-    return error;
-  }
-
-  it('compiles once, also when several processes begin at the same time', async () => {
-    const cache = await folder();
-    const paths = await Promise.all([builtReader(cache), builtReader(cache), builtReader(cache)]);
-    expect(new Set(paths).size).toBe(1);
-    expect(await readdir(cache)).toEqual([paths[0].slice(cache.length + 1)]);
-    // A compiler that would fail is not asked again.
-    expect(await builtReader(cache, 'no-such-compiler')).toBe(paths[0]);
-  });
-
-  it('says what to install where there is no C compiler, or one that fails', async () => {
-    const cache = await folder();
-    const missing = await refusal(builtReader(cache, 'no-such-compiler'));
-    expect(missing.message).toContain('no C compiler');
-    expect(missing.action).toContain('gcc');
-    const broken = join(cache, 'cc');
-    await writeFile(broken, '#!/bin/sh\necho "reader.c:1: fatal error: string.h: none" >&2\nexit 1\n');
-    await chmod(broken, 0o755);
-    const failed = await refusal(builtReader(join(cache, 'out'), broken));
-    expect(failed.message).toContain('string.h: none');
-    expect(await readdir(join(cache, 'out'))).toEqual([]);
-  });
-
-  it('makes it anew when what is in the cache cannot be loaded, once', async () => {
-    const cache = await folder();
-    const path = await builtReader(cache);
-    await writeFile(path, 'not a library');
-    expect(typeof (await loadNativeReader(cache)).read).toBe('function');
-    const other = await folder();
-    const useless = join(other, 'cc');
-    await writeFile(useless, '#!/bin/sh\nwhile [ "$1" != -o ]; do shift; done\necho none > "$2"\n');
-    await chmod(useless, 0o755);
-    expect((await refusal(loadNativeReader(join(other, 'out'), useless))).message).toContain(
-      'cannot be loaded',
-    );
-  });
-
-  it('leaves the sockets to dgram, with a line that says why and what helps', async () => {
-    const cache = join(await folder(), 'file');
-    await writeFile(cache, '');
-    const lines: { reason?: string; action?: string }[] = [];
-    const options = { path: '', inheritedPorts: [] };
-    const log = { warn: (line: object) => void lines.push(line) } as unknown as Log;
-    expect(await openReader('native', options, log, join(cache, 'none'))).toBeNull();
-    expect(lines[0]?.reason).toContain('cannot be written');
-    expect(lines[0]?.action).toContain('may write there');
-    // Whoever wants dgram is told nothing.
-    expect(await openReader('dgram', options, log)).toBeNull();
-    expect(lines.length).toBe(1);
-  });
-
-  const headers = [join(dirname(process.execPath), '../include/node'), '/usr/include/node'].find((path) =>
-    existsSync(join(path, 'node_api.h')),
-  );
-  it.skipIf(headers === undefined)('calls Node-API as Node’s own header declares it', () => {
-    const source = fileURLToPath(new URL('../native/reader.c', import.meta.url));
-    const flags = ['-std=gnu11', '-Wall', '-Wextra', '-Werror', '-fsyntax-only', '-DEARSHOT_NODE_HEADERS'];
-    execFileSync('cc', [...flags, `-I${headers!}`, source], { stdio: 'pipe' });
   });
 });

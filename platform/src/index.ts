@@ -6,6 +6,7 @@ export * from './event-row.ts';
 export * from './ipc/index.ts';
 export * from './log.ts';
 export * from './metrics.ts';
+export * from './raw-sockets.ts';
 export * from './segment-row.ts';
 export { addressCheck } from './settings.ts';
 export * from './whole-file.ts';

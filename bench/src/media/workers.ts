@@ -1,6 +1,5 @@
 import { type ChildProcess, fork } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
-import dgram from 'node:dgram';
 import { once } from 'node:events';
 import { mkdir, readFile, rm } from 'node:fs/promises';
 import { join } from 'node:path';
@@ -21,30 +20,13 @@ import {
   type ToChild,
   type ToMedia,
 } from '@earshot/contracts';
-import { Dialer } from '../../../platform/src/index.ts';
+import { bindUdp, Dialer, portOf, type RawHandle } from '../../../platform/src/index.ts';
 import { Sink } from './sink.ts';
 
 const MAIN = fileURLToPath(new URL('../../../media/main.ts', import.meta.url));
 const LOOP_DELAY = new URL('./loop-delay.ts', import.meta.url).href;
 const LIMIT_MS = 30_000;
 const CHANNELS_OF_A_LEG = 2;
-
-interface RawHandle {
-  getsockname(out: { port?: number }): number;
-  close(): void;
-}
-/** As host binds (docs/adr/0003-lent-sockets.md): services are not imported here. */
-const bindHandle = (
-  dgram as unknown as {
-    _createSocketHandle: (
-      address: string,
-      port: number,
-      type: string,
-      fd: undefined,
-      flags: number,
-    ) => RawHandle;
-  }
-)._createSocketHandle;
 
 interface Worker {
   readonly child: ChildProcess;
@@ -179,10 +161,8 @@ export class MediaWorkers {
 
   #lend(child: ChildProcess, id: number, channel: ChannelId): void {
     for (const kind of ['rtp', 'rtcp'] satisfies LentKind[]) {
-      const handle = bindHandle('127.0.0.1', 0, 'udp4', undefined, 0);
-      const name: { port?: number } = {};
-      handle.getsockname(name);
-      const port = name.port!;
+      const handle = bindUdp('127.0.0.1', 0);
+      const port = portOf(handle);
       this.#handles.set(port, handle);
       const message: ToChild = { type: 'lent', kind, port, channel, id };
       child.send(message, handle as never, { keepOpen: true });

@@ -1,29 +1,12 @@
 import { type ChildProcess, fork } from 'node:child_process';
-import dgram from 'node:dgram';
 import { mkdtempSync, mkdirSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { ChannelId, EngineRow, FromChild, LentKind, ToChild } from '@earshot/contracts';
+import { bindUdp, portOf, type RawHandle } from '@earshot/platform';
 import { until } from './until.ts';
 
 const MAIN = new URL('../../main.ts', import.meta.url).pathname;
-
-interface RawHandle {
-  getsockname(out: { port?: number }): number;
-  close(): void;
-}
-// What host uses too: Node's own way to a bound UDP handle that nobody reads.
-const createHandle = (
-  dgram as unknown as {
-    _createSocketHandle: (
-      address: string,
-      port: number,
-      type: string,
-      fd: undefined,
-      flags: number,
-    ) => RawHandle;
-  }
-)._createSocketHandle;
 
 interface Lent {
   readonly rtp: RawHandle;
@@ -230,10 +213,4 @@ export class TestHost {
   }
 }
 
-const bind = (): RawHandle => createHandle('127.0.0.1', 0, 'udp4', undefined, 0);
-
-function portOf(handle: RawHandle): number {
-  const name: { port?: number } = {};
-  handle.getsockname(name);
-  return name.port!;
-}
+const bind = (): RawHandle => bindUdp('127.0.0.1', 0);

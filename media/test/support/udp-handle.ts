@@ -1,22 +1,5 @@
-import dgram from 'node:dgram';
-
-interface RawHandle {
-  readonly fd: number;
-  getsockname(out: { address?: string; port?: number }): number;
-  close(): void;
-}
-// What host uses too: Node's own way to a bound UDP handle that nobody reads.
-const createHandle = (
-  dgram as unknown as {
-    _createSocketHandle: (
-      address: string,
-      port: number,
-      type: string,
-      fd: undefined,
-      flags: number,
-    ) => RawHandle;
-  }
-)._createSocketHandle;
+import type dgram from 'node:dgram';
+import { bindUdp, portOf, type RawHandle } from '@earshot/platform';
 
 export interface TestHandle {
   readonly raw: RawHandle;
@@ -28,8 +11,12 @@ export interface TestHandle {
 
 /** A bound UDP handle as host lends it, on a free port. */
 export function bindHandle(address = '127.0.0.1'): TestHandle {
-  const raw = createHandle(address, 0, address.includes(':') ? 'udp6' : 'udp4', undefined, 0);
-  const name: { port?: number } = {};
-  raw.getsockname(name);
-  return { raw, fd: raw.fd, address, port: name.port!, close: () => raw.close() };
+  const raw = bindUdp(address, 0);
+  return { raw, fd: raw.fd!, address, port: portOf(raw), close: () => raw.close() };
 }
+
+/** Resolves when the datagram is on its way. */
+export const send = (from: dgram.Socket, to: TestHandle, bytes: Uint8Array): Promise<void> =>
+  new Promise((resolve, reject) => {
+    from.send(bytes, to.port, to.address, (error) => (error === null ? resolve() : reject(error)));
+  });

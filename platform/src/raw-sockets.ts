@@ -8,6 +8,8 @@ import { getSystemErrorName } from 'node:util';
  * what its own cluster module uses (docs/adr/0003-lent-sockets.md).
  */
 export interface RawHandle {
+  /** Of a UDP handle on Unix. */
+  readonly fd?: number;
   close(): void;
   getsockname?(out: { port?: number }): number;
 }
