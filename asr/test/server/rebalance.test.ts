@@ -46,14 +46,19 @@ test(
     await host.start(1);
     await until('all on one', () => host.rows.some(({ channels }) => channels === CHANNELS), 60_000);
 
-    // It runs for some 5 ms, and then not for half a second: it can hear some ten of them.
+    // With a hundredth of a processor it can hear some ten of them. With less it would be taken for dead.
     const starved = host.engines.get(0)!;
+    const cpuBefore = starved.cpuSecondsSoFar();
+    const sinceMs = performance.now();
     const starve = (): void => {
+      const nowMs = performance.now();
+      const due = cpuBefore + ((nowMs - sinceMs) / 1000) * 0.01;
+      if (starved.cpuSecondsSoFar() >= due) return;
       starved.signal('SIGCONT');
-      const until = performance.now() + 5;
-      while (performance.now() < until);
+      while (starved.cpuSecondsSoFar() < due && performance.now() < nowMs + 250);
       starved.signal('SIGSTOP');
     };
+    starved.signal('SIGSTOP');
     starving.push(setInterval(starve, 500));
     const moved = (): number =>
       fleets.reduce((sum, { reopens }) => sum + (reopens.get('rebalanced') ?? 0), 0);
