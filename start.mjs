@@ -115,6 +115,7 @@ function test() {
     flite: 'flite',
     ffmpeg: 'ffmpeg',
     rtpengine: 'rtpengine-daemon',
+    kamailio: 'kamailio',
   };
   const missing = Object.entries(needed).filter(([program]) => !onPath(program));
   if (missing.length > 0 && process.getuid?.() === 0 && onPath('apt-get')) {
