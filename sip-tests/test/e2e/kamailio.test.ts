@@ -86,7 +86,7 @@ describe.skipIf(!hasKamailio)('calls spread over two nodes by Kamailio (Debian: 
         calls: 4,
         server: kamailio.sip,
         transport,
-        codec: 'PCMU',
+        codec: 'pcmu',
         seconds: 3,
         rampS: 1,
       });
