@@ -11,7 +11,8 @@ import { rmSync } from 'node:fs';
 import { cpus } from 'node:os';
 import { parseArgs } from 'node:util';
 import { EngineProcess, valueOf } from './test/support/engine-process.ts';
-import { Fleet, quantile } from './test/support/fleet.ts';
+import { quantile } from './test/measure/match.ts';
+import { Fleet } from './test/support/fleet.ts';
 import { WordsEnd, makeRunDir, until } from './test/support/rig.ts';
 import { speechTape } from './test/support/speech.ts';
 
@@ -39,8 +40,8 @@ const engine = await EngineProcess.start(
   0,
   values.profile === undefined ? {} : { NODE_OPTIONS: `--cpu-prof --cpu-prof-dir=${values.profile}` },
 );
-const fleet = new Fleet({ runDir, engines: 1 });
-await until('the links', () => fleet.up[0] && words.connections > 0);
+const fleet = new Fleet(runDir);
+await until('the links', () => fleet.up && words.connections > 0);
 fleet.start();
 const tape = speechTape();
 const results: object[] = [];

@@ -2,6 +2,7 @@
  * The model's steps alone (states gathered and scattered, best tokens taken), by batch size. Channels per core = seconds of audio
  * by second of CPU time, on noise: the work does not depend on what is said.
  */
+import { cpuSeconds, fillWithNoise } from '../src/catalogue/check.ts';
 import { shareBuffers } from '../src/engine/shared-step.ts';
 import { describeModel, loadModel } from '../src/models/folder.ts';
 import type { ModelDescription } from '../src/models/model.ts';
@@ -11,23 +12,8 @@ const ROUNDS = 3;
 /** Seconds of audio in a measurement of a round; some 0.3 s of CPU time. */
 const AUDIO_SECONDS = 200;
 
-const cpuSeconds = (): number => {
-  const { user, system } = process.cpuUsage();
-  return (user + system) / 1e6;
-};
 const median = (values: readonly number[]): number =>
   values.toSorted((a, b) => a - b)[values.length >> 1] ?? NaN;
-
-/** Something that is not silence: the model's work does not depend on what is said. */
-function fillWithNoise(pcm: Int16Array): void {
-  let seed = 1;
-  let low = 0;
-  for (let i = 0; i < pcm.length; i++) {
-    seed = (Math.imul(seed, 1103515245) + 12345) | 0;
-    low += (seed >> 16) * 0.1 - low * 0.1;
-    pcm[i] = Math.round(low);
-  }
-}
 
 async function stepsOf(model: ModelDescription): Promise<Record<string, number>> {
   const largest = BATCH_SIZES.at(-1) ?? 1;

@@ -15,6 +15,16 @@ export class Reading {
     return this.#matching(name, labelText).reduce((total, sample) => total + sample.value, 0);
   }
 
+  /** Values of that name by a label, those without it left out. */
+  byLabel(name: string, label: string): Record<string, number> {
+    const values: Record<string, number> = {};
+    for (const { labels, value } of this.#matching(name, `${label}="`)) {
+      const key = new RegExp(`[{,]${label}="([^"]*)"`).exec(labels)?.[1];
+      if (key !== undefined) values[key] = (values[key] ?? 0) + value;
+    }
+    return values;
+  }
+
   /**
    * The upper end of the bucket in which the p-th of a histogram's observations lies.
    * @param p 0..1 @returns null when there were none; Infinity beyond the last bucket
@@ -33,11 +43,4 @@ export class Reading {
   #matching(name: string, labelText: string): { labels: string; value: number }[] {
     return this.#samples.filter((sample) => sample.name === name && sample.labels.includes(labelText));
   }
-}
-
-/** @param p 0..1 @returns null for an empty list */
-export function percentile(values: readonly number[], p: number): number | null {
-  if (values.length === 0) return null;
-  const sorted = [...values].sort((a, b) => a - b);
-  return sorted[Math.min(sorted.length - 1, Math.ceil(p * sorted.length) - 1)] ?? null;
 }

@@ -6,7 +6,7 @@ import { wordErrors, words } from '../../sip-tests/src/wer.ts';
 import { type EndedCall, endedCalls, generate, type Load, settled } from './live-calls.ts';
 import { progress } from './machine.ts';
 import { kernelDrops } from './processes.ts';
-import { percentile } from './prometheus.ts';
+import { quantile } from './statistics.ts';
 
 const RTP_MIN = 20000;
 const RTP_MAX = 32767;
@@ -131,6 +131,9 @@ interface Death {
 }
 
 async function die(signal: 'SIGKILL' | 'SIGSTOP', log: HostLog): Promise<Death> {
+  // Zero would be this program's own process group.
+  if (log.pid === 0)
+    throw new Error("the log does not say which process is media-0: is host's `process ready` line gone?");
   log.took = null;
   const atMs = Date.now();
   process.kill(log.pid, signal);
@@ -153,7 +156,7 @@ async function die(signal: 'SIGKILL' | 'SIGSTOP', log: HostLog): Promise<Death> 
 
 function summary(deaths: readonly Death[], signal: Death['signal']): object {
   const readingMs = deaths.filter((death) => death.signal === signal).map((death) => death.readingMs);
-  return { times: readingMs.length, median: percentile(readingMs, 0.5), longest: percentile(readingMs, 1) };
+  return { times: readingMs.length, median: quantile(readingMs, 0.5), longest: quantile(readingMs, 1) };
 }
 
 interface Placed {

@@ -1,4 +1,5 @@
 import type { EventView, LiveMessage, SegmentView } from '@earshot/contracts';
+import { openLive } from './live-socket.ts';
 
 /**
  * A client of /v1/live that notes when each word was shown for the first time. The latency of a word is the time from its
@@ -10,28 +11,17 @@ export class WordLatency {
   readonly #startedAt = new Map<string, number>();
   /** Words shown so far, by segment. */
   readonly #shown = new Map<string, number>();
-  readonly #socket: WebSocket;
+  #socket: WebSocket | null = null;
 
-  private constructor(socket: WebSocket) {
-    this.#socket = socket;
-    socket.addEventListener('message', (event) =>
-      this.#receive(JSON.parse(String(event.data)) as LiveMessage, Date.now()),
-    );
-  }
-
+  /** @throws Error when it cannot connect */
   static async connect(url: string, apiKey: string): Promise<WordLatency> {
-    // Node's WebSocket takes headers as its second argument; the browser type that it has does not say so.
-    const options = { headers: { authorization: `Bearer ${apiKey}` } } as unknown as string[];
-    const socket = new WebSocket(`${url.replace(/^http/, 'ws')}/v1/live`, options);
-    await new Promise((resolve, reject) => {
-      socket.addEventListener('open', resolve);
-      socket.addEventListener('error', () => reject(new Error('cannot connect to /v1/live')));
-    });
-    return new WordLatency(socket);
+    const client = new WordLatency();
+    client.#socket = await openLive(url, apiKey, (message) => client.#receive(message, Date.now()));
+    return client;
   }
 
   close(): void {
-    this.#socket.close();
+    this.#socket?.close();
   }
 
   #receive(message: LiveMessage, nowMs: number): void {

@@ -47,6 +47,8 @@ export interface CallResult {
   answered: boolean;
   /** INVITE to 2xx, in milliseconds; null when the call was not answered. */
   setupMs: number | null;
+  /** INVITE to its final answer, whatever that was; null when none came. */
+  finalMs: number | null;
   streams: CallStream[];
   /** Why the call did not go as it should; undefined when it did. */
   failure: SipFailure | undefined;
@@ -86,18 +88,22 @@ export class DemoCall {
   /** Never rejects for what happens on the line: that is in the result. */
   async run(): Promise<CallResult> {
     let setupMs: number | null = null;
+    let finalMs: number | null = null;
+    let startedMs = 0;
     let failure: SipFailure | undefined;
     try {
       this.state = 'inviting';
       await this.#openLegs();
-      const startedMs = performance.now();
+      startedMs = performance.now();
       const dialog = await this.#invite();
       setupMs = performance.now() - startedMs;
+      finalMs = setupMs;
       this.#dialog = dialog;
       this.state = 'live';
       failure = await this.#speak(dialog);
     } catch (error) {
       if (!(error instanceof SipFailure)) throw error;
+      if (error.status !== undefined) finalMs ??= performance.now() - startedMs;
       if (!(error.code === 'cancelled' && this.#hungUp)) failure = error;
     } finally {
       await Promise.all(this.#legs.map((leg) => leg.stream.close()));
@@ -108,6 +114,7 @@ export class DemoCall {
       dialogue: this.#options.dialogue.name,
       answered: setupMs !== null,
       setupMs,
+      finalMs,
       streams: this.#legs.map(({ label, stream, remotePort }) => ({
         label,
         ssrc: stream.ssrc,

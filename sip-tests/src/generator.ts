@@ -7,6 +7,8 @@ export interface GeneratedCall {
   answered: boolean;
   /** Milliseconds; null when not answered. */
   setupMs: number | null;
+  /** Milliseconds to the final answer, whatever that was; null when none came. */
+  finalMs: number | null;
   streams: CallStream[];
   /** Code, SIP status (null without one) and text; null when all went well. */
   failure: { code: string; status: number | null; message: string; retryAfterS: number | null } | null;

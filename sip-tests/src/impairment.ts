@@ -15,6 +15,25 @@ export interface Impairment {
   seed: number;
 }
 
+/** One thing that a network does. */
+export interface NetworkCondition {
+  readonly name: string;
+  readonly impairment: Omit<Impairment, 'seed'>;
+}
+
+/** The bad networks of sip-tests' own suite and of the benchmark `impairment`, so that the figures of the one explain the other. */
+export const NETWORK_CONDITIONS: readonly NetworkCondition[] = [
+  { name: 'loss 5 %', impairment: { lossRate: 0.05 } },
+  { name: 'loss 5 % in bursts of 4', impairment: { lossRate: 0.05, lossBurst: 4 } },
+  { name: 'jitter 50 ms', impairment: { jitterMs: 50 } },
+  { name: 'reorder 2 %', impairment: { reorderRate: 0.02 } },
+  { name: 'duplicates 2 %', impairment: { duplicateRate: 0.02 } },
+  {
+    name: 'all together',
+    impairment: { lossRate: 0.05, jitterMs: 50, reorderRate: 0.02, duplicateRate: 0.02 },
+  },
+];
+
 interface Delayed {
   readonly packet: Buffer;
   readonly leavesMs: number;

@@ -129,11 +129,9 @@ export class RtpStream {
     this.#rtcpReady = true;
   }
 
-  /** Sets what is sent from when on. */
+  /** Sets what is sent from when on. Once: when it is over the stream is finished, and its numbers are used. */
   play(content: StreamContent): void {
     this.#content = content;
-    this.#index = 0;
-    this.#dueMs = 0;
     this.#reportDueMs = content.startAtMs;
     const packets = packetsOf(content);
     this.impairer = content.impairment && new Impairer(content.impairment, packets);

@@ -3,6 +3,7 @@ import { randomUUID } from 'node:crypto';
 import dgram from 'node:dgram';
 import { once } from 'node:events';
 import { existsSync } from 'node:fs';
+import { freePort } from './free-port.ts';
 
 const RTPENGINE = '/usr/bin/rtpengine';
 export const hasRtpengine = existsSync(RTPENGINE);
@@ -68,10 +69,6 @@ export class Rtpengine {
     return engine;
   }
 
-  get printed(): string {
-    return this.#printed;
-  }
-
   /** A command; asked again until it is answered, which rtpengine knows by the cookie. @throws Error for a refusal */
   async ask(command: Readonly<Record<string, unknown>>): Promise<NgAnswer> {
     const cookie = randomUUID();
@@ -98,19 +95,12 @@ export class Rtpengine {
   }
 
   async stop(): Promise<void> {
-    const gone = once(this.#child, 'exit');
-    this.#child.kill('SIGTERM');
-    await gone;
+    const { exitCode, signalCode } = this.#child;
+    if (exitCode === null && signalCode === null) {
+      const gone = once(this.#child, 'exit');
+      this.#child.kill('SIGTERM');
+      await gone;
+    }
     this.#socket.close();
   }
-}
-
-async function freePort(): Promise<number> {
-  const socket = dgram.createSocket('udp4');
-  socket.bind(0, '127.0.0.1');
-  await once(socket, 'listening');
-  const { port } = socket.address();
-  socket.close();
-  await once(socket, 'close');
-  return port;
 }

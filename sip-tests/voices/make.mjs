@@ -6,6 +6,7 @@ import { execFileSync } from 'node:child_process';
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { seededRandom } from '../src/random.ts';
 import { dialogues } from './dialogues.mjs';
 
 const SAMPLES_PER_MS = 8;
@@ -16,17 +17,6 @@ const LEAD_OUT_MS = 600;
 const BREATH_MS = 280;
 /** The steps of the mu-law codec around zero are 8 wide: this makes a few of them toggle, as a line does. */
 const COMFORT_NOISE_PEAK = 10;
-
-/** A small reproducible random number, 0 to 1 (mulberry32). */
-function seededRandom(seed) {
-  let state = seed >>> 0;
-  return () => {
-    state = (state + 0x6d2b79f5) >>> 0;
-    let mixed = Math.imul(state ^ (state >>> 15), 1 | state);
-    mixed = (mixed + Math.imul(mixed ^ (mixed >>> 7), 61 | mixed)) ^ mixed;
-    return ((mixed ^ (mixed >>> 14)) >>> 0) / 4_294_967_296;
-  };
-}
 
 /** One phrase as 16-bit PCM at 8 kHz, without the silence around it. */
 function speak(voice, phrase, folder) {

@@ -117,13 +117,14 @@ async function measureModel(
   };
 }
 
-const cpuSeconds = (): number => {
+/** Of this process, all threads. */
+export const cpuSeconds = (): number => {
   const { user, system } = process.cpuUsage();
   return (user + system) / 1e6;
 };
 
 /** Something that is not silence: the model's work does not depend on what is said. */
-function fillWithNoise(pcm: Int16Array): void {
+export function fillWithNoise(pcm: Int16Array): void {
   let seed = 1;
   let low = 0;
   for (let i = 0; i < pcm.length; i++) {

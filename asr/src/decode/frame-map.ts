@@ -1,10 +1,4 @@
-/** A stretch of audio without a jump in ticks. Stream samples are what the model was fed, padding included. */
-interface Run {
-  readonly stream: number;
-  readonly tick: number;
-  /** Samples of real audio in it (and the silence put before them): what comes after is padding. */
-  real: number;
-}
+import { endTickIn, type Run, startTickIn } from './runs.ts';
 
 /**
  * Frames count audio that went through the model; ticks count the channel's time, which goes on in gaps. This maps the
@@ -48,12 +42,12 @@ export class FrameMap {
 
   /** The tick at which audio that begins at this stream sample begins. */
   startTick(stream: number): number {
-    return this.#at(stream, (run) => run.stream <= stream);
+    return startTickIn(this.#runs, stream);
   }
 
   /** The tick at which audio that ends before this stream sample ends. */
   endTickOf(stream: number): number {
-    return this.#at(stream, (run) => run.stream < stream);
+    return endTickIn(this.#runs, stream);
   }
 
   /** The frame boundary of the newest run at or before tick. */
@@ -61,11 +55,5 @@ export class FrameMap {
     const run = this.#runs.at(-1);
     if (run === undefined || tick < run.tick) return tick;
     return tick - ((tick - run.tick) % frameSamples);
-  }
-
-  #at(stream: number, holds: (run: Run) => boolean): number {
-    const run = this.#runs.findLast(holds) ?? this.#runs[0];
-    if (run === undefined) return 0;
-    return run.tick + Math.max(0, Math.min(stream - run.stream, run.real));
   }
 }

@@ -71,3 +71,17 @@ export function sizesInTime(
   const last = inTime.findLastIndex((size) => perRow(size) <= best * ROW_TOLERANCE);
   return inTime.slice(0, Math.max(0, last) + 1);
 }
+
+/**
+ * Channels of unbroken speech that a model carries in its largest batches: a whole number, and 1 for a model that is slower than
+ * speech. Media workers divide by it where they place channels.
+ * @param sizes ascending @param secondsBySize of a full step of each size, as measured at start
+ */
+export function capacityOf(
+  sizes: readonly number[],
+  secondsBySize: ReadonlyMap<number, number>,
+  chunkSeconds: number,
+): number {
+  const largest = sizes.at(-1) ?? 1;
+  return Math.max(1, Math.floor((chunkSeconds * largest) / (secondsBySize.get(largest) ?? Infinity)));
+}

@@ -38,8 +38,8 @@ const TWO_STEPS_SHARE = 0.25;
 
 /**
  * The channels of one engine and the batches made of them. When the model is free and any channel has a chunk a batch starts,
- * at once or, while few wait and none is behind, after a short moment (waiting.ts). Nothing starts while the words link is
- * blocked.
+ * at once or, while few wait and none is behind, after a short moment (waiting.ts). While a batch runs and so many wait that the
+ * next is full, a quick model is given that, too, and goes on with it by itself. Nothing starts while the words link is blocked.
  */
 export class Engine implements ChannelHost {
   readonly #options: EngineOptions;

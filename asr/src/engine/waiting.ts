@@ -3,7 +3,7 @@ import { WaitingLine } from './waiting-line.ts';
 
 /**
  * A batch of fewer than ENOUGH_ROWS live channels is held back for others, this long after its first chunk is complete. Media
- * workers send in turns of 20 ms, so this is where the next ones come from. Measured with the shipped model, paced
+ * workers send in turns of 20 ms, so this is where the next ones come from. Measured with the first shipped model (fp32), paced
  * unbroken speech from one media worker, channels per core: 297 without and 331 with it at 100 channels, 391 and 434 at
  * 200, 425 and 507 at 300; the result of a chunk comes 20 ms later. 10 ms gained nothing, 40 ms little more.
  */

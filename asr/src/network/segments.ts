@@ -1,5 +1,6 @@
 import { type ChannelId, type Endpoint, type Word, segmentIdOf } from '@earshot/contracts';
 import type { FinalSegment, OpenSegment } from '../decode/channel-decoder.ts';
+import { widestGap } from '../decode/cut.ts';
 import { ENDPOINT_TICKS, MAX_SEGMENT_TICKS } from '../decode/timing.ts';
 
 export interface SegmentsOptions {
@@ -142,7 +143,7 @@ export class Segments {
       else this.#emit(this.#sure.splice(0, 1), first.endTick, 'length');
       return;
     }
-    const cut = widestPause(this.#sure, fitting);
+    const cut = widestGap(this.#sure, 1, (index) => index <= fitting);
     const words = this.#sure.splice(0, cut);
     this.#emit(words, words.at(-1)!.endTick, 'length');
   }
@@ -168,17 +169,3 @@ function fitted(word: Word, floor: number): Word {
 
 const sameWords = (a: readonly Word[], b: readonly Word[]): boolean =>
   a.length === b.length && a.every(({ text }, i) => text === b[i]!.text);
-
-/** How many of the first words (1 to most) to take so that the pause after them is widest; of equal ones the last. */
-function widestPause(words: readonly Word[], most: number): number {
-  let cut = most;
-  let widest = -1;
-  for (let i = 1; i <= most; i++) {
-    const pause = words[i]!.startTick - words[i - 1]!.endTick;
-    if (pause >= widest) {
-      widest = pause;
-      cut = i;
-    }
-  }
-  return cut;
-}

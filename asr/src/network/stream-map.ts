@@ -1,9 +1,4 @@
-/** A stretch of a stream without a jump in ticks: real audio, then padding. */
-interface Run {
-  readonly stream: number;
-  readonly tick: number;
-  real: number;
-}
+import { endTickIn, type Run, startTickIn } from '../decode/runs.ts';
 
 /** More than that many gaps within what a server still works on cannot be: it would be minutes. */
 const MOST_RUNS = 256;
@@ -70,17 +65,11 @@ export class StreamMap {
 
   /** The tick at which what begins at this position begins; in padding, where the audio before it ended. */
   startTick(stream: number): number {
-    return this.#at(stream, (run) => run.stream <= stream);
+    return startTickIn(this.#runs, stream);
   }
 
   /** The tick at which what ends at this position ends. */
   endTickOf(stream: number): number {
-    return this.#at(stream, (run) => run.stream < stream);
-  }
-
-  #at(stream: number, holds: (run: Run) => boolean): number {
-    const run = this.#runs.findLast(holds) ?? this.#runs[0];
-    if (run === undefined) return 0;
-    return run.tick + Math.max(0, Math.min(stream - run.stream, run.real));
+    return endTickIn(this.#runs, stream);
   }
 }

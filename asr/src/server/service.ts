@@ -1,15 +1,16 @@
 import { type EngineRow, monoUs } from '@earshot/contracts';
 import type { Log, Registry } from '@earshot/platform';
 import { Engine } from '../engine/engine.ts';
-import { sizesInTime } from '../engine/batching.ts';
+import { capacityOf, sizesInTime } from '../engine/batching.ts';
 import { StepThread } from '../engine/step-thread.ts';
 import { describeModel } from '../models/folder.ts';
 import { registerMetrics } from './metrics.ts';
 import { serveHost } from './serve-host.ts';
 
 /**
- * Measured with the shipped model, channels per core: 407 in batches of 1, 390 of 2, 506 of 4, 577 of 8, 627 of 16, 668 of
- * 32, 685 of 64. Two at once gain nothing over one after the other; above 64 the pilot saw no gain.
+ * Measured with the shipped model (int8; asr/bench.ts, medians of three runs), channels per core: 606 in batches of 1, 874 of 4, 934
+ * of 8, 1061 of 16, 1015 of 32, 1027 of 64. With the first one (fp32) two at once gained nothing over one after the other, and above 64
+ * the pilot saw no gain.
  */
 export const BATCH_SIZES: readonly number[] = [1, 4, 8, 16, 32, 64];
 /** Memory for the states of channels: taken only as channels open. */
@@ -52,15 +53,14 @@ export async function startAsr(options: AsrOptions): Promise<AsrService> {
   const sizes = sizesInTime(BATCH_SIZES, thread.secondsBySize, chunkSeconds);
   let running: Engine | null = null;
   const onStep = registerMetrics(options.registry, () => running, chunkSeconds, sizes);
-  const largest = sizes.at(-1) ?? 1;
-  const channelsPerCore = (chunkSeconds * largest) / (thread.secondsBySize.get(largest) ?? Infinity);
+  const capacity = capacityOf(sizes, thread.secondsBySize, chunkSeconds);
   const served = await serveHost({
     runDir,
     instance,
     model: model.name,
     chunkMs: chunkSeconds * 1000,
     clearsAtGap: model.clearAtGap,
-    capacity: channelsPerCore,
+    capacity,
     log,
     makeHost: (sink) =>
       (running = new Engine({
@@ -75,12 +75,12 @@ export async function startAsr(options: AsrOptions): Promise<AsrService> {
       })),
   });
   return {
-    info: { model: model.name, maxChannels, channelsPerCore: Math.round(channelsPerCore) },
+    info: { model: model.name, maxChannels, channelsPerCore: capacity },
     engineRow: () => ({
       engine: instance,
       headroom: served.draining ? 0 : (running?.headroom ?? 0),
       channels: running?.channelCount ?? 0,
-      capacity: Math.floor(channelsPerCore),
+      capacity,
     }),
     drain: async () => {
       await served.drain();

@@ -1,5 +1,5 @@
 import { readdir } from 'node:fs/promises';
-import { type CallId, channelIdOf, TICKS_PER_SECOND } from '@earshot/contracts';
+import { bytesPerTick, type CallId, channelIdOf, TICKS_PER_SECOND } from '@earshot/contracts';
 import { BlockFeed } from './block-feed.ts';
 import type { ShadowRecogniser } from './recogniser.ts';
 import { SpoolTail, spoolNameOf } from './spool-tail.ts';
@@ -19,6 +19,8 @@ interface FollowedChannel {
   decidedTick: number;
   /** Audio left in the files because too much waits already, nearly. */
   unreadTicks: number;
+  /** Of the newest block that was read. */
+  bytesPerTick: 1 | 2;
   /** Known once the last blocks were read. */
   endTick: number | null;
   endSent: boolean;
@@ -122,15 +124,18 @@ export class FollowedCall {
     if (channel.endTick !== null) return;
     while (feed.waitingTicks < MOST_WAITING_TICKS) {
       const blocks = await tail.read();
-      for (const block of blocks) feed.push(block);
+      for (const block of blocks) {
+        feed.push(block);
+        channel.bytesPerTick = bytesPerTick(block.encoding);
+      }
       if (blocks.length > 0) continue;
       channel.unreadTicks = 0;
       channel.endTick = this.#ends.get(index) ?? null;
       if (channel.endTick !== null) feed.end(channel.endTick);
       return;
     }
-    // A tick is a byte of audio; the blocks' headers are a fiftieth.
-    channel.unreadTicks = await tail.unreadBytes();
+    // What is unread is taken to be encoded as what was read last (the headers hardly count).
+    channel.unreadTicks = (await tail.unreadBytes()) / channel.bytesPerTick;
   }
 
   async #names(): Promise<string[]> {
@@ -156,6 +161,7 @@ export class FollowedCall {
       creditTick: 0,
       decidedTick: 0,
       unreadTicks: 0,
+      bytesPerTick: 1,
       endTick: null,
       endSent: false,
       ended: false,

@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { planBatch, sizesInTime } from '../../src/engine/batching.ts';
+import { capacityOf, planBatch, sizesInTime } from '../../src/engine/batching.ts';
 import { LoadMeter } from '../../src/engine/load.ts';
 
 const SIZES = [1, 4, 8, 16, 32, 64];
@@ -108,5 +108,25 @@ describe('the sizes that a model is quick enough for', () => {
 
   test('keep the smallest of a model that cannot keep up at all', () => {
     expect(sizesInTime(sizes, seconds(2), 0.3)).toEqual([1]);
+  });
+});
+
+describe('the channels that an engine says it carries', () => {
+  test('are those of its largest batches', () => {
+    expect(
+      capacityOf(
+        [1, 4],
+        new Map([
+          [1, 0.01],
+          [4, 0.021],
+        ]),
+        0.3,
+      ),
+    ).toBe(57);
+  });
+
+  test('are at least one, of a model that is slower than speech too: who places channels divides by it', () => {
+    expect(capacityOf([1], new Map([[1, 2]]), 0.3)).toBe(1);
+    expect(capacityOf([1, 4], new Map(), 0.3)).toBe(1);
   });
 });

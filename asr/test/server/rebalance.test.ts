@@ -71,8 +71,8 @@ test(
     );
     letRun();
     await until('all of them heard', () => ids.every((id) => lag(id) < 2), 90_000);
-    // None came back, and none moved twice.
-    expect(moved()).toBeLessThanOrEqual(CHANNELS);
+    // One that was moved stays for half a minute, and may be moved once more. None goes to and fro.
+    expect(Math.max(...ids.map((id) => transcripts.of(id).resumes))).toBeLessThanOrEqual(2);
 
     for (const id of ids) fleetOf(id).end(id);
     await until('the ends', () => ids.every((id) => transcripts.of(id).ended), 60_000);

@@ -59,7 +59,11 @@ function* live(all: readonly SpoolBlock[], endTick: number): Generator<Step> {
     nextStep(source, at, endTick, 8000, true, step);
     const { kind, to } = step;
     if (kind === 'gap') yield { kind, from: at, to };
-    else yield { kind, from: at, to, samples: pcmOf(source, at, to) };
+    else {
+      const samples = new Int16Array(to - at);
+      pcmOf(source, at, to, samples);
+      yield { kind, from: at, to, samples };
+    }
   }
 }
 

@@ -1,11 +1,21 @@
-import type { SpoolBlock } from '@earshot/contracts';
+import { bytesPerTick, type Encoding, type SpoolBlock } from '@earshot/contracts';
 
-/** A block as media writes it; audio is 8-bit codes that rise with the tick, so that a wrong tick shows. */
-export function blockAt(startTick: number, ticks: number, vad: number, channelIndex = 0): SpoolBlock {
-  const payload = new Uint8Array(ticks);
-  for (let i = 0; i < ticks; i++) payload[i] = (startTick + i) & 0xff;
+/** Whole blocks of which every 20 ms are speech. */
+export const ALL_SPEECH = 2 ** 25 - 1;
+
+/** A block as media writes it. @param payload left out: bytes that rise with the tick, so that a wrong tick shows */
+export function blockAt(
+  startTick: number,
+  ticks: number,
+  vad: number,
+  {
+    channelIndex = 0,
+    encoding = 'PCMU',
+    payload,
+  }: { channelIndex?: number; encoding?: Encoding; payload?: Uint8Array } = {},
+): SpoolBlock {
   return {
-    encoding: 'PCMU',
+    encoding,
     channelIndex,
     startTick,
     ticks,
@@ -17,6 +27,8 @@ export function blockAt(startTick: number, ticks: number, vad: number, channelIn
     packetsLost: 0,
     packetsLate: 0,
     vad,
-    payload,
+    payload:
+      payload ??
+      Uint8Array.from({ length: ticks * bytesPerTick(encoding) }, (_, i) => (startTick + i) & 0xff),
   };
 }

@@ -16,6 +16,7 @@ import { SHIPPED_FOLDER } from '../../src/catalogue/store.ts';
 import type { ShadowLine } from '../../src/shadow/report.ts';
 import { Shadow } from '../../src/shadow/shadow.ts';
 import { temporaryFolder } from '../catalogue/web.ts';
+import { ALL_SPEECH, blockAt } from './blocks.ts';
 
 const log = createLog('test', 'silent');
 const LIMIT = { timeout: 60_000, interval: 100 };
@@ -71,21 +72,7 @@ async function speakOn(callId: CallId, index: number): Promise<number> {
     const payload = Uint8Array.from({ length: BLOCK_TICKS }, (_, i) =>
       linearToUlaw(Math.round(8000 * Math.sin((startTick + i) / 5) * Math.sin((startTick + i) / 700))),
     );
-    const block = encodeBlock({
-      encoding: 'PCMU',
-      channelIndex: index,
-      startTick,
-      ticks: BLOCK_TICKS,
-      ssrc: 1,
-      extendedSequence: 0,
-      rtpTimestampAtEnd: 0,
-      srtpRollover: 0,
-      packetsReceived: 0,
-      packetsLost: 0,
-      packetsLate: 0,
-      vad: 0x1ffffff,
-      payload,
-    });
+    const block = encodeBlock(blockAt(startTick, BLOCK_TICKS, ALL_SPEECH, { channelIndex: index, payload }));
     await appendFile(join(spoolOf(callId), spoolFileName(index, startTick)), block);
   }
   return blocks * BLOCK_TICKS;

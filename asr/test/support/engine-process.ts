@@ -93,16 +93,20 @@ export class EngineProcess {
   }
 
   async kill(): Promise<void> {
-    const exited = once(this.#process, 'exit');
     this.#process.kill('SIGKILL');
-    await exited;
+    await this.#exit();
   }
 
   /** @returns the exit status; null when a signal ended it */
   async drain(): Promise<number | null> {
-    const exited = once(this.#process, 'exit') as Promise<[number | null]>;
     this.#send({ type: 'drain' });
-    return (await exited)[0];
+    return this.#exit();
+  }
+
+  async #exit(): Promise<number | null> {
+    const { exitCode, signalCode } = this.#process;
+    if (exitCode === null && signalCode === null) await once(this.#process, 'exit');
+    return this.#process.exitCode;
   }
 
   #send(message: ToChild): void {

@@ -71,15 +71,6 @@ export class LinkFleet {
     this.link.ended(as, first.tape.endTick);
   }
 
-  remove(id: ChannelId): void {
-    this.link.remove(id);
-    this.#lines.delete(id);
-  }
-
-  endTickOf(id: ChannelId): number {
-    return this.#lines.get(id)!.recorded.tape.endTick;
-  }
-
   lagSeconds(id: ChannelId): number {
     return this.link.lagTicks(id) / 8000;
   }
@@ -116,7 +107,8 @@ export class LinkFleet {
           recorded.playTo(Math.min(nowTick, recorded.tape.endTick + 8000), nowUs);
         }
       }
-      this.link.turn(nowUs);
+      // In one go: no socket waits here.
+      Array.from(this.link.turn(nowUs));
     }
   }
 }

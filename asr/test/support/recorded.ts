@@ -1,12 +1,7 @@
-import {
-  BLOCK_TICKS,
-  SpeechDetector,
-  ULAW_TO_LINEAR,
-  VAD_FRAME_TICKS,
-  linearToUlaw,
-} from '@earshot/contracts';
+import { BLOCK_TICKS, VAD_FRAME_TICKS, linearToUlaw } from '@earshot/contracts';
 import { type AudioSource, Tape } from '../../../media/src/spool/tape.ts';
 import { type TapeBlock, addSpeech, endOf, newTapeBlock } from '../../../media/src/spool/tape-block.ts';
+import { EnergyVad } from '../../../media/src/vad/energy-vad.ts';
 import { Gate, HANGOVER_TICKS } from '../../../media/src/vad/gate.ts';
 
 /** Read at once, as from the spool's files: 30 s. */
@@ -32,11 +27,10 @@ export class Loop {
   /** Share of the time that the gate is open. */
   openShare(): number {
     const gate = new Gate();
-    const detector = new SpeechDetector();
+    const vad = new EnergyVad('PCMU');
     const { length } = this.codes;
     for (let at = 0; at + VAD_FRAME_TICKS <= length; at += VAD_FRAME_TICKS) {
-      if (detector.frame(powerOf(this.codes, at, at + VAD_FRAME_TICKS)))
-        gate.speech(at, at + VAD_FRAME_TICKS);
+      if (vad.frame(this.codes, at, at + VAD_FRAME_TICKS)) gate.speech(at, at + VAD_FRAME_TICKS);
     }
     let open = 0;
     for (let at = 0; at < length; at += 800) if (gate.openUntil(at) >= 0) open++;
@@ -66,9 +60,9 @@ export class Recorded {
     this.#loop = loop;
     this.#offset = offset;
     this.#vads = of === null ? [] : [...of.#vads];
-    const detector = new SpeechDetector();
+    const vad = new EnergyVad('PCMU');
     this.tape = new Tape('PCMU', {
-      frame: (block, _index, start, end) => !gated || detector.frame(powerOf(block.payload, start, end)),
+      frame: (block, _index, start, end) => !gated || vad.frame(block.payload, start, end),
       block: (block) => this.#vads.push(block.vad),
     });
     if (of !== null) this.tape.restore([], of.tape.endTick, of.tape.endTick);
@@ -108,10 +102,4 @@ export class Recorded {
       blockFrom: (tick) => blocks.find((block) => endOf(block) > tick) ?? null,
     };
   }
-}
-
-function powerOf(codes: Uint8Array, start: number, end: number): number {
-  let sum = 0;
-  for (let i = start; i < end; i++) sum += ULAW_TO_LINEAR[codes[i]!]! ** 2;
-  return sum / (end - start);
 }

@@ -1,7 +1,7 @@
 import { type CallId, type ChannelId, type Word, channelIdOf } from '@earshot/contracts';
 import { rmSync } from 'node:fs';
+import { quantile } from '../measure/match.ts';
 import { EngineHost } from './engine-host.ts';
-import { quantile } from './fleet.ts';
 import { LinkFleet } from './link-fleet.ts';
 import { Loop } from './recorded.ts';
 import { makeRunDir, until } from './rig.ts';

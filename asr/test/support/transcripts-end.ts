@@ -16,8 +16,8 @@ export class Transcript {
   committedTick = 0;
   ended = false;
   readonly words: Word[] = [];
-  /** Ticks that it was opened again at. */
-  readonly resumes: number[] = [];
+  /** How often it was opened again. */
+  resumes = 0;
 }
 
 /** Stands where transcripts stands, between the engines' words and the media workers' commits: all is durable at once. */
@@ -62,7 +62,7 @@ export class TranscriptsEnd {
     const { channel } = message;
     const transcript = this.of(channel);
     this.#owners.set(channel, connection);
-    if (transcript.attempt > 0) transcript.resumes.push(transcript.committedTick);
+    if (transcript.attempt > 0) transcript.resumes++;
     transcript.attempt = Math.max(message.attempt, transcript.attempt + 1);
     const { attempt, committedTick: tick } = transcript;
     connection.send({ type: 'resume', channel, attempt, tick });

@@ -7,9 +7,9 @@ from earshot_training.augment import BANDS, Telephone, a_law, mu_law
 from earshot_training.corpus import Item
 from scipy.signal import fftconvolve, lfilter
 
+from .features import FRAME
 from .sounds import RATE, Sounds
 
-FRAME = 160
 FRAMES = 600
 #: A pause within a sentence that is shorter is speech.
 SHORTEST_PAUSE_S = 0.2

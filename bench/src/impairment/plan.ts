@@ -1,32 +1,20 @@
 import { encodeMulaw } from '../../../sip-tests/src/audio.ts';
 import { encodedFrames, type MediaFormat, oggOf } from '../../../sip-tests/src/encoded.ts';
 import { decodedTo8k, resampled } from '../../../sip-tests/src/ffmpeg.ts';
-import { type Impairment, lossesOf } from '../../../sip-tests/src/impairment.ts';
+import {
+  type Impairment,
+  lossesOf,
+  NETWORK_CONDITIONS,
+  type NetworkCondition,
+} from '../../../sip-tests/src/impairment.ts';
 import type { MediaFrame } from '../../../sip-tests/src/rtp-sender.ts';
 
-export const CODECS = ['PCMU', 'opus'] as const;
-export type Codec = (typeof CODECS)[number];
+const CODECS = ['PCMU', 'opus'] as const;
+type Codec = (typeof CODECS)[number];
 /** `concealed`: packets are lost on the way. `silenced`: silence was sent in the place of the same ones, and none was lost. */
-export type Method = 'concealed' | 'silenced';
+type Method = 'concealed' | 'silenced';
 
-export interface Condition {
-  readonly name: string;
-  readonly impairment: Omit<Impairment, 'seed'>;
-}
-
-/** What the network does: issue-wide the same as sip-tests' own test has. */
-export const CONDITIONS: readonly Condition[] = [
-  { name: 'clean', impairment: {} },
-  { name: 'loss 5 %', impairment: { lossRate: 0.05 } },
-  { name: 'loss 5 % in bursts of 4', impairment: { lossRate: 0.05, lossBurst: 4 } },
-  { name: 'jitter 50 ms', impairment: { jitterMs: 50 } },
-  { name: 'reorder 2 %', impairment: { reorderRate: 0.02 } },
-  { name: 'duplicates 2 %', impairment: { duplicateRate: 0.02 } },
-  {
-    name: 'all together',
-    impairment: { lossRate: 0.05, jitterMs: 50, reorderRate: 0.02, duplicateRate: 0.02 },
-  },
-];
+const CONDITIONS: readonly NetworkCondition[] = [{ name: 'clean', impairment: {} }, ...NETWORK_CONDITIONS];
 
 export interface PlannedCall {
   readonly codec: Codec;

@@ -1,4 +1,5 @@
 import type { EventView, LiveMessage, SegmentView } from '@earshot/contracts';
+import { openLive } from '../live-socket.ts';
 
 /** A word as it was told to a client. Wall-clock milliseconds of the epoch where it says `At`. */
 export interface ToldWord {
@@ -21,31 +22,19 @@ export class LiveWords {
   /** Words of segments that are not final, by segment. */
   readonly #open = new Map<string, readonly Shown[]>();
   readonly #finals = new Map<string, ToldWord[]>();
-  readonly #socket: WebSocket;
+  #socket: WebSocket | null = null;
 
-  private constructor(socket: WebSocket) {
-    this.#socket = socket;
-    socket.addEventListener('message', (event) =>
-      this.#receive(
-        JSON.parse(String(event.data)) as LiveMessage,
-        performance.timeOrigin + performance.now(),
-      ),
-    );
-  }
-
+  /** @throws Error when it cannot connect */
   static async connect(url: string, apiKey: string): Promise<LiveWords> {
-    // Node's WebSocket takes headers as its second argument; the browser type that it has does not say so.
-    const options = { headers: { authorization: `Bearer ${apiKey}` } } as unknown as string[];
-    const socket = new WebSocket(`${url.replace(/^http/, 'ws')}/v1/live`, options);
-    await new Promise((resolve, reject) => {
-      socket.addEventListener('open', resolve);
-      socket.addEventListener('error', () => reject(new Error('cannot connect to /v1/live')));
-    });
-    return new LiveWords(socket);
+    const client = new LiveWords();
+    client.#socket = await openLive(url, apiKey, (message) =>
+      client.#receive(message, performance.timeOrigin + performance.now()),
+    );
+    return client;
   }
 
   close(): void {
-    this.#socket.close();
+    this.#socket?.close();
   }
 
   /** Final words of a channel by their times. */

@@ -4,7 +4,7 @@ import { EarshotProcess } from '../../src/earshot-process.ts';
 import { encodedFrames, type MediaFormat } from '../../src/encoded.ts';
 import { hasFfmpeg, resampled } from '../../src/ffmpeg.ts';
 import { hasFlite, spoken } from '../../src/flite.ts';
-import type { Impairment } from '../../src/impairment.ts';
+import { NETWORK_CONDITIONS } from '../../src/impairment.ts';
 import { MediaCall, type MediaCallResult } from '../../src/media-call.ts';
 import { type MediaFrame, RtpPacer } from '../../src/rtp-sender.ts';
 import { seamExcesses } from '../../src/signal.ts';
@@ -20,23 +20,12 @@ const FORMATS: readonly MediaFormat[] = [
   { codec: 'PCMU', payloadType: 0, rate: 8000, ptimeMs: 20 },
   { codec: 'opus', payloadType: 111, rate: 48_000, ptimeMs: 20 },
 ];
-interface Condition {
-  readonly name: string;
-  readonly impairment: Impairment;
-  readonly lossless: boolean;
-}
-const CONDITIONS: readonly Condition[] = [
-  { name: 'loss', impairment: { lossRate: 0.05, seed: 11 }, lossless: false },
-  { name: 'bursts', impairment: { lossRate: 0.05, lossBurst: 4, seed: 12 }, lossless: false },
-  { name: 'jitter', impairment: { jitterMs: 50, seed: 13 }, lossless: true },
-  { name: 'reorder', impairment: { reorderRate: 0.02, seed: 14 }, lossless: true },
-  { name: 'duplicates', impairment: { duplicateRate: 0.02, seed: 15 }, lossless: true },
-  {
-    name: 'all together',
-    impairment: { lossRate: 0.05, jitterMs: 50, reorderRate: 0.02, duplicateRate: 0.02, seed: 16 },
-    lossless: false,
-  },
-];
+/** Each with losses of its own. */
+const CONDITIONS = NETWORK_CONDITIONS.map(({ name, impairment }, index) => ({
+  name,
+  impairment: { ...impairment, seed: 11 + index },
+  lossless: impairment.lossRate === undefined,
+}));
 /** Every call begins and ends with packets that nothing is done to: where it begins and ends can then be said exactly. */
 const WHOLE_PACKETS = 15;
 
