@@ -23,8 +23,8 @@ async function native(count: number, onPacket: () => void): Promise<number[]> {
     handles.push(handle);
   }
   new TurnTimer(
-    () => undefined,
-    (startUs) => reader.read(startUs),
+    () => [].values(),
+    (startUs, untilUs) => reader.read(startUs, untilUs),
   );
   return ports;
 }

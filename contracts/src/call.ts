@@ -10,6 +10,7 @@ export type EndReason =
   | 'cancel' // CANCEL before the answer
   | 'rtp-timeout' // no RTP on any active channel for RTP_TIMEOUT_S
   | 'ack-timeout' // our 200 was never acknowledged
+  | 'session-expired' // nobody refreshed the SIP session in time (RFC 4028)
   | 'local' // ended by us: drain, API
   | 'error';
 
@@ -27,7 +28,11 @@ export interface ChannelInfo {
   readonly label: string | null;
   readonly codec: CodecName;
   readonly participant: Participant;
-  /** Why this channel has this role: `metadata`, `label`, `from-header`, `default`. */
+  /** All who are heard on it where they are several, at most 16; `participant` is empty then. Left out: not several. */
+  readonly participants?: readonly Participant[];
+  /** How sure the role is, 0 (unknown) to 1. Left out: not rated, in calls of older versions. */
+  readonly score?: number;
+  /** What says who is on it and why it has this role: `agent by the label (0.85)`. */
   readonly evidence: readonly string[];
 }
 
@@ -35,7 +40,7 @@ export interface CallInfo {
   readonly callId: CallId;
   /** Wall clock of call zero, ms since 1970. */
   readonly startedAtMs: number;
-  /** `siprec-rfc7866` or `plain`. */
+  /** How the call was forked to us: `siprec-rfc7866`, `plain`, `cisco-cube`, … (gateway/src/dialects). */
   readonly dialect: string;
   readonly sip: {
     readonly callId: string;

@@ -2,7 +2,7 @@
  * How a channel's audio is kept after it was decoded: G.711 as it came, 8 bits; everything else as 16-bit linear PCM at 8 kHz,
  * little-endian. One sample a tick in all of them.
  */
-import { linearTableOf, linearToAlaw, linearToUlaw } from './g711.ts';
+import { encoderOf, linearTableOf } from './g711.ts';
 
 export type Encoding = 'PCMU' | 'PCMA' | 'L16';
 
@@ -55,6 +55,6 @@ export function fromLinear(
     }
     return;
   }
-  const encode = encoding === 'PCMU' ? linearToUlaw : linearToAlaw;
+  const encode = encoderOf(encoding);
   for (let i = 0; i < ticks; i++) out[outStart + i] = encode(pcm[i]!);
 }

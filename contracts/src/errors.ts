@@ -143,6 +143,11 @@ export const catalogue = {
   },
   NOT_FOUND: { status: 404, title: 'Not found', action: 'Check the path and the id.' },
   CALL_NOT_FOUND: { status: 404, title: 'No such call', action: 'List the calls with GET /v1/calls.' },
+  CHANNEL_NOT_FOUND: {
+    status: 404,
+    title: 'The call has no such channel',
+    action: 'Take the index of one of `channels` in GET /v1/calls/:id.',
+  },
   RECORDING_NOT_READY: {
     status: 404,
     title: 'There is no recording (yet)',

@@ -76,7 +76,19 @@ export const ChannelView = Type.Object({
   label: Nullable(Type.String()),
   codec: Type.String(),
   participant: Type.Object({ name: Nullable(Type.String()), aor: Nullable(Type.String()) }),
+  participants: Type.Optional(
+    Type.Array(Type.Object({ name: Nullable(Type.String()), aor: Nullable(Type.String()) }), {
+      description: 'All who are heard on a mixed channel, where they are known; participant is empty then.',
+    }),
+  ),
   evidence: Type.Array(Type.String()),
+  score: Nullable(
+    Type.Number({
+      minimum: 0,
+      maximum: 1,
+      description: 'How sure the role is; 1 where somebody corrected it.',
+    }),
+  ),
   packetsReceived: Nullable(Type.Integer({ description: 'Known once the call has ended.' })),
   packetsLost: Nullable(Type.Integer()),
   media: Type.Unsafe<'present' | 'missing'>({
@@ -227,6 +239,10 @@ export const RevisionView = Type.Object({
   revision: Type.Integer({ description: 'Of the transcript as it is now.' }),
   previousRevision: Type.Integer({
     description: 'Of the transcript that it replaces, kept under this number.',
+  }),
+  reason: Type.Literal('retranscription', {
+    description:
+      'Where only the roles changed it is correction or metadata, and the data are others: by, roles.',
   }),
   retranscription: Type.String({ description: 'The id that POST …/retranscribe answered with.' }),
   model: Type.String(),

@@ -20,8 +20,6 @@ export interface FoldedLedger {
   /** In order of time, each once. */
   readonly notes: readonly Note[];
   readonly endTick: number;
-  /** How many ticks before endTick nobody said anything of. */
-  readonly untoldTicks: number;
 }
 
 /** No kind: nobody said anything. */
@@ -127,21 +125,19 @@ class Stretches {
     return filled;
   }
 
-  spans(): Pick<FoldedLedger, 'spans' | 'endTick' | 'untoldTicks'> {
+  spans(): Pick<FoldedLedger, 'spans' | 'endTick'> {
     const spans: { kind: SpanKind; startTick: number; endTick: number }[] = [];
     let startTick = 0;
-    let untoldTicks = 0;
     for (let i = 0; i < this.#ends.length; i++) {
       const endTick = this.#ends[i]!;
       const number = this.#kinds[i]!;
-      if (number === UNTOLD) untoldTicks += endTick - startTick;
       const kind = number === UNTOLD ? 'absent' : SPAN_KINDS[number]!;
       const last = spans.at(-1);
       if (last?.kind === kind) last.endTick = endTick;
       else spans.push({ kind, startTick, endTick });
       startTick = endTick;
     }
-    return { spans, endTick: this.endTick, untoldTicks };
+    return { spans, endTick: this.endTick };
   }
 
   /** Nothing happens when it ends there already. */

@@ -19,11 +19,14 @@ const FLOOR_FALL = 0.25;
  */
 export class SpeechDetector {
   #floor = SILENCE_POWER / SPEECH_OVER_NOISE;
+  /** Mean square of the last frame's samples. */
+  power = 0;
   /** The last frame's power over that of the noise before it. */
   over = 0;
 
   /** @param power mean square of the frame's 16-bit samples @returns whether it is speech */
   frame(power: number): boolean {
+    this.power = power;
     this.over = power / this.#floor;
     const speech = power > SILENCE_POWER && power > this.#floor * SPEECH_OVER_NOISE;
     if (power < this.#floor) this.#floor += (power - this.#floor) * FLOOR_FALL;

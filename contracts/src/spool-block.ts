@@ -12,7 +12,8 @@
  * 32 u32 RTP timestamp at the end of the block               36 u32 SRTP roll-over counter
  * 40 u32 packets received    44 u32 packets lost             48 u32 packets late
  * 52 u32 vad: bit i is raw speech activity in the i-th 20 ms of the block
- * 56 u32 reserved            60 u32 crc32c of bytes 0..59 and the payload
+ * 56 u16 times that packets were lost in a row (65,535: that or more)   58 u16 highest jitter, 0.1 ms (the same)
+ * 60 u32 crc32c of bytes 0..59 and the payload
  */
 import { crc32c } from './crc32c.ts';
 import { ENCODINGS, type Encoding } from './encoding.ts';
@@ -37,6 +38,10 @@ export interface SpoolBlock {
   readonly packetsReceived: number;
   readonly packetsLost: number;
   readonly packetsLate: number;
+  /** Times that packets were lost in a row, 0..65535. Left out: 0, as in blocks of versions before it was kept; so the next. */
+  readonly lossBursts?: number;
+  /** Highest interarrival jitter, 0..6553.5. */
+  readonly maxJitterMs?: number;
   readonly vad: number;
   readonly payload: Uint8Array;
 }
@@ -61,7 +66,8 @@ export function encodeBlock(block: SpoolBlock): Buffer {
   out.writeUInt32LE(block.packetsLost >>> 0, 44);
   out.writeUInt32LE(block.packetsLate >>> 0, 48);
   out.writeUInt32LE(block.vad >>> 0, 52);
-  out.writeUInt32LE(0, 56);
+  out.writeUInt16LE(Math.min(0xffff, block.lossBursts ?? 0), 56);
+  out.writeUInt16LE(Math.min(0xffff, Math.round((block.maxJitterMs ?? 0) * 10)), 58);
   out.set(block.payload, BLOCK_HEADER_BYTES);
   out.writeUInt32LE(crc32c(block.payload, crc32c(out.subarray(0, 60))), 60);
   return out;
@@ -104,6 +110,8 @@ export function decodeBlock(bytes: Uint8Array, offset: number): BlockRead {
       packetsReceived: view.getUint32(40, true),
       packetsLost: view.getUint32(44, true),
       packetsLate: view.getUint32(48, true),
+      lossBursts: view.getUint16(56, true),
+      maxJitterMs: view.getUint16(58, true) / 10,
       vad: view.getUint32(52, true),
       payload,
     },

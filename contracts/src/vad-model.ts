@@ -99,6 +99,11 @@ export class ModelJudge implements SpeechJudge {
     this.#threshold = threshold;
   }
 
+  /** Mean square of the last frame's samples. */
+  get power(): number {
+    return this.#energy.power;
+  }
+
   frame(samples: Int16Array, from: number, to: number): boolean {
     const power = powerOfSamples(samples, from, to);
     const energy = this.#energy.frame(power);

@@ -97,6 +97,8 @@ describe('spool blocks', () => {
     packetsReceived: u32,
     packetsLost: u32,
     packetsLate: u32,
+    lossBursts: fc.nat(0xffff),
+    maxJitterMs: fc.nat(0xffff).map((tenths) => tenths / 10),
     vad: u32,
     payload: fc.uint8Array({ maxLength: 4000 }),
   });

@@ -11,6 +11,9 @@ const RENEW_AFTER_MS = 2000;
 /** A process that a signal stopped cannot take anybody's place. */
 const LOOK_EVERY_MS = 5000;
 
+/** One that has not loaded its program by then never will, however busy the machine is. */
+const START_LIMIT_MS = 120_000;
+
 /** A process that waits to be told what to become. */
 export interface Waiting {
   readonly child: ChildProcess;
@@ -94,15 +97,23 @@ export class Standby {
   #fork(): void {
     const child = this.#start();
     this.#child = child;
+    const startedMs = performance.now();
     this.#watch = setInterval(() => {
-      if (isStopped(child.pid)) child.kill('SIGKILL');
+      const hangs = !this.#ready && performance.now() - startedMs > START_LIMIT_MS;
+      if (hangs || isStopped(child.pid)) child.kill('SIGKILL');
     }, LOOK_EVERY_MS);
     child.on('message', (message) => {
       if ((message as FromChild).type !== 'standing-by') return;
       this.#ready = true;
       for (const loan of this.#loans()) this.lend(loan);
     });
-    child.on('error', (error) => this.#log.error({ err: error }, 'the process that stands by has an error'));
+    child.on('error', (error) => {
+      this.#log.error({ err: error }, 'the process that stands by has an error');
+      // One that could not be started has no exit.
+      if (child.pid !== undefined || child !== this.#child) return;
+      this.#forget();
+      this.renew(RENEW_AFTER_MS);
+    });
     child.once('exit', (code, signal) => {
       this.#forget();
       if (this.#stopped) return;

@@ -1,3 +1,4 @@
+import { spawn } from 'node:child_process';
 import dgram from 'node:dgram';
 import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
@@ -140,6 +141,22 @@ test('a process that stands by has the sockets before it is needed, and reads wh
   await expect.poll(seen, LIMIT).toEqual(Array.from({ length: 20 }, (_, n) => n));
   expect(child.pid).toBe(waiting);
   sender.close();
+  standby.stop();
+});
+
+test('one that cannot be started is tried again', async () => {
+  const env = { ...process.env, SEEN_FILE: join(folder, 'seen'), EARSHOT_STANDBY: '1' };
+  let tries = 0;
+  const standby = new Standby(
+    () =>
+      ++tries === 1
+        ? spawn(join(folder, 'no-such-program'), { stdio: ['ignore', 'ignore', 'ignore', 'ipc'] })
+        : forkOf({ entry: ENTRY, maxOldSpaceMb: 128 }, env),
+    log,
+  );
+  standby.renew();
+  await expect.poll(() => standby.ready, LIMIT).toBe(true);
+  expect(tries).toBe(2);
   standby.stop();
 });
 

@@ -44,6 +44,8 @@
 /* 32-bit words before the records; see reader.ts. To be changed with anything in the file's layout. */
 #define HEAD 16
 #define LAYOUT 0x45525401
+/* Datagrams of one socket before the others have their turn: a flood on one port must not keep all others waiting. */
+#define FAIR 32
 /* A socket that fails again and again is left until the next packet comes. */
 #define MAX_ERRORS 8
 /* linux/sock_diag.h: the words of SO_MEMINFO, and which one counts dropped packets. */
@@ -178,21 +180,25 @@ static void record(struct reader *reader, uint32_t at, uint32_t which, struct le
 /* The compiler must not move what the kernel or another process is to see in this order. */
 #define IN_ORDER() __asm__ volatile("" ::: "memory")
 
-/* Reads a socket until it is empty or the buffer is full. Returns whether it is empty. */
-static bool drain(struct reader *reader, uint32_t which, uint32_t *used, double offset_us) {
+enum drained { EMPTY, HAD_ITS_SHARE, BUFFER_FULL };
+
+/* Reads a socket until it is empty, `most` were read, or the buffer is full. */
+static enum drained drain(struct reader *reader, uint32_t which, uint32_t *used, uint32_t most, double offset_us) {
   int errors = 0;
   for (;;) {
     struct lent *socket = &reader->sockets[which];
-    if (socket->fd < 0) return true;
+    if (socket->fd < 0) return EMPTY;
     uint32_t want = reader->datagrams - *used;
-    if (want == 0) return false;
+    if (want == 0) return BUFFER_FULL;
+    if (most == 0) return HAD_ITS_SHARE;
     if (want > AT_ONCE) want = AT_ONCE;
+    if (want > most) want = most;
     reader->head->port = socket->port;
     reader->head->want = (int32_t)want;
     IN_ORDER();
     int got = recvmmsg(socket->fd, &reader->messages[*used], want, MSG_DONTWAIT, NULL);
     if (got < 0) {
-      if (errno == EAGAIN || errno == EWOULDBLOCK || errno == EBADF || ++errors > MAX_ERRORS) return true;
+      if (errno == EAGAIN || errno == EWOULDBLOCK || errno == EBADF || ++errors > MAX_ERRORS) return EMPTY;
       continue;
     }
     for (int i = 0; i < got; i++) record(reader, (*used)++, which, socket, offset_us);
@@ -200,8 +206,15 @@ static bool drain(struct reader *reader, uint32_t which, uint32_t *used, double 
     reader->head->count = (int32_t)*used;
     IN_ORDER();
     reader->head->want = 0;
-    if ((uint32_t)got < want) return true;
+    if ((uint32_t)got < want) return EMPTY;
+    most -= (uint32_t)got;
   }
+}
+
+/* An edge-triggered instance does not tell twice of what waits: asked anew it does, after the others that it knows of. */
+static void ask_again(struct reader *reader, uint32_t which) {
+  struct epoll_event event = {.events = EPOLLIN | EPOLLET, .data.u32 = which};
+  epoll_ctl(reader->epoll, EPOLL_CTL_MOD, reader->sockets[which].fd, &event);
 }
 
 /* Whether the buffer is full is for the caller to see: used is then as large as datagrams. */
@@ -210,7 +223,10 @@ static void drain_all(struct reader *reader) {
   for (;;) {
     for (; reader->event_at < reader->event_count; reader->event_at++) {
       uint32_t which = reader->events[reader->event_at].data.u32;
-      if (which < reader->socket_count && !drain(reader, which, &reader->used, offset_us)) return;
+      if (which >= reader->socket_count) continue;
+      enum drained drained = drain(reader, which, &reader->used, FAIR, offset_us);
+      if (drained == BUFFER_FULL) return;
+      if (drained == HAD_ITS_SHARE) ask_again(reader, which);
     }
     reader->event_at = 0;
     reader->event_count = epoll_wait(reader->epoll, reader->events, EVENTS, 0);
@@ -237,7 +253,7 @@ static uint32_t read_all(struct reader *reader) {
 /* One socket, whether epoll has told of it or not. */
 static uint32_t read_one(struct reader *reader, uint32_t which) {
   begin(reader);
-  if (which < reader->socket_count) drain(reader, which, &reader->used, monotonic_offset_us());
+  if (which < reader->socket_count) drain(reader, which, &reader->used, UINT32_MAX, monotonic_offset_us());
   return reader->used;
 }
 

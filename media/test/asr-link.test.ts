@@ -145,14 +145,14 @@ describe('link to the engines', () => {
   async function pass(seconds: number): Promise<void> {
     const endUs = nowUs + seconds * SECOND_US;
     while (nowUs < endUs) {
-      link.turn((nowUs += TURN_US));
+      Array.from(link.turn((nowUs += TURN_US)));
       await new Promise((resolve) => setImmediate(resolve));
     }
   }
 
   async function passUntil(condition: () => boolean, what: string): Promise<void> {
     await until(() => {
-      if (!condition()) link.turn((nowUs += TURN_US));
+      if (!condition()) Array.from(link.turn((nowUs += TURN_US)));
       return condition();
     }, what);
   }

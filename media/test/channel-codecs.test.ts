@@ -179,6 +179,70 @@ describe('a channel', () => {
     line.close();
   });
 
+  it.skipIf(!hasOpus)(
+    'makes a loss of one packet of what cannot be decoded, whatever codec comes next',
+    () => {
+      const line = new Line([
+        { payloadType: 111, name: 'opus', clockRate: 48_000 },
+        { payloadType: 0, name: 'PCMU', clockRate: 8000 },
+      ]);
+      const voice = new Uint8Array(160).fill(0x20);
+      for (let n = 0; n < 10; n++) line.send(0, voice, 160, 160);
+      // Code 3 without the byte that says how many frames there are (RFC 6716 section 3.2.5).
+      line.send(111, Uint8Array.of(3), 160, 160);
+      for (let n = 0; n < 39; n++) line.send(0, voice, 160, 160);
+      expect(line.channel.counters.rejected.undecodable).toBe(1);
+      expect(line.channel.rtcp.bursts.lossRatio).toBeCloseTo(1 / 51, 6);
+      expect(line.channel.rtcp.bursts.count).toBe(1);
+      line.close();
+    },
+  );
+
+  it('keeps a key press and its decoder whole when the same codecs are agreed on again', () => {
+    const codecs: LegCodec[] = [
+      { payloadType: 9, name: 'G722' },
+      { payloadType: 101, name: 'telephone-event' },
+    ];
+    const [line, undisturbed] = [new Line(codecs), new Line(codecs)];
+    const adpcm = Uint8Array.from({ length: 160 }, (_, i) => (i * 37) & 0xff);
+    for (const each of [line, undisturbed]) {
+      for (let n = 0; n < 10; n++) each.send(9, adpcm, 160, 160);
+      for (let n = 1; n <= 6; n++) {
+        const event = Uint8Array.of(7, n < 6 ? 10 : 0x80 | 10, (n * 160) >> 8, (n * 160) & 255);
+        each.send(101, event, 160, n < 6 ? 0 : 960);
+        if (each === line && n === 3) line.setCodecs(codecs.map((codec) => ({ ...codec })));
+      }
+      for (let n = 0; n < 10; n++) each.send(9, adpcm, 160, 160);
+    }
+    expect(line.channel.counters.keys).toBe(1);
+    const endTick = line.channel.timeline.endTick;
+    expect(line.pcm(endTick - 1600, endTick)).toEqual(undisturbed.pcm(endTick - 1600, endTick));
+    line.close();
+    undisturbed.close();
+  });
+
+  it('says how loud it was: its loudest 20 ms, and its speech', () => {
+    const line = new Line([{ payloadType: 97, name: 'L16', clockRate: 8000 }]);
+    expect(line.channel.totals().levels).toBeNull();
+    const quiet = Int16Array.from({ length: 160 }, (_, i) => (i % 2 === 0 ? 2 : -2));
+    for (let n = 0; n < 50; n++) line.send(97, bigEndian(quiet), 160, 160);
+    // 2 of 32,768.
+    const hush = line.channel.totals().levels!;
+    expect(hush.peakDbov).toBeCloseTo(20 * Math.log10(2 / 32_768), 3);
+    expect(hush.meanDbov).toBeCloseTo(hush.peakDbov, 6);
+    expect(hush.speechTicks).toBe(0);
+    const square = (level: number): Int16Array =>
+      Int16Array.from({ length: 160 }, (_, i) => (i % 20 < 10 ? level : -level));
+    line.send(97, bigEndian(square(16_384)), 160, 160);
+    line.send(97, bigEndian(square(8192)), 160, 160);
+    line.channel.finish(line.nowUs(), 0);
+    const { peakDbov, meanDbov, speechTicks } = line.channel.totals().levels!;
+    expect(peakDbov).toBeCloseTo(-6.02, 2);
+    expect(speechTicks).toBe(320);
+    expect(meanDbov).toBeCloseTo(10 * Math.log10((0.5 ** 2 + 0.25 ** 2) / 2), 2);
+    line.close();
+  });
+
   it('notes that a key was pressed, once, and not which', () => {
     const line = new Line([
       { payloadType: 0, name: 'PCMU' },
@@ -199,6 +263,31 @@ describe('a channel', () => {
       ['dtx', 800],
       ['received', 800],
     ]);
+    line.close();
+  });
+
+  it('takes keys whose durations are at 8000 in a stream that is stamped faster, and stays on one timeline', () => {
+    const line = new Line([
+      { payloadType: 97, name: 'L16', clockRate: 16_000 },
+      { payloadType: 101, name: 'telephone-event', clockRate: 8000 },
+    ]);
+    const voice = (n: number): Uint8Array => bigEndian(sine(500, 16_000, 320, n * 320));
+    for (let n = 0; n < 5; n++) line.send(97, voice(n), 160, 320);
+    for (let n = 1; n <= 5; n++) {
+      const units = n * 160;
+      const event = Uint8Array.of(7, n < 3 ? 10 : 0x80 | 10, units >> 8, units & 255);
+      line.send(101, event, 160, n < 5 ? 0 : 1600);
+    }
+    expect(line.channel.rtcp.statistics.clockRate).toBe(16_000);
+    for (let n = 0; n < 5; n++) line.send(97, voice(n), 160, 320);
+    const part = line.channel.timeline.ledger.tell()!;
+    expect(part.notes).toEqual([{ tick: 800, kind: 'key', value: 480 }]);
+    expect(part.spans).toEqual([
+      ['received', 800],
+      ['dtx', 800],
+      ['received', 800],
+    ]);
+    expect(line.channel.timeline.rebases).toBe(1);
     line.close();
   });
 

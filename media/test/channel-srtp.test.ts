@@ -3,6 +3,7 @@ import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { Leg, LegChannel, MediaCrypto, SrtpSuite } from '@earshot/contracts';
+import { Registry } from '@earshot/platform';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { Channel } from '../src/leg/channel.ts';
 import { lastBlockOf } from '../src/spool/last-block.ts';
@@ -13,6 +14,7 @@ import { parseRtcp } from '../src/rtcp/parse.ts';
 import { keysFrom } from '../src/srtp/keys.ts';
 import { SrtpReceiver } from '../src/srtp/receiver.ts';
 import { MAX_SRTP_OVERHEAD, SrtpSender } from '../src/srtp/sender.ts';
+import { MediaMetrics } from '../src/worker/metrics.ts';
 import { newCall } from './support/call.ts';
 import { quietLog } from './support/null-log.ts';
 import { markedPayload, rtpBytes } from './support/rtp.ts';
@@ -100,6 +102,19 @@ describe('a protected channel', () => {
       expect(channel.counters.received).toBe(100);
       expect(channel.counters.duplicate).toBe(100);
       expect(channel.counters.rejected.authentication).toBe(201);
+      channel.receiveRtcp(Uint8Array.of(1, 2, 3), '127.0.0.1', 4000, leg.zero.monoUs + 3e6);
+      const registry = new Registry();
+      const metrics = new MediaMetrics(registry, new DiskHealth(quietLog));
+      // Told twice, counted once.
+      for (let second = 0; second < 2; second++) metrics.channel(channel);
+      const counted = await registry.getSingleMetric('earshot_srtp_packets_refused_total')!.get();
+      expect(
+        Object.fromEntries(counted.values.map(({ labels, value }) => [labels['reason'], value])),
+      ).toEqual({
+        srtp_authentication: 201,
+        srtp_replay: 100,
+        srtp_malformed: 1,
+      });
       expect(channel.timeline.endTick).toBe(16_000);
       const heard = channel.tape.blockFrom(0)!;
       expect([...heard.payload.subarray(0, 160)]).toEqual([...markedPayload(65_500)]);

@@ -10,7 +10,7 @@ import { until } from './support/until.ts';
 describe('room on the disk', () => {
   it('is scarce below the reserve, and enough again a fifth above it', async () => {
     let bavail = 100;
-    const space = new DiskSpace(() => Promise.resolve({ blocks: 1000, bavail }), quietLog);
+    const space = new DiskSpace(() => Promise.resolve({ blocks: 1000, bavail }), quietLog, 0.05);
     const after = async (free: number): Promise<boolean> => {
       bavail = free;
       await space.look();
@@ -27,12 +27,16 @@ describe('room on the disk', () => {
   it('is as it was when the disk does not say, and is asked once while it hangs', async () => {
     let asked = 0;
     const answers: ((space: Space | Error) => void)[] = [];
-    const space = new DiskSpace(() => {
-      asked++;
-      return new Promise((resolve, reject) =>
-        answers.push((answer) => (answer instanceof Error ? reject(answer) : resolve(answer))),
-      );
-    }, quietLog);
+    const space = new DiskSpace(
+      () => {
+        asked++;
+        return new Promise((resolve, reject) =>
+          answers.push((answer) => (answer instanceof Error ? reject(answer) : resolve(answer))),
+        );
+      },
+      quietLog,
+      0.05,
+    );
     const first = space.look();
     await space.look();
     expect(asked).toBe(1);

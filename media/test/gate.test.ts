@@ -93,7 +93,7 @@ function feed(source: AudioSource, from: number, limit: number, final: boolean, 
     if (step.to <= cursor) return cursor;
     if (step.kind === 'audio') {
       expect(step.to - cursor).toBeLessThanOrEqual(8000);
-      expect(pcmOf(source, cursor, step.to).length).toBe(step.to - cursor);
+      expect(pcmOf(source, cursor, step.to, new Int16Array(8000)).length).toBe(2 * (step.to - cursor));
     }
     for (; cursor < step.to; cursor++) out.push(step.kind === 'audio' ? 1 : 0);
   }

@@ -10,6 +10,7 @@ import {
   RECORD_WORDS,
   SOCKET,
 } from '../src/native/reader.ts';
+import { newRtpPacket, parseRtp } from '../src/rtp/packet.ts';
 import { nowUs } from '../src/worker/clock.ts';
 import { ipAddress } from '../src/worker/ip-address.ts';
 import { type ReadSocket, SocketReader, type SocketReaderOptions } from '../src/worker/socket-reader.ts';
@@ -193,15 +194,37 @@ describe.skipIf(!linux)('native reader', () => {
     expect(second.got.map(({ bytes, port }) => [bytes[0], port])).toEqual([[3, peer.address().port]]);
   });
 
-  it('counts datagrams that no telephone sends, and hands on the others', async () => {
+  it('hands on no byte of datagrams that no telephone sends, only that they were too long, and the others as they are', async () => {
     const reader = newReader();
     const handle = kept(bindHandle());
     const { socket, got } = reading(reader, handle);
     const peer = await client();
-    for (const length of [2304, 2305, 60_000, 0]) await send(peer, handle, new Uint8Array(length));
+    for (const length of [2304, 2305, 60_000, 0]) await send(peer, handle, new Uint8Array(length).fill(1));
     reader.read(nowUs());
-    expect(got.map(({ bytes }) => bytes.length)).toEqual([2304, 0]);
-    expect([socket.read, socket.oversize]).toEqual([4, 2]);
+    expect(got.map(({ bytes }) => bytes.length)).toEqual([2304, 4097, 4097, 0]);
+    expect(got.slice(1).every(({ bytes }) => !bytes.includes(1))).toBe(true);
+    expect(socket.read).toBe(4);
+    // As long as that, they are refused for it.
+    expect(parseRtp(Uint8Array.from(got[1]!.bytes), newRtpPacket())).toBe('size');
+  });
+
+  it('lets a port that is flooded wait for the others, and reads all of it', async () => {
+    const reader = newReader();
+    const [flooded, quiet] = [kept(bindHandle()), kept(bindHandle())];
+    const peer = await client();
+    const order: string[] = [];
+    reader.add(flooded.fd, flooded.port, 1 << 20, (bytes) => order.push(`flood ${bytes[0]!}`));
+    reader.add(quiet.fd, quiet.port, 1 << 20, () => order.push('quiet'));
+    for (let n = 0; n < 200; n++) await send(peer, flooded, Uint8Array.from([n]));
+    await send(peer, quiet, Uint8Array.from([1]));
+    expect(reader.read(nowUs())).toBe('empty');
+    expect(order.indexOf('quiet')).toBe(32);
+    const flood = order.filter((each) => each !== 'quiet');
+    expect(flood).toEqual(Array.from({ length: 200 }, (_, n) => `flood ${n}`));
+    // It is told of again when more comes.
+    await send(peer, flooded, Uint8Array.from([7]));
+    reader.read(nowUs());
+    expect(order.at(-1)).toBe('flood 7');
   });
 
   it('says what the kernel dropped', async () => {

@@ -1,6 +1,6 @@
 import { existsSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { ULAW_TO_LINEAR } from '@earshot/contracts';
+import { type Leg, type SpanKind, ULAW_TO_LINEAR } from '@earshot/contracts';
 import { describe, expect, it } from 'vitest';
 import { newCall } from './support/call.ts';
 import { FakeEngine, FakeTranscripts } from './support/fakes.ts';
@@ -65,6 +65,42 @@ describe('recovery', () => {
     for (const row of rows) named.fill(1, row.fromTick, row.toTick);
     expect(named.indexOf(0)).toBe(-1);
     expect(rows.flatMap((row) => row.notes.map(({ kind }) => kind))).toContain('worker');
+  }, 40_000);
+
+  it('tells what passed while a call was paused as that, though its process is killed meanwhile', async () => {
+    const call = newCall(1);
+    const paused: Leg = { ...call.leg, paused: true };
+    const [sender] = await room.open(call);
+    sender!.start();
+    await until(() => sender!.sent >= 60, 'said before');
+    await room.gateway.ask({ type: 'leg.update', leg: paused });
+    const pausedAt = sender!.sent;
+    await until(() => sender!.sent >= pausedAt + 100, 'a pause that the log knows of');
+    await room.host.kill();
+    await until(() => sender!.sent >= pausedAt + 130, 'a time in which nobody is there');
+    await room.replaceWorker();
+    expect((await room.gateway.ask({ type: 'leg.sync', legs: [paused] })).type).toBe('leg.synced');
+    const replacedAt = sender!.sent;
+    await until(() => sender!.sent >= replacedAt + 60, 'still paused');
+    await room.gateway.ask({ type: 'leg.update', leg: call.leg });
+    const resumedAt = sender!.sent;
+    await until(() => sender!.sent >= resumedAt + 60, 'said after');
+    sender!.stop();
+    const [totals] = await room.close(call);
+    const told = new Array<SpanKind | null>(totals!.endTick).fill(null);
+    for (const { fill, fromTick, spans } of room.transcripts.ledgers) {
+      let tick = fromTick;
+      for (const [kind, ticks] of spans) {
+        // What the spool says only fills what nobody said.
+        for (const end = tick + ticks; tick < end; tick++)
+          if (!fill || told[tick] === null) told[tick] = kind;
+      }
+    }
+    const changes = told.filter((kind, tick) => kind !== told[tick - 1]);
+    expect(changes.slice(changes.indexOf('received'))).toEqual(['received', 'paused', 'received']);
+    const ticks = told.filter((kind) => kind === 'paused').length;
+    // From the answer to the first order to that to the second, with up to a second around each.
+    expect(Math.abs(ticks - (resumedAt - pausedAt) * 160)).toBeLessThan(8000);
   }, 40_000);
 
   it('finishes a leg that was closed but not committed when the process died', async () => {

@@ -1,13 +1,15 @@
 import {
-  mkdtempSync,
-  readdirSync,
-  readFileSync,
-  rmSync,
-  writeFileSync,
   existsSync,
-  rmdirSync,
-  symlinkSync,
   mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  readdirSync,
+  renameSync,
+  rmSync,
+  rmdirSync,
+  statSync,
+  symlinkSync,
+  writeFileSync,
 } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -24,8 +26,8 @@ import { parseBlocks, readWindow } from '../src/spool/block-reader.ts';
 import { BlockWriter } from '../src/spool/block-writer.ts';
 import { DiskHealth } from '../src/spool/disk-health.ts';
 import { lastBlockOf } from '../src/spool/last-block.ts';
-import { parseLegRecord, readLegFiles, writeLegFile } from '../src/spool/leg-file.ts';
-import { readWal, type WalRecord } from '../src/spool/wal-record.ts';
+import { type LegRecord, parseLegRecord, readLegFiles, writeLegFile } from '../src/spool/leg-file.ts';
+import { readWal, type WalRecord } from './support/wal.ts';
 import { Wal, type WalChannel, walFileName } from '../src/spool/wal.ts';
 import { SpoolRoom } from '../src/worker/spool-room.ts';
 import { newCall } from './support/call.ts';
@@ -164,7 +166,8 @@ describe('write-ahead log', () => {
   const channel = (id: string): WalChannel => ({ id: id as ChannelId, file: null, number: 0 });
 
   function write(count: number, covered: (id: ChannelId) => number = () => -1): { wal: Wal; sent: Buffer[] } {
-    const wal = new Wal(folder, 0, 1, health, () => performance.now() * 1000, covered);
+    // By this clock no write takes long, which would hand the next ones to the thread pool.
+    const wal = new Wal(folder, 0, 1, health, () => 0, covered);
     const [a, b] = [channel('call:0'), channel('call:1')];
     const sent = Array.from({ length: count }, (_, n) => Buffer.from(`datagram ${n} `.repeat(n % 20)));
     sent.forEach((datagram, n) => wal.packet(n % 2 ? a : b, n, n * 160, '192.0.2.1', 5000 + n, datagram));
@@ -300,7 +303,7 @@ describe('files read for a replay', () => {
   it('are asked for again when they cannot be read at once', async () => {
     // A folder in the file's place: it can be opened and not be read.
     mkdirSync(file(), { recursive: true });
-    const reading = new SpoolRoom(folder, 0, health, quietLog).windowsFor(call.leg, 0)(0, 8000);
+    const reading = new SpoolRoom(folder, 0, health, quietLog, 0.05).windowsFor(call.leg, 0)(0, 8000);
     await until(() => health.readRetries > 0, 'the first try failed');
     rmdirSync(file());
     writeFileSync(file(), encodeBlock(blockAt(0)));
@@ -310,7 +313,7 @@ describe('files read for a replay', () => {
 
   it('are a gap, and an error, when they never can be read', async () => {
     mkdirSync(file(), { recursive: true });
-    const window = await new SpoolRoom(folder, 0, health, quietLog).windowsFor(call.leg, 0)(0, 8000);
+    const window = await new SpoolRoom(folder, 0, health, quietLog, 0.05).windowsFor(call.leg, 0)(0, 8000);
     expect(window.blockFrom(0)).toBeNull();
     expect(window.endTick).toBe(8000);
     expect(health.errors).toBe(1);
@@ -328,6 +331,28 @@ describe('leg files', () => {
     const { records, damaged } = readLegFiles(folder, (worker) => worker === 3);
     expect(records.map((record) => record.leg)).toEqual([mine.leg]);
     expect(damaged).toBe(1);
+  });
+
+  it('are not looked for where a call was being removed, and what is left of that goes', async () => {
+    const gone = newCall(1);
+    const record: LegRecord = { version: 1, leg: gone.leg, worker: 3, attempts: {}, closed: null };
+    await writeLegFile(join(folder, 'spool'), record);
+    renameSync(join(folder, 'spool', gone.callId), join(folder, 'spool', `${gone.callId}.going`));
+    expect(readLegFiles(join(folder, 'spool'), () => true)).toEqual({ records: [], damaged: 0 });
+    const stays = newCall(1);
+    await writeLegFile(join(folder, 'spool'), { ...record, leg: stays.leg });
+    await new SpoolRoom(folder, 3, health, quietLog, 0.05).removeGoing();
+    expect(readdirSync(join(folder, 'spool'))).toEqual([stays.callId]);
+  });
+
+  it('can be read by nobody else, even where an interrupted write of an earlier version left a file', async () => {
+    const { leg } = newCall(1);
+    const path = join(folder, leg.callId, 'leg-0.json');
+    mkdirSync(join(folder, leg.callId));
+    writeFileSync(`${path}.new`, 'x'.repeat(100_000), { mode: 0o644 });
+    await writeLegFile(folder, { version: 1, leg, worker: 3, attempts: {}, closed: null });
+    expect(statSync(path).mode & 0o777).toBe(0o600);
+    expect(readLegFiles(folder, () => true).records.map((record) => record.leg)).toEqual([leg]);
   });
 
   it('are never taken for one when they are something else', () => {

@@ -4,54 +4,8 @@ import { describe, expect, it } from 'vitest';
 import { Concealment } from '../src/codec/concealment.ts';
 import { transcodeTable } from '../src/codec/transcode.ts';
 import { newRtpPacket } from '../src/rtp/packet.ts';
-import { powerOf } from '../src/vad/power.ts';
-import { type AudioSink, MAX_FILLED_TICKS, Timeline } from '../src/timeline/timeline.ts';
-
-const ZERO = { wallMs: 0, monoUs: 1_000_000_000 };
-const usAt = (tick: number): number => ZERO.monoUs + tick * 125;
-
-/** Writes down what was placed, and that it never overlaps. */
-class Ledger implements AudioSink {
-  readonly pieces: { kind: 'audio' | 'gap'; from: number; to: number; codes: number[] }[] = [];
-  end = 0;
-  audio(tick: number, bytes: Uint8Array, start: number, end: number): void {
-    expect(tick).toBe(this.end);
-    expect(end).toBeGreaterThan(start);
-    this.end = tick + end - start;
-    this.pieces.push({ kind: 'audio', from: tick, to: this.end, codes: [...bytes.subarray(start, end)] });
-  }
-  gap(toTick: number): void {
-    expect(toTick).toBeGreaterThan(this.end);
-    this.pieces.push({ kind: 'gap', from: this.end, to: toTick, codes: [] });
-    this.end = toTick;
-  }
-  get spans(): [string, number, number][] {
-    return this.pieces.map(({ kind, from, to }) => [kind, from, to]);
-  }
-}
-
-class Stream {
-  readonly ledger = new Ledger();
-  readonly timeline = new Timeline(ZERO, 'PCMU', new Concealment('PCMU'), powerOf('PCMU'), this.ledger);
-  #restart = true;
-  #last = 0;
-  send(extended: number, timestamp: number, arrivalTick: number, ticks = 160, code = 5): void {
-    const packet = newRtpPacket();
-    packet.bytes = new Uint8Array(ticks).fill(code);
-    packet.end = ticks;
-    packet.extended = extended;
-    packet.timestamp = timestamp >>> 0;
-    packet.arrivalUs = usAt(arrivalTick);
-    packet.lostBefore = this.#restart ? 0 : Math.max(0, extended - this.#last - 1);
-    packet.restart = this.#restart;
-    this.#restart = false;
-    this.#last = extended;
-    this.timeline.packet(packet);
-  }
-  startAnew(): void {
-    this.#restart = true;
-  }
-}
+import { MAX_FILLED_TICKS } from '../src/timeline/timeline.ts';
+import { Stream, usAt } from './support/stream.ts';
 
 describe('timeline', () => {
   it('puts the end of the first packet at its arrival, and the time before it is a gap', () => {
@@ -170,28 +124,6 @@ describe('timeline', () => {
     stream.send(4, 9480 - 5000, 640);
     expect(stream.timeline.endTick).toBe(640);
     expect(stream.timeline.rebases).toBe(3);
-  });
-
-  it('moves on by the clock 500 ms behind now, only after half a second of quiet', () => {
-    const stream = new Stream();
-    stream.send(1, 0, 160);
-    expect(stream.timeline.clock(usAt(4100), usAt(160))).toBe(false);
-    expect(stream.timeline.clock(usAt(8000), usAt(160))).toBe(true);
-    expect(stream.timeline.endTick).toBe(4000);
-    expect(stream.timeline.clock(usAt(80_000), usAt(79_000))).toBe(false);
-  });
-
-  it('puts a stream whose timestamps stood still after what the clock has stamped', () => {
-    const stream = new Stream();
-    stream.send(1, 0, 160);
-    stream.timeline.clock(usAt(24_000), usAt(160));
-    stream.send(2, 160, 24_160);
-    stream.send(3, 320, 24_320);
-    expect(stream.ledger.spans.slice(-3)).toEqual([
-      ['gap', 20_000, 24_000],
-      ['audio', 24_000, 24_160],
-      ['audio', 24_160, 24_320],
-    ]);
   });
 
   it('goes on from a checkpoint in the middle of a packet with the rest of it', () => {

@@ -31,6 +31,16 @@ test('every fault is named at once', () => {
     expect(fault).toContain(name);
 });
 
+test('agents are told by lists of numbers and domains, each of its form', () => {
+  const { agents } = readConfig({
+    AGENT_NUMBERS: ' 1xxx, +4989123*,agent* ',
+    AGENT_DOMAINS: 'pbx.example.com,',
+  });
+  expect(agents).toEqual({ numbers: ['1xxx', '+4989123*', 'agent*'], domains: ['pbx.example.com'] });
+  expect(readConfig({}).agents).toEqual({ numbers: [], domains: [] });
+  expect(faultOf({ AGENT_NUMBERS: '1 2', AGENT_DOMAINS: 'a@b' })).toMatch(/AGENT_NUMBERS.*AGENT_DOMAINS/);
+});
+
 test('SIP beyond loopback without SIP_ALLOW is refused', () => {
   expect(faultOf({ BIND: '0.0.0.0' })).toContain('SIP_ALLOW');
   expect(faultOf({ BIND: '0.0.0.0', SIP_ALLOW: '192.0.2.0/24' })).toBe('');
@@ -54,4 +64,37 @@ test('the address check takes networks, single addresses and IPv4 in IPv6 form',
 
 test('a setting whose part is not built yet is refused, not ignored', () => {
   expect(faultOf({ RETENTION_DAYS: '30' })).toContain('RETENTION_DAYS');
+});
+
+test('callers with passwords are read from SIP_USERS, and a fault does not say what stands there', () => {
+  expect(readConfig({ SIP_USERS: 'sbc:a:b , pbx:c' }).sipUsers).toEqual([
+    { name: 'sbc', password: 'a:b' },
+    { name: 'pbx', password: 'c' },
+  ]);
+  const fault = faultOf({ SIP_USERS: 'sbc:secret,nameless-secret' });
+  expect(fault).toContain('SIP_USERS: entry 2');
+  expect(fault).not.toContain('secret');
+});
+
+test('the rate of a source has a burst of five seconds unless it is said, and 0 is no limit', () => {
+  expect(readConfig({ SIP_RATE: '30' }).sipRate).toEqual({ perSecond: 30, burst: 150 });
+  expect(readConfig({ SIP_RATE: '30', SIP_BURST: '40' }).sipRate).toEqual({ perSecond: 30, burst: 40 });
+  expect(readConfig({ SIP_RATE: '0' }).sipRate).toBeNull();
+});
+
+test('SIP over TLS is on with a certificate and its key, and half of it is a fault', () => {
+  expect(readConfig({}).sips).toBeNull();
+  const files = { TLS_CERT_FILE: 'cert.pem', TLS_KEY_FILE: 'key.pem' };
+  expect(readConfig(files).sips).toEqual({
+    port: 5061,
+    certFile: 'cert.pem',
+    keyFile: 'key.pem',
+    caFile: null,
+  });
+  expect(readConfig({ ...files, SIPS_PORT: '0', TLS_CA_FILE: 'ca.pem' }).sips).toMatchObject({
+    port: 0,
+    caFile: 'ca.pem',
+  });
+  expect(faultOf({ TLS_CERT_FILE: 'cert.pem' })).toContain('TLS_KEY_FILE');
+  expect(faultOf({ SIPS_PORT: '5061' })).toContain('TLS_CERT_FILE');
 });

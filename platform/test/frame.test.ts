@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
-import { encodeFrameHead, FrameReader, MAX_FRAME_BYTES } from '../src/ipc/frame.ts';
+import { encodeFrame, FrameReader, MAX_FRAME_BYTES } from '../src/ipc/frame.ts';
 
 function cut(bytes: Buffer, sizes: readonly number[]): Buffer[] {
   const pieces: Buffer[] = [];
@@ -20,9 +20,7 @@ test('frames come out whole and in order however the stream is cut', () => {
       fc.array(frame, { maxLength: 20 }),
       fc.array(fc.nat(97), { minLength: 1 }),
       (frames, sizes) => {
-        const bytes = Buffer.concat(
-          frames.flatMap(({ message, body }) => [encodeFrameHead(message, body.length), body]),
-        );
+        const bytes = Buffer.concat(frames.map(({ message, body }) => encodeFrame(message, body)));
         const seen: unknown[] = [];
         const reader = new FrameReader((message, body) =>
           seen.push({ message, body: Uint8Array.from(body) }),

@@ -143,7 +143,7 @@ async function fakeTranscripts(
   };
   await serve<ToCalls, FromCalls>(sockets.calls, (message, _body, reply) => {
     if (message.type === 'call.ended') ended = true;
-    else call = message.call;
+    else if ('call' in message) call = message.call;
     reply.send({ type: 'ack', id: message.id });
     check();
   });

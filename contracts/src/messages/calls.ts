@@ -1,5 +1,6 @@
 import type { CallInfo, EndReason } from '../call.ts';
 import type { CallId } from '../ids.ts';
+import type { TraceEntry } from '../trace.ts';
 import type { ChannelTotals } from './control.ts';
 
 /**
@@ -18,6 +19,13 @@ export type ToCalls =
       readonly endReason: EndReason;
       /** Empty when the media worker could not be asked: transcripts takes the ends that media reports itself. */
       readonly channels: readonly ChannelTotals[];
+    }
+  /** SIP messages of a call that was announced before. In order; an entry that is there already changes nothing. */
+  | {
+      readonly type: 'call.trace';
+      readonly id: number;
+      readonly callId: CallId;
+      readonly entries: readonly TraceEntry[];
     };
 
 export type FromCalls =

@@ -1,4 +1,5 @@
 import type { CallId, ChannelId } from '../ids.ts';
+import type { Participant, Role } from '../call.ts';
 import type { Endpoint, VocabularyPhrase, Word } from './words.ts';
 
 /**
@@ -33,6 +34,18 @@ export type ToCommands =
       readonly id: number;
       readonly callId: CallId;
       readonly paused: boolean;
+    }
+  /** Somebody says who speaks on a channel. It holds against whatever the signalling says later. */
+  | {
+      readonly type: 'channel.correct';
+      readonly id: number;
+      readonly callId: CallId;
+      readonly index: number;
+      readonly role: Role;
+      /** What is left out stays as it is. */
+      readonly participant: Partial<Participant>;
+      /** Who says so, for the evidence. */
+      readonly by: string;
     }
   /**
    * The call's audio was recognised again: the words replace its transcript, once for each retranscription. A transcript that

@@ -74,6 +74,18 @@ export interface ChannelTotals {
   /** From a wrong source, garbage, or with an unknown payload type. */
   readonly packetsRejected: number;
   readonly quality?: StreamQuality;
+  /** Null where it is not known of the whole call: nothing was heard, or another process had the channel before. */
+  readonly levels?: ChannelLevels | null;
+}
+
+/** How loud a channel was. Levels in dBov, -127..0: 0 is a square wave of full scale. */
+export interface ChannelLevels {
+  /** Of the loudest 20 ms. */
+  readonly peakDbov: number;
+  /** Of its speech; of everything that was heard where speechTicks is 0. */
+  readonly meanDbov: number;
+  /** What voice activity detection took for speech. */
+  readonly speechTicks: number;
 }
 
 /** How a channel's stream arrived. */

@@ -13,7 +13,7 @@ export interface EngineRow {
   readonly capacity?: number;
 }
 
-export type LentKind = 'rtp' | 'rtcp' | 'sip-udp' | 'sip-tcp' | 'drachtio-tcp';
+export type LentKind = 'rtp' | 'rtcp' | 'sip-udp' | 'sip-tcp' | 'sip-tls' | 'drachtio-tcp';
 
 export type ToChild =
   | { readonly type: 'ping'; readonly id: number }
@@ -38,6 +38,8 @@ export type ToChild =
   | { readonly type: 'lent.all' }
   | { readonly type: 'lend.failed'; readonly id: number; readonly code: string; readonly message: string }
   | { readonly type: 'engines'; readonly engines: readonly EngineRow[] }
+  /** Whether new calls are taken. Not: the node drains, and live calls go on to their end. */
+  | { readonly type: 'admission'; readonly open: boolean }
   | { readonly type: 'metrics'; readonly id: number; readonly processes: readonly ProcessMetrics[] };
 
 export interface ProcessMetrics {
@@ -61,5 +63,7 @@ export type FromChild =
   | { readonly type: 'lend'; readonly id: number; readonly channel: ChannelId }
   | { readonly type: 'return'; readonly channel: ChannelId }
   | { readonly type: 'metrics.get'; readonly id: number }
+  /** The user wants new calls to be taken, or not. Host tells everyone, `admission`. */
+  | { readonly type: 'admission.set'; readonly open: boolean }
   /** The process cannot go on; `action` says what the user can do. Host prints it; at start it ends everything. */
   | { readonly type: 'fatal'; readonly code: string; readonly message: string; readonly action: string };

@@ -17,6 +17,8 @@ const LOST_PAUSE_US = 250_000;
 /** Between two turns: a process that stood still for so long has credit to read before it may judge an engine. */
 const STALL_US = 500_000;
 const PHASES = 5;
+/** Channels between two moments at which other things may have their turn: some 100 us. */
+const AT_ONCE = 8;
 
 /** Label values of earshot_asr_reopens_total. */
 export type ReopenReason = 'engine_link' | 'engine_lost' | 'rebalanced' | 'silent' | 'transcripts_link';
@@ -69,12 +71,12 @@ export class AsrLink {
     });
   }
 
-  /** Host's headroom table, once a second: what engines cannot keep up with goes where there is room. */
   /** The link to transcripts, which carries the ledgers too. */
   get commit(): CommitLink {
     return this.#commit;
   }
 
+  /** Host's headroom table, once a second: what engines cannot keep up with goes where there is room. */
   table(rows: readonly EngineRow[]): void {
     this.#engines.table(rows);
     this.#rebalance();
@@ -122,11 +124,12 @@ export class AsrLink {
     return channel.lagTicks;
   }
 
-  /** Every 20 ms. Live channels first, each every 100 ms; then those that are behind, a bounded amount. */
-  turn(nowUs: number): void {
+  /** Every 20 ms. Live channels first, each every 100 ms; then those that are behind, a bounded amount. Yields in between. */
+  *turn(nowUs: number): Generator<void, void> {
     const phase = this.#turn++ % PHASES;
     if (nowUs - this.#lastTurnUs > STALL_US) this.#steadySinceUs = nowUs;
     this.#lastTurnUs = nowUs;
+    let done = 0;
     for (const channel of this.#channels.values()) {
       if (channel.phase !== phase) continue;
       channel.subject.logClock(nowUs);
@@ -134,12 +137,14 @@ export class AsrLink {
       if (channel.state === 'open' && channel.sendable <= BEHIND_TICKS) this.#pump(channel, CHANNEL_BUDGET);
       if (channel.state === 'open') this.#leaveIfSilent(channel, nowUs);
       this.#slim(channel);
+      if (++done % AT_ONCE === 0) yield;
     }
     let budget = BEHIND_BUDGET;
     for (const channel of this.#channels.values()) {
       if (budget <= 0) break;
       if (channel.state !== 'open' || channel.sendable <= BEHIND_TICKS) continue;
       budget -= this.#pump(channel, Math.min(budget, CHANNEL_BUDGET));
+      yield;
     }
   }
 

@@ -12,7 +12,9 @@ const MIN_GAP_TICKS = 2000;
 /** The bound of this arrow in bytes, over the credit: an engine that does not read gets nothing more. */
 export const MAX_BUFFERED_BYTES = 8 * 1024 * 1024;
 
+/** Both are used again for the next message. */
 const step: Step = { kind: 'gap', to: 0 };
+const samples = new Int16Array(MAX_AUDIO_TICKS);
 
 /** Sends what may be sent of an open channel: audio, gaps, its end. @param budget messages at most @returns those it took */
 export function feed(
@@ -51,11 +53,10 @@ function sendStep(channel: AsrChannel, source: AudioSource, connection: Connecti
     if (channel.lastWasGap && to - cursor < MIN_GAP_TICKS && !more) return false;
     connection.send({ type: 'gap', channel: subject.id, attempt, toTick: to });
   } else {
-    const pcm = pcmOf(source, cursor, to);
     const arrivalUs = source.blockFrom(to - 1)?.arrivalUs || monoUsAt(subject.zero, to);
     connection.send(
       { type: 'audio', channel: subject.id, attempt, startTick: cursor, arrivalUs: Math.round(arrivalUs) },
-      new Uint8Array(pcm.buffer),
+      pcmOf(source, cursor, to, samples),
     );
   }
   channel.sentTicks += to - cursor;

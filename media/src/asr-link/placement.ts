@@ -34,7 +34,7 @@ export function chooseEngine(
   return (best !== null && best.room >= LEAST_ROOM ? best : mostRoom(pool))?.engine ?? null;
 }
 
-export function mostRoom(engines: readonly EngineView[]): EngineView | null {
+function mostRoom(engines: readonly EngineView[]): EngineView | null {
   let best: EngineView | null = null;
   for (const view of engines) if (best === null || view.room > best.room) best = view;
   return best;

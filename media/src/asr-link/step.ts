@@ -48,16 +48,18 @@ export function nextStep(
   }
 }
 
-/** [from, to) as linear samples; the source has audio for all of it. */
-export function pcmOf(source: AudioSource, from: number, to: number): Int16Array {
-  const pcm = new Int16Array(to - from);
+/**
+ * [from, to) as linear samples, at the front of out, which has room for them; the source has audio for all of it.
+ * @returns that part of out, as bytes in the machine's order
+ */
+export function pcmOf(source: AudioSource, from: number, to: number, out: Int16Array): Uint8Array {
   let at = from;
   while (at < to) {
     const block = source.blockFrom(at);
     if (block === null || block.startTick > at) break;
     const end = Math.min(to, endOf(block));
-    toLinear(block.encoding, block.payload, at - block.startTick, end - block.startTick, pcm, at - from);
+    toLinear(block.encoding, block.payload, at - block.startTick, end - block.startTick, out, at - from);
     at = end;
   }
-  return pcm;
+  return new Uint8Array(out.buffer, out.byteOffset, (to - from) * 2);
 }

@@ -12,6 +12,8 @@ const OVERLOAD = 32767;
 const UNIFORM_GAIN = Math.sqrt(3);
 /** Time constant with which the level goes to a new one, so that no step is heard. */
 const SMOOTHING_MS = 5;
+/** By sample, at 8 kHz. */
+const SMOOTHING = 1 - Math.exp(-1 / (SMOOTHING_MS * 8));
 const SEED = 0x2545f491;
 
 /**
@@ -21,7 +23,6 @@ const SEED = 0x2545f491;
 export class ComfortNoise {
   /** Level of the newest payload in dBov, -127 … 0; -Infinity before the first. */
   levelDbov = -Infinity;
-  readonly #smoothing: number;
   /** Reflection coefficients of the newest payload, and the lattice filter's memory. */
   readonly #reflections = new Float64Array(MAX_ORDER);
   readonly #memory = new Float64Array(MAX_ORDER);
@@ -31,10 +32,6 @@ export class ComfortNoise {
   #gain = 0;
   #targetGain = 0;
   #random = SEED;
-
-  constructor(rate: 8000 | 16000) {
-    this.#smoothing = 1 - Math.exp(-1000 / (SMOOTHING_MS * rate));
-  }
 
   reset(): void {
     this.levelDbov = -Infinity;
@@ -73,7 +70,7 @@ export class ComfortNoise {
   /** Makes the next out[0..samples); silence before the first payload. */
   generate(out: Int16Array, samples: number): void {
     for (let i = 0; i < samples; i++) {
-      this.#gain += (this.#targetGain - this.#gain) * this.#smoothing;
+      this.#gain += (this.#targetGain - this.#gain) * SMOOTHING;
       out[i] = toSample(this.#gain * this.#shape(this.#excitation * this.#uniform()));
     }
   }

@@ -18,7 +18,7 @@ export class Concealment implements Concealer {
   readonly #encoding: Encoding;
   readonly #bytes: 1 | 2;
   #noise: ComfortNoise | null = null;
-  readonly #wave = new WaveformConcealment(8000);
+  readonly #wave = new WaveformConcealment();
   readonly #history: Uint8Array;
   readonly #pcm = new Int16Array(MAX_TICKS);
   /** Bytes of the history that are filled, at its end. */
@@ -72,7 +72,7 @@ export class Concealment implements Concealer {
 
   /** A comfort noise payload bytes[start..end) (RFC 3389) says how the silence sounds. @returns false when it is none */
   comfort(bytes: Uint8Array, start: number, end: number): boolean {
-    this.#noise ??= new ComfortNoise(8000);
+    this.#noise ??= new ComfortNoise();
     return this.#noise.parse(bytes, start, end);
   }
 

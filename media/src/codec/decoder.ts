@@ -28,7 +28,7 @@ export function canDecode({ name, clockRate, channels }: DecoderSpec): boolean {
  * @param rate Hz of what it writes, where the codec has more than the telephone band: PCMU, PCMA and L16/8000 write 8000
  * @throws RangeError for what canDecode refuses: SDP answers are made of what it allows
  */
-export function newDecoder(codec: DecoderSpec, rate: 8000 | 16000 = 16000): Decoder {
+export function newDecoder(codec: DecoderSpec, rate: 8000 | 16000): Decoder {
   const name = codec.name.toUpperCase();
   if (!canDecode(codec)) {
     throw new RangeError(`no decoder for ${codec.name}/${codec.clockRate}/${codec.channels}`);

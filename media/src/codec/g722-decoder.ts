@@ -33,8 +33,9 @@ const limit = (value: number): number => (value > 16383 ? 16383 : value < -16384
  * one unit for both. Its predictors live as long as the stream; a decoder that forgets them between packets clicks at
  * each border. After a loss they find back by themselves within 100 ms.
  *
- * At 8 kHz only the lower of its two bands is decoded. The encoder's filter has split them as a decimator would, so this is what
- * the 16 kHz brought down would be, for less than half of the work.
+ * At 8 kHz, which is all that calls are decoded at (docs/adr/0012-eight-kilohertz.md), only the lower of its two bands is decoded. The encoder's filter has split them as a decimator would, so this is what
+ * the 16 kHz brought down would be, for less than half of the work. The 16 kHz are here because ffmpeg's can be compared with them, to
+ * the sample: that is what shows that the lower band is right.
  */
 export class G722Decoder implements Decoder {
   readonly rate: 8000 | 16000;

@@ -3,8 +3,6 @@
  * may log which key it was.
  */
 
-/** Names of events 0 … 16 (RFC 4733, section 3.2). */
-const KEYS = ['0', '1', '2', '3', '4', '5', '6', '7', '8', '9', '*', '#', 'A', 'B', 'C', 'D', 'flash'];
 const EVENT_BYTES = 4;
 /** The longest duration that the format can say; a longer event goes on in a new segment (section 2.5.1.3). */
 const MAX_DURATION = 0xffff;
@@ -16,12 +14,9 @@ const STALE_SECONDS = 10;
 /** An event whose updates cease for so long has ended, though its end was lost. Updates come each 50 ms or sooner. */
 const SILENT_SECONDS = 0.3;
 
-/** @param event event code @returns the key's name, or null for an event that is not of a telephone's keys */
-export const keyOfEvent = (event: number): string | null => KEYS[event] ?? null;
-
 /** One event of a payload; the object is used again. */
 export interface TelephoneEvent {
-  /** 0 … 255; see keyOfEvent. */
+  /** Which key it was: 0 … 255 (RFC 4733, section 3.2). */
   event: number;
   /** Whether the event has ended. */
   end: boolean;
@@ -51,7 +46,7 @@ export interface TelephoneEventSink {
   /**
    * An event has ended.
    * @param startTimestamp RTP timestamp of its beginning
-   * @param duration in timestamp units, of all its segments; a lower bound when its end was lost
+   * @param duration in units of the stream's timestamps, of all its segments; a lower bound when its end was lost
    */
   telephoneEvent(event: number, startTimestamp: number, duration: number, volumeDbm0: number): void;
 }
@@ -61,7 +56,9 @@ export interface TelephoneEventSink {
  * (three times by RFC 4733, section 2.5.1.4), and also when no end came: the next event, or silence, ends it.
  */
 export class TelephoneEvents {
-  readonly #clockRate: number;
+  readonly #streamRate: number;
+  /** Timestamp units of the stream in one unit of an event's duration. */
+  readonly #scale: number;
   readonly #sink: TelephoneEventSink;
   readonly #read: TelephoneEvent = { event: 0, end: false, volumeDbm0: 0, duration: 0 };
   #open = false;
@@ -75,9 +72,14 @@ export class TelephoneEvents {
   #told = false;
   #toldTimestamp = 0;
 
-  /** @param clockRate of the payload type, in Hz */
-  constructor(clockRate: number, sink: TelephoneEventSink) {
-    this.#clockRate = clockRate;
+  /**
+   * @param clockRate of the payload type, in Hz: what durations count in
+   * @param streamRate what the stream's timestamps count in, in Hz. Another one beside Opus where the sender has telephone-event/8000
+   *   only, against RFC 4733, section 2.1
+   */
+  constructor(clockRate: number, sink: TelephoneEventSink, streamRate = clockRate) {
+    this.#streamRate = streamRate;
+    this.#scale = streamRate / clockRate;
     this.#sink = sink;
   }
 
@@ -96,7 +98,7 @@ export class TelephoneEvents {
     let from = timestamp >>> 0;
     while (readTelephoneEvent(bytes, at, end, this.#read)) {
       this.#take(from);
-      from = (from + this.#read.duration) >>> 0;
+      from = (from + this.#read.duration * this.#scale) >>> 0;
       at += EVENT_BYTES;
     }
     return at === end && end > start;
@@ -106,7 +108,7 @@ export class TelephoneEvents {
   until(timestamp: number): void {
     if (!this.#open) return;
     const since = (timestamp - this.#segmentTimestamp - this.#segmentDuration) | 0;
-    if (since > SILENT_SECONDS * this.#clockRate) this.flush();
+    if (since > SILENT_SECONDS * this.#streamRate) this.flush();
   }
 
   /** Tells the open event, if there is one. */
@@ -125,7 +127,8 @@ export class TelephoneEvents {
   }
 
   #take(timestamp: number): void {
-    const { event, end, duration, volumeDbm0 } = this.#read;
+    const { event, end, volumeDbm0 } = this.#read;
+    const duration = this.#read.duration * this.#scale;
     if (this.#stale(timestamp)) return;
     if (this.#open && !this.#goesOn(event, timestamp)) this.flush();
     if (this.#open) {
@@ -148,13 +151,13 @@ export class TelephoneEvents {
     const newest = this.#open ? this.#segmentTimestamp : this.#toldTimestamp;
     const behind = (newest - timestamp) | 0;
     const again = this.#open ? behind > 0 : behind >= 0;
-    return again && behind < STALE_SECONDS * this.#clockRate;
+    return again && behind < STALE_SECONDS * this.#streamRate;
   }
 
   /** Whether a packet belongs to the open event: to its segment, or to the next one of an event that is too long for one. */
   #goesOn(event: number, timestamp: number): boolean {
     if (event !== this.#event) return false;
     const step = (timestamp - this.#segmentTimestamp) >>> 0;
-    return step === 0 || step === MAX_DURATION;
+    return step === 0 || step === MAX_DURATION * this.#scale;
   }
 }

@@ -1,7 +1,9 @@
 import { toSample } from '../dsp/fir.ts';
 import { LinearPredictor } from '../dsp/linear-prediction.ts';
-import { PitchSearch } from '../dsp/pitch.ts';
+import { LONGEST_PERIOD, PitchSearch } from '../dsp/pitch.ts';
 
+/** Samples. */
+const PER_MS = 8;
 /** What is remembered. */
 const HISTORY_MS = 50;
 /** Full level so long, then falling in a line to silence (G.711 Appendix I). */
@@ -16,41 +18,31 @@ const VOICED = 0.5;
 const HEADROOM = 1.25;
 
 /**
- * Makes up what was lost of one channel's linear PCM, after ITU-T G.711 Appendix I (09/1999): the last pitch period goes on,
+ * Makes up what was lost of one channel's linear PCM at 8 kHz, after ITU-T G.711 Appendix I (09/1999): the last pitch period goes on,
  * full for 10 ms, silent from 60 ms on, and what is heard first is cross-faded with what would have gone on. Appendix I
  * delays all audio by 3.75 ms to smooth the beginning of a loss. Here the period's prediction residual is repeated, and
  * the predictor goes on from the last good samples, so the beginning is smooth without delay.
  *
- * Measured on speech of four voices with 5 % of 20 ms packets lost, at 8 kHz: log-spectral distance of the lost stretches and
+ * Measured on speech of four voices with 5 % of 20 ms packets lost: log-spectral distance of the lost stretches and
  * their borders 2.7 dB (repetition with fade 4.5, silence 5.0, overlap-add of the waveform 3.4), segmental SNR 3.3 dB (-2.1, 0,
  * 2.5). Adding periods while the loss lasts, and noise in the place of unvoiced residuals, made both worse.
  *
- * While nothing is lost it costs a copy; the beginning of a loss costs some 30,000 multiplications at 8 kHz.
+ * While nothing is lost it costs a copy; the beginning of a loss costs some 30,000 multiplications.
  */
 export class WaveformConcealment {
-  readonly #perMs: number;
-  readonly #predictor: LinearPredictor;
-  readonly #pitch: PitchSearch;
-  readonly #history: Int16Array;
+  readonly #predictor = new LinearPredictor();
+  readonly #pitch = new PitchSearch();
+  readonly #history = new Int16Array(HISTORY_MS * PER_MS);
   /** The history as the loss found it, and after it the samples made last: the predictor's memory, moved back when full. */
-  readonly #line: Float64Array;
+  readonly #line = new Float64Array(2 * HISTORY_MS * PER_MS);
   #at = 0;
   /** The residual of one period, and how far it has been played. */
-  readonly #residual: Float64Array;
+  readonly #residual = new Float64Array(LONGEST_PERIOD);
   #period = 0;
   #played = 0;
   #loudest = 0;
   /** Samples made up since the loss began; 0 while nothing is lost. */
   #lost = 0;
-
-  constructor(rate: 8000 | 16000) {
-    this.#perMs = rate / 1000;
-    this.#predictor = new LinearPredictor(rate);
-    this.#pitch = new PitchSearch(rate);
-    this.#history = new Int16Array(HISTORY_MS * this.#perMs);
-    this.#line = new Float64Array(2 * this.#history.length);
-    this.#residual = new Float64Array(this.#pitch.longest);
-  }
 
   reset(): void {
     this.#history.fill(0);
@@ -98,7 +90,7 @@ export class WaveformConcealment {
     this.#loudest = HEADROOM * loudest;
     this.#pitch.search(line);
     this.#predictor.analyse(line);
-    this.#period = this.#pitch.strength < VOICED ? this.#pitch.longest : this.#pitch.period;
+    this.#period = this.#pitch.strength < VOICED ? LONGEST_PERIOD : this.#pitch.period;
     for (let i = 0, at = line.length - this.#period; i < this.#period; i++, at++) {
       this.#residual[i] = line[at]! - this.#predictor.predict(line, at);
     }
@@ -107,7 +99,7 @@ export class WaveformConcealment {
   }
 
   #next(): number {
-    const silentFor = this.#lost++ - SILENT_MS * this.#perMs;
+    const silentFor = this.#lost++ - SILENT_MS * PER_MS;
     if (silentFor >= 0) return 0;
     const line = this.#line;
     const order = this.#predictor.order;
@@ -119,13 +111,13 @@ export class WaveformConcealment {
     const bounded = made > this.#loudest ? this.#loudest : made < -this.#loudest ? -this.#loudest : made;
     line[this.#at++] = bounded;
     this.#played = this.#played + 1 === this.#period ? 0 : this.#played + 1;
-    return bounded * Math.min(1, -silentFor / ((SILENT_MS - FULL_MS) * this.#perMs));
+    return bounded * Math.min(1, -silentFor / ((SILENT_MS - FULL_MS) * PER_MS));
   }
 
   #fade(pcm: Int16Array, n: number): number {
-    const lostMs = this.#lost / this.#perMs;
+    const lostMs = this.#lost / PER_MS;
     const fadeMs = lostMs < SILENT_MS ? FADE_MS + FADE_PER_LOST * lostMs : FADE_MS;
-    const fade = Math.min(n, Math.round(fadeMs * this.#perMs));
+    const fade = Math.min(n, Math.round(fadeMs * PER_MS));
     for (let i = 0; i < fade; i++) {
       const good = (i + 0.5) / fade;
       pcm[i] = toSample(good * pcm[i]! + (1 - good) * this.#next());

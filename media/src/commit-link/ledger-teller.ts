@@ -10,6 +10,8 @@ interface Told {
   /** What a predecessor's spool says, until it is acknowledged; it fills what that one did not get told. */
   fill: LedgerPart | null;
   sinceUs: number;
+  /** End of the last part that was told and is not acknowledged; 0: nothing waits. */
+  awaitedTick: number;
   /** No more will come: forgotten when all of it is acknowledged. */
   over: boolean;
 }
@@ -27,7 +29,7 @@ export class LedgerTeller {
   }
 
   add(channel: ChannelId, ledger: Ledger, fill: LedgerPart | null, nowUs: number): void {
-    const told: Told = { ledger, fill, sinceUs: nowUs, over: false };
+    const told: Told = { ledger, fill, sinceUs: nowUs, awaitedTick: 0, over: false };
     this.#channels.set(channel, told);
     if (fill !== null) this.#send(channel, true, fill);
   }
@@ -40,9 +42,10 @@ export class LedgerTeller {
     this.#send(channel, true, part);
   }
 
-  /** Once a second. */
+  /** Once a second. While the database is away nothing more is told: it would pile up on the other side, too. */
   second(nowUs: number): void {
     for (const [channel, told] of this.#channels) {
+      if (told.awaitedTick > 0) continue;
       const waitedUs = nowUs - told.sinceUs;
       if (waitedUs < (told.ledger.pressing ? SOON_US : LATER_US)) continue;
       this.#tell(channel, told);
@@ -62,6 +65,7 @@ export class LedgerTeller {
     const told = this.#channels.get(channel);
     if (told === undefined) return;
     if (told.fill !== null && toTick >= told.fill.toTick) told.fill = null;
+    if (toTick >= told.awaitedTick) told.awaitedTick = 0;
     told.ledger.acknowledged(toTick);
     if (told.over && toTick >= told.ledger.endTick) this.#channels.delete(channel);
   }
@@ -70,16 +74,20 @@ export class LedgerTeller {
   connected(): void {
     for (const [channel, told] of this.#channels) {
       if (told.fill !== null) this.#send(channel, true, told.fill);
+      told.awaitedTick = 0;
       told.ledger.rewind();
       if (told.over) this.#tell(channel, told);
     }
   }
 
-  #tell(channel: ChannelId, { ledger }: Told): void {
+  #tell(channel: ChannelId, told: Told): void {
+    const { ledger } = told;
     for (let part = ledger.tell(); part !== null; part = ledger.tell()) {
-      if (this.#send(channel, false, part)) continue;
-      ledger.rewind();
-      return;
+      if (!this.#send(channel, false, part)) {
+        ledger.rewind();
+        return;
+      }
+      told.awaitedTick = part.toTick;
     }
   }
 }

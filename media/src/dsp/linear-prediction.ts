@@ -1,3 +1,5 @@
+const RATE = 8000;
+const ORDER = 16;
 /** The audio's end that is looked at. */
 const WINDOW_MS = 30;
 /** Its window rises over so much of it, and falls over the rest: the newest audio counts most. */
@@ -10,22 +12,19 @@ const NOISE_FLOOR = 1.0001;
 /** Moves the poles inward a little more. */
 const EXPANSION = 0.994;
 
-/** Linear prediction by the autocorrelation method and the Levinson-Durbin recursion; the predictor is always stable. */
+/** Linear prediction by the autocorrelation method and the Levinson-Durbin recursion; the predictor is always stable. For 8 kHz. */
 export class LinearPredictor {
-  readonly order: number;
+  readonly order = ORDER;
   /** What a sample is predicted by: coefficients[k] times the sample k + 1 before it. */
-  readonly coefficients: Float64Array;
-  readonly #previous: Float64Array;
+  readonly coefficients = new Float64Array(ORDER);
+  readonly #previous = new Float64Array(ORDER);
   readonly #window: Float64Array;
   readonly #windowed: Float64Array;
   readonly #correlation: Float64Array;
   readonly #lagWindow: Float64Array;
 
-  constructor(rate: 8000 | 16000) {
-    this.order = rate === 8000 ? 16 : 24;
-    this.coefficients = new Float64Array(this.order);
-    this.#previous = new Float64Array(this.order);
-    const length = (WINDOW_MS * rate) / 1000;
+  constructor() {
+    const length = (WINDOW_MS * RATE) / 1000;
     this.#window = Float64Array.from({ length }, (_, i) => {
       const x = (i + 0.5) / length;
       return x < RISE ? Math.sin((Math.PI * x) / (2 * RISE)) : Math.cos((FALL * (x - RISE)) / (1 - RISE));
@@ -33,7 +32,7 @@ export class LinearPredictor {
     this.#windowed = new Float64Array(length);
     this.#correlation = new Float64Array(this.order + 1);
     this.#lagWindow = Float64Array.from({ length: this.order + 1 }, (_, k) =>
-      Math.exp(-0.5 * ((2 * Math.PI * LAG_WINDOW_HZ * k) / rate) ** 2),
+      Math.exp(-0.5 * ((2 * Math.PI * LAG_WINDOW_HZ * k) / RATE) ** 2),
     );
   }
 

@@ -13,6 +13,7 @@ import type { LastBlock } from '../spool/last-block.ts';
 import type { Tape } from '../spool/tape.ts';
 import { tapeBlockOf } from '../spool/tape-block.ts';
 import type { Wal, WalChannel } from '../spool/wal.ts';
+import type { SrtpFault } from '../srtp/receiver.ts';
 import { encodingFor } from '../stages/codec-stage.ts';
 import { type ChannelCounters, newCounters, rejectedOf } from '../stages/counters.ts';
 import { Ledger } from '../timeline/ledger.ts';
@@ -43,6 +44,10 @@ export class Channel {
   /** When the last one came that went on: not while the call is paused. */
   #heardUs: number;
   #paused = false;
+  /** Where its timeline was when it was paused; null while it is not. */
+  pausedTick: number | null = null;
+  /** Another process had it before. */
+  #restored = false;
   /** What the spool of a predecessor says of the last seconds before this process took the channel over. */
   inherited: LedgerPart | null = null;
   readonly watch: MediaWatch;
@@ -69,8 +74,7 @@ export class Channel {
     this.#channel = channel;
     this.#wal = wal;
     this.#walChannel = { id: channel.channel, file: null, number: 0 };
-    const clockRate = channel.codecs[0]?.clockRate ?? 8000;
-    this.rtcp = new RtcpSession(zero, clockRate, channel.rtcp ?? null, nowUs);
+    this.rtcp = new RtcpSession(zero, channel.rtcp ?? null, nowUs);
     this.#pipeline = buildPipeline(channel, this.index, zero, {
       encoding: this.encoding,
       counters: this.counters,
@@ -98,6 +102,11 @@ export class Channel {
   }
   get lost(): number {
     return this.#lostBefore + this.#pipeline.jitter.lost;
+  }
+
+  /** What of SRTP and SRTCP was refused, by reason; null where packets are plain. */
+  get refused(): Readonly<Record<SrtpFault, number>> | null {
+    return this.#protection?.receiver.refused ?? null;
   }
 
   /** The pipeline in words. */
@@ -177,6 +186,7 @@ export class Channel {
 
   /** Goes on from a predecessor's last block. */
   restore(last: LastBlock, processId: number): void {
+    this.#restored = true;
     const { block } = last;
     const endTick = block.startTick + block.ticks;
     const { rtp, jitter, timeline, tape } = this.#pipeline;
@@ -190,6 +200,18 @@ export class Channel {
     this.counters.received = block.packetsReceived;
     this.counters.late = block.packetsLate;
     this.#lostBefore = block.packetsLost;
+    this.rtcp.statistics.restore(block.maxJitterMs ?? 0);
+    this.rtcp.bursts.restore(
+      block.packetsReceived - block.packetsLate,
+      block.packetsLost,
+      block.lossBursts ?? 0,
+    );
+  }
+
+  /** Its predecessor had been paused when it died. @param fromTick since then, as far as is known: not before its last packet */
+  wasPaused(fromTick: number): void {
+    this.timeline.passedAs('paused', fromTick);
+    this.pausedTick = fromTick;
   }
 
   /** The seconds before the block that it was restored from: not needed to take packets, so that it is done when those are taken. */
@@ -215,8 +237,11 @@ export class Channel {
     if (remote?.address !== before?.address || remote?.port !== before?.port) {
       this.#pipeline.rtp.relatch(remote, nowUs);
     }
-    this.#pipeline.rtp.setCodecs(channel.codecs);
-    this.#pipeline.codec.setCodecs(channel.codecs);
+    // A decoder loses its state with this, and a key that is held down its press.
+    if (JSON.stringify(channel.codecs) !== JSON.stringify(this.#channel.codecs)) {
+      this.#pipeline.rtp.setCodecs(channel.codecs);
+      this.#pipeline.codec.setCodecs(channel.codecs);
+    }
     this.rtcp.configure(channel.rtcp ?? null);
     this.#protect(channel, nowUs);
     // A channel that was held had no packets: its time-out begins now.
@@ -236,8 +261,12 @@ export class Channel {
     jitter.flush();
     tape.close();
     if (paused) {
+      // What was silent before is not called paused.
+      if (this.confirmed) timeline.finish(nowUs, this.#heardUs);
       timeline.interrupt('paused');
+      this.pausedTick ??= timeline.endTick;
     } else {
+      this.pausedTick = null;
       // What was passed over is no loss.
       if (rtp.highest >= 0) jitter.restore(rtp.highest);
       this.#heardUs = nowUs;
@@ -281,7 +310,7 @@ export class Channel {
   /** Ends the timeline: no packet will come. */
   finish(nowUs: number, dryUs: number): void {
     this.#pipeline.jitter.flush();
-    if (this.confirmed) this.timeline.clock(nowUs, Math.max(this.#heardUs, dryUs));
+    if (this.confirmed) this.timeline.finish(nowUs, Math.max(this.#heardUs, dryUs));
     this.tape.close();
   }
 
@@ -320,6 +349,7 @@ export class Channel {
       packetsDuplicate: this.counters.duplicate,
       packetsRejected: rejectedOf(this.counters),
       quality: this.rtcp.quality(this.#channel.codecs[0]?.name ?? 'PCMU'),
+      levels: this.#restored ? null : this.#pipeline.levels.totals(),
     };
   }
 }

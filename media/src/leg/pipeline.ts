@@ -16,6 +16,7 @@ import { TimelineStage } from '../stages/timeline-stage.ts';
 import { VadStage } from '../stages/vad-stage.ts';
 import { WalStage } from '../stages/wal-stage.ts';
 import type { Timeline } from '../timeline/timeline.ts';
+import type { Levels } from '../vad/levels.ts';
 
 export interface PipelineParts {
   readonly encoding: Encoding;
@@ -40,6 +41,7 @@ export interface Pipeline {
   readonly codec: CodecStage;
   readonly timeline: Timeline;
   readonly tape: Tape;
+  readonly levels: Levels;
 }
 
 /** Builds a channel's whole pipeline, from the last stage to the first. */
@@ -56,10 +58,13 @@ export function buildPipeline(
       received: parts.counters.received - jitter.buffer.held,
       lost: parts.lostBefore() + jitter.buffer.lost,
       late: parts.counters.late,
+      lossBursts: parts.bursts.count,
+      maxJitterMs: parts.statistics.maxJitterMs,
     }),
     oldestHeldUs: () => jitter.buffer.oldestHeldUs,
   });
-  const tape = new TapeRoom(encoding, new TeeStage(spool, new VadStage(encoding)));
+  const vad = new VadStage(encoding);
+  const tape = new TapeRoom(encoding, new TeeStage(spool, vad));
   const timeline = new TimelineStage(zero, encoding, tape);
   const codec = new CodecStage(
     encoding,
@@ -73,5 +78,6 @@ export function buildPipeline(
   const wal = new WalStage(parts.wal, parts.walChannel, () => timeline.timeline.endTick, jitter);
   const { codecs, remote } = channel;
   const rtp: RtpStage = new RtpStage({ codecs, remote, ...parts }, wal);
-  return { rtp, wal, jitter: jitter.buffer, codec, timeline: timeline.timeline, tape: tape.tape };
+  const { levels } = vad;
+  return { rtp, wal, jitter: jitter.buffer, codec, timeline: timeline.timeline, tape: tape.tape, levels };
 }

@@ -29,8 +29,8 @@ export interface OutgoingReport {
 export class RtcpSession {
   readonly statistics = new ReceptionStatistics();
   readonly bursts = new LossBursts();
-  readonly clock: SenderClock;
-  /** Reports of the peer that were read, and datagrams that were none. */
+  readonly #clock = new SenderClock(8000);
+  /** Datagrams of reports that were read, and those that were none. */
   read = 0;
   malformed = 0;
   /** The sender said that it leaves, and nothing came since. */
@@ -46,15 +46,20 @@ export class RtcpSession {
   #dueUs: number;
   #sent = 0;
 
-  constructor(zero: CallZero, clockRate: number, config: ChannelRtcp | null, nowUs: number) {
+  constructor(zero: CallZero, config: ChannelRtcp | null, nowUs: number) {
     this.#zero = zero;
     this.#config = config;
-    this.clock = new SenderClock(clockRate);
     this.#dueUs = nowUs + this.#intervalUs();
   }
 
   configure(config: ChannelRtcp | null): void {
     this.#config = config;
+  }
+
+  /** What the sender's reports say of its timestamps, as its packets count them now. */
+  get clock(): SenderClock {
+    this.#clock.setRate(this.statistics.clockRate);
+    return this.#clock;
   }
 
   /** RTCP and RTP may come on one port. */
@@ -70,18 +75,28 @@ export class RtcpSession {
       return;
     }
     this.read++;
-    this.#source = { address, port };
+    // Anybody may send here: only who sends the stream, too, is answered where the peer has not said where.
+    if (this.#source === null || result.packets.some((packet) => this.#isOfStream(packet))) {
+      this.#source = { address, port };
+    }
     for (const packet of result.packets) this.#take(packet, arrivalUs);
+  }
+
+  /** A report or a goodbye of the source whose packets come: others, and what is made up, say nothing of it. */
+  #isOfStream(packet: RtcpPacket): boolean {
+    const { ssrc } = this.statistics;
+    return packet.type === 'bye' ? packet.ssrcs.includes(ssrc) : 'ssrc' in packet && packet.ssrc === ssrc;
   }
 
   #take(packet: RtcpPacket, arrivalUs: number): void {
     switch (packet.type) {
       case 'sender-report':
+        if (!this.#isOfStream(packet)) break;
         this.#heard = { ssrc: packet.ssrc, ntpMiddle: packet.ntpMiddle, arrivalUs };
         this.clock.update(packet, arrivalUs);
         break;
       case 'bye':
-        this.left = true;
+        if (this.#isOfStream(packet)) this.left = true;
         break;
       case 'extended-report':
         for (const { ssrc, lastReference, delay } of packet.answers) {

@@ -15,6 +15,18 @@ export class LossBursts {
     this.#bursts++;
   }
 
+  /** Goes on from what a predecessor had counted. @param bursts in how many bursts the packets were lost */
+  restore(played: number, lost: number, bursts: number): void {
+    this.#played = played;
+    this.#lost = lost;
+    // A burst has one packet at least: a block of an earlier version does not say how many there were.
+    this.#bursts = bursts > 0 ? Math.min(bursts, lost) : lost;
+  }
+
+  get count(): number {
+    return this.#bursts;
+  }
+
   /** 0 to 1. */
   get lossRatio(): number {
     const total = this.#played + this.#lost;
@@ -26,12 +38,5 @@ export class LossBursts {
     if (this.#bursts === 0) return 1;
     const meanByChance = 1 / (1 - this.lossRatio);
     return Math.max(1, this.#lost / this.#bursts / meanByChance);
-  }
-
-  /** For a quality of the time since. */
-  reset(): void {
-    this.#played = 0;
-    this.#lost = 0;
-    this.#bursts = 0;
   }
 }

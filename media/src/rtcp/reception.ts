@@ -51,6 +51,25 @@ export class ReceptionStatistics {
   #jitter = 0;
   #maxJitterS = 0;
 
+  /** Whose packets are counted now; -1 before the first. */
+  get ssrc(): number {
+    return this.#ssrc;
+  }
+  /** Timestamp units a second of the last packet; 8000 before the first. */
+  get clockRate(): number {
+    return this.#clockRate;
+  }
+
+  /** The highest jitter so far, milliseconds. */
+  get maxJitterMs(): number {
+    return this.#maxJitterS * 1000;
+  }
+
+  /** Goes on from the highest jitter that a predecessor saw. */
+  restore(maxJitterMs: number): void {
+    this.#maxJitterS = maxJitterMs / 1000;
+  }
+
   /** A packet of the stream, late and repeated ones too (RFC 3550 A.3 counts them). @param clockRate of its payload type */
   update(packet: ReceivedPacket, clockRate: number): void {
     const { extended } = packet;
@@ -137,7 +156,7 @@ export class ReceptionStatistics {
       expected,
       lost: Math.max(0, expected - received),
       jitterMs: (this.#jitter * 1000) / this.#clockRate,
-      maxJitterMs: this.#maxJitterS * 1000,
+      maxJitterMs: this.maxJitterMs,
     };
   }
 }

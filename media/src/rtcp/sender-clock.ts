@@ -32,7 +32,7 @@ interface Point {
  * - Our clock is joined by the report that travelled fastest.
  */
 export class SenderClock {
-  readonly #clockRate: number;
+  #clockRate: number;
   #ssrc = -1;
   #points: Point[] = [];
   #stray: Point | null = null;
@@ -46,6 +46,16 @@ export class SenderClock {
   constructor(clockRate: number) {
     this.#clockRate = clockRate;
     this.#usPerUnit = 1e6 / clockRate;
+  }
+
+  /** The stream's timestamps count at this rate from now on: with another one than before, what is known of them is of no use. */
+  setRate(clockRate: number): void {
+    if (clockRate === this.#clockRate) return;
+    this.#clockRate = clockRate;
+    this.#usPerUnit = 1e6 / clockRate;
+    this.#ssrc = -1;
+    this.#points = [];
+    this.#stray = null;
   }
 
   /** A sender report came. @returns what it did */
@@ -80,22 +90,11 @@ export class SenderClock {
     return this.#points.length > 0;
   }
 
-  /** The sender's clock over its nominal rate, in parts per million: above 0 it is fast. 0 until it is known. */
-  get driftPpm(): number {
-    return (1e6 / this.#clockRate / this.#usPerUnit - 1) * 1e6;
-  }
-
   /** The sender's NTP time, microseconds since 1900, of a timestamp within 18 hours of the last report (48 kHz: 12). */
   ntpUsOf(timestamp: number): number | null {
     const last = this.#points.at(-1);
     if (last === undefined) return null;
     return Math.round(this.#originNtpUs + unitsBetween(last.timestamp, timestamp) * this.#usPerUnit);
-  }
-
-  /** When it would have come here on the fastest way, monotonic microseconds. */
-  monoUsOf(timestamp: number): number | null {
-    const ntpUs = this.ntpUsOf(timestamp);
-    return ntpUs === null ? null : Math.round(ntpUs + this.#monoOffsetUs);
   }
 
   /**

@@ -1,3 +1,5 @@
+import { word32 } from './words.ts';
+
 /** What is read of a packet; an RtpPacket is one. */
 export interface RtpHeader {
   bytes: Uint8Array;
@@ -42,13 +44,10 @@ export function readRtp(bytes: Uint8Array, packet: RtpHeader): boolean {
   packet.end = end;
   packet.payloadType = bytes[1]! & 0x7f;
   packet.sequence = (bytes[2]! << 8) | bytes[3]!;
-  packet.timestamp = read32(bytes, 4);
-  packet.ssrc = read32(bytes, 8);
+  packet.timestamp = word32(bytes, 4);
+  packet.ssrc = word32(bytes, 8);
   return true;
 }
-
-const read32 = (bytes: Uint8Array, at: number): number =>
-  ((bytes[at]! << 24) | (bytes[at + 1]! << 16) | (bytes[at + 2]! << 8) | bytes[at + 3]!) >>> 0;
 
 /** The header extension's end; -1 when it is longer than the packet or its elements are longer than it. */
 function endOfExtension(bytes: Uint8Array, at: number): number {

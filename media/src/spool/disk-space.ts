@@ -1,7 +1,5 @@
 import type { Log } from '@earshot/platform';
 
-/** Below this share of a disk that is free, nothing new is recorded: what is left is for live calls and the database. */
-export const RESERVE = 0.05;
 /** It is enough again a fifth above that, so that a disk on the edge does not change with each look. */
 const ENOUGH = 1.2;
 
@@ -22,8 +20,12 @@ export class DiskSpace {
   readonly #log: Log;
   #looking = false;
 
-  /** @param look asks the disk @param reserve share of the disk, 0 to 1 */
-  constructor(look: () => Promise<Space>, log: Log, reserve = RESERVE) {
+  /**
+   * @param look asks the disk
+   * @param reserve share of the disk, 0 to 1: with less than that free, nothing new is recorded. What is left is for live calls and
+   *   the database.
+   */
+  constructor(look: () => Promise<Space>, log: Log, reserve: number) {
     this.#look = look;
     this.#log = log;
     this.#reserve = reserve;

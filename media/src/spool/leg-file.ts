@@ -1,5 +1,5 @@
 import fs from 'node:fs';
-import { mkdir, rename, rm, writeFile } from 'node:fs/promises';
+import { mkdir, open, rename, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { CallId, ChannelTotals, Leg, LegId } from '@earshot/contracts';
 
@@ -13,6 +13,8 @@ export interface LegRecord {
   readonly worker: number;
   /** By channel id: the last attempt that was asked for. A hint: transcripts knows better. */
   readonly attempts: Readonly<Record<string, number>>;
+  /** By channel id: where the timelines were when the call was paused; those that are paused. */
+  readonly pausedTicks?: Readonly<Record<string, number>>;
   /** Null while the leg is open; then what its channels received, with their end ticks. */
   readonly closed: readonly ChannelTotals[] | null;
 }
@@ -21,14 +23,22 @@ export const callFolder = (spoolFolder: string, callId: CallId): string => join(
 
 const legFileName = (legId: LegId): string => `leg-${legId.slice(legId.lastIndexOf('/') + 1)}.json`;
 const LEG_FILE = /^leg-\d+\.json$/;
+/** How the folder of a call ends that is being removed: what is left of it is no call. */
+export const GOING = '.going';
 
 /** Written beside and renamed, so that a reader finds the old one or the new one. @throws system errors */
 export async function writeLegFile(spoolFolder: string, record: LegRecord): Promise<void> {
   const folder = callFolder(spoolFolder, record.leg.callId);
   const path = join(folder, legFileName(record.leg.legId));
   await mkdir(folder, { recursive: true });
-  // The keys of protected streams are in it.
-  await writeFile(`${path}.new`, JSON.stringify(record), { mode: 0o600 });
+  const file = await open(`${path}.new`, 'w', 0o600);
+  try {
+    // The keys of protected streams are in it; one that is there already, from a write that was cut short, has the mode it had.
+    await file.chmod(0o600);
+    await file.writeFile(JSON.stringify(record));
+  } finally {
+    await file.close();
+  }
   await rename(`${path}.new`, path);
 }
 
@@ -51,7 +61,7 @@ export function readLegFiles(spoolFolder: string, mine: (worker: number) => bool
   const records: LegRecord[] = [];
   let damaged = 0;
   for (const call of fs.readdirSync(spoolFolder, { withFileTypes: true })) {
-    if (!call.isDirectory() || call.name === 'wal') continue;
+    if (!call.isDirectory() || call.name === 'wal' || call.name.endsWith(GOING)) continue;
     const folder = join(spoolFolder, call.name);
     for (const name of namesIn(folder)) {
       if (!LEG_FILE.test(name)) continue;

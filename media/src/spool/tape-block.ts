@@ -80,6 +80,9 @@ export interface BlockCounters {
   readonly received: number;
   readonly lost: number;
   readonly late: number;
+  /** Times that packets were lost in a row, and the highest jitter: for the quality of the whole call. 0 when left out. */
+  readonly lossBursts?: number;
+  readonly maxJitterMs?: number;
   /** SRTP's roll-over counter of the block's last packet; 0 without SRTP. */
   readonly rollover?: number;
 }
@@ -97,6 +100,8 @@ export function encodeTapeBlock(block: TapeBlock, channelIndex: number, counters
     packetsReceived: counters.received,
     packetsLost: counters.lost,
     packetsLate: counters.late,
+    lossBursts: counters.lossBursts ?? 0,
+    maxJitterMs: counters.maxJitterMs ?? 0,
     vad: block.vad,
     payload: block.payload.subarray(0, block.ticks * bytesPerTick(block.encoding)),
   });

@@ -34,6 +34,15 @@ export interface TapeSink {
   block(block: TapeBlock): void;
 }
 
+/**
+ * Ticks of a block that begins there: up to the next half second of the call, in whole frames. So blocks of calls that began at one
+ * moment end at several, and a burst of calls is no burst of writes twice a second ever after.
+ */
+const roomAt = (tick: number): number => {
+  const past = tick % BLOCK_TICKS;
+  return BLOCK_TICKS - (past - (past % VAD_FRAME_TICKS));
+};
+
 /** 20 s of blocks of 500 ms: an engine's death and the way to the next one, without the disk. */
 const MAX_BLOCKS = 40;
 
@@ -49,6 +58,8 @@ export class Tape implements AudioSink, AudioSource {
   readonly #bytes: 1 | 2;
   readonly #next: TapeSink;
   #open: TapeBlock | null = null;
+  /** Ticks that the open block may have. */
+  #room = BLOCK_TICKS;
   #framesDecided = 0;
   #firstTick = 0;
   #endTick = 0;
@@ -103,7 +114,7 @@ export class Tape implements AudioSink, AudioSource {
     const size = this.#bytes;
     while (at < end) {
       const block = this.#open ?? this.#newBlock(atTick);
-      const count = Math.min((end - at) / size, BLOCK_TICKS - block.ticks);
+      const count = Math.min((end - at) / size, this.#room - block.ticks);
       const { payload } = block;
       const shift = block.ticks * size - at;
       for (let i = at; i < at + count * size; i++) payload[i + shift] = bytes[i]!;
@@ -117,7 +128,7 @@ export class Tape implements AudioSink, AudioSource {
       block.timestampAtEnd = (mark.timestampAtEnd - ((end - at) / size) * mark.unitsPerTick) >>> 0;
       this.#endTick = block.startTick + block.ticks;
       this.#decideFrames(block, false);
-      if (block.ticks === BLOCK_TICKS) this.close();
+      if (block.ticks === this.#room) this.close();
     }
   }
 
@@ -189,6 +200,7 @@ export class Tape implements AudioSink, AudioSource {
     block.vad = 0;
     this.#blocks.push(block);
     this.#open = block;
+    this.#room = roomAt(tick);
     this.#framesDecided = 0;
     return block;
   }

@@ -3,6 +3,8 @@
  * C++ four times for each packet: 2.1 microseconds instead of 0.83 for 176 bytes (measured). The two hashes begin
  * from states that are computed once a key. Nothing is allocated for a packet.
  */
+import { writeWord32 } from '../rtp/words.ts';
+
 const INITIAL = [0x67452301, 0xefcdab89 | 0, 0x98badcfe | 0, 0x10325476, 0xc3d2e1f0 | 0] as const;
 const BLOCK_BYTES = 64;
 
@@ -36,12 +38,12 @@ export class HmacSha1 {
     for (let i = 0; i < length; i++) tail[i] = bytes[at + i]!;
     let total = BLOCK_BYTES + end;
     if (rollover !== -1) {
-      writeWord(tail, length, rollover);
+      writeWord32(tail, length, rollover);
       length += 4;
       total += 4;
     }
     finish(length, total);
-    for (let i = 0; i < 5; i++) writeWord(tail, i * 4, state[i]!);
+    for (let i = 0; i < 5; i++) writeWord32(tail, i * 4, state[i]!);
     state.set(this.#outer);
     finish(20, BLOCK_BYTES + 20);
     this.#result.set(state);
@@ -77,16 +79,9 @@ function finish(length: number, total: number): void {
   const padded = length + 9 <= BLOCK_BYTES ? BLOCK_BYTES : 2 * BLOCK_BYTES;
   tail[length] = 0x80;
   tail.fill(0, length + 1, padded - 4);
-  writeWord(tail, padded - 4, total * 8);
+  writeWord32(tail, padded - 4, total * 8);
   compress(tail, 0);
   if (padded > BLOCK_BYTES) compress(tail, BLOCK_BYTES);
-}
-
-function writeWord(bytes: Uint8Array, at: number, word: number): void {
-  bytes[at] = word >>> 24;
-  bytes[at + 1] = word >>> 16;
-  bytes[at + 2] = word >>> 8;
-  bytes[at + 3] = word;
 }
 
 /** SHA-1's compression of one block into state (FIPS 180-4 section 6.1.2). */

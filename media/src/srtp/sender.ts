@@ -1,4 +1,5 @@
-import { RTCP_OPEN_BYTES, rtpHeaderBytes, word16, word32, writeWord32 } from './headers.ts';
+import { word16, word32, writeWord32 } from '../rtp/words.ts';
+import { RTCP_OPEN_BYTES, rtpHeaderBytes } from './headers.ts';
 import { KeystreamCache } from './counter-mode.ts';
 import { KeySet } from './key-set.ts';
 import type { SrtpKeys } from './keys.ts';

@@ -1,5 +1,5 @@
 import { KeystreamCache } from './counter-mode.ts';
-import { ReplayWindow } from './replay-window.ts';
+import { REPLAY_WINDOW, ReplayWindow } from './replay-window.ts';
 import { estimateRollover, indexOf } from './rollover.ts';
 
 /** So many packets in a row that are not authentic, and other roll-over counters are tried, one a packet. */
@@ -62,8 +62,8 @@ export class SrtpStream {
   take(index: number, arrivalUs: number): boolean {
     this.#failures = 0;
     if (!this.confirmed) {
-      // Also where the index is lower than before: the sender began anew.
-      if (index < this.window.highest) this.window.reset();
+      // An index far below: the sender began anew. One that is only a little lower was overtaken, and may be a replay.
+      if (index <= this.window.highest - REPLAY_WINDOW) this.window.reset();
       this.#known = index;
       this.confirmed = true;
     }

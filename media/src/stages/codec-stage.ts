@@ -8,6 +8,7 @@ import { MAX_FILLED_TICKS } from '../timeline/timeline.ts';
 import { MAX_PAYLOAD_BYTES, type RtpPacket } from '../rtp/packet.ts';
 import type { ChannelCounters } from './counters.ts';
 import type { PacketStage } from './stage.ts';
+import { clockRateOf, streamRateOf } from './stream-rate.ts';
 
 /** The longest packet that is taken: 256 ms, as much as G.711 can be in one datagram. */
 const MAX_SAMPLES = 2048;
@@ -28,7 +29,7 @@ export const encodingFor = (codec: LegCodec | undefined): Encoding =>
  * Brings every payload into the channel's own encoding, which stays what it was when the channel opened: a stream that
  * changes codec in mid-call keeps its spool uniform. Wideband codecs are brought down to 8 kHz.
  */
-export class CodecStage implements PacketStage, TelephoneEventSink {
+export class CodecStage implements PacketStage {
   readonly #encoding: Encoding;
   readonly #counters: ChannelCounters;
   readonly #bursts: LossBursts;
@@ -38,13 +39,12 @@ export class CodecStage implements PacketStage, TelephoneEventSink {
   readonly #formats: (Format | null)[] = new Array<Format | null>(128).fill(null);
   readonly #scratch = new Uint8Array(2 * MAX_PAYLOAD_BYTES);
   #pcm: Int16Array | null = null;
-  #events: TelephoneEvents | null = null;
-  #eventUnitsPerTick = 1;
+  #events: TelephoneEvents[] = [];
   #decoder: Decoder | null = null;
   #decoderType = -1;
   /** Of the last packet that was decoded. */
   #lastTicks = 0;
-  /** Packets since the last good one that could not be decoded. */
+  /** Packets right before that could not be decoded, with those that were lost before them: nobody has heard of them yet. */
   #undecodable = 0;
 
   constructor(
@@ -65,20 +65,22 @@ export class CodecStage implements PacketStage, TelephoneEventSink {
   }
 
   setCodecs(codecs: readonly LegCodec[]): void {
-    this.#events?.flush();
-    this.#events = null;
+    for (const events of this.#events) events.flush();
+    this.#events = [];
     this.#formats.fill(null);
-    for (const codec of codecs) this.#formats[codec.payloadType & 0x7f] = this.#formatOf(codec);
+    for (const codec of codecs) this.#formats[codec.payloadType & 0x7f] = this.#formatOf(codec, codecs);
     this.#closeDecoder();
   }
 
-  #formatOf(codec: LegCodec): Format {
-    const unitsPerTick = (codec.clockRate ?? 8000) / 8000;
+  #formatOf(codec: LegCodec, codecs: readonly LegCodec[]): Format {
+    const clockRate = clockRateOf(codec);
+    const unitsPerTick = clockRate / 8000;
     const { name } = codec;
     if (name === 'telephone-event') {
-      this.#events ??= new TelephoneEvents(codec.clockRate ?? 8000, this);
-      this.#eventUnitsPerTick = unitsPerTick;
-      return { kind: 'event', unitsPerTick, events: this.#events };
+      const streamRate = streamRateOf(codec, codecs);
+      const events = new TelephoneEvents(clockRate, this.#keys(streamRate / 8000), streamRate);
+      this.#events.push(events);
+      return { kind: 'event', unitsPerTick: streamRate / 8000, events };
     }
     if (name === 'CN') return { kind: 'noise', unitsPerTick };
     if (name === this.#encoding && name !== 'L16') return { kind: 'same', unitsPerTick: 1 };
@@ -91,15 +93,18 @@ export class CodecStage implements PacketStage, TelephoneEventSink {
   packet(packet: RtpPacket): void {
     if (packet.restart) {
       this.#decoder?.reset();
-      this.#events?.reset();
+      for (const events of this.#events) events.reset();
       this.#undecodable = 0;
     }
-    packet.lostBefore += this.#undecodable;
-    this.#bursts.played(packet.lostBefore);
+    const carried = this.#undecodable;
+    this.#undecodable = 0;
+    // Those that were lost before an undecodable one have been counted with it.
+    this.#bursts.played(packet.lostBefore + (carried > 0 ? 1 : 0));
+    packet.lostBefore += carried;
     const format = this.#formats[packet.payloadType] ?? null;
     if (format === null || packet.end <= packet.start) this.#empty(packet);
     else this.#take(packet, format);
-    if (this.#events !== null && packet.end > packet.start) this.#events.until(packet.timestamp);
+    if (packet.end > packet.start) for (const events of this.#events) events.until(packet.timestamp);
     this.#next.packet(packet);
   }
 
@@ -129,9 +134,13 @@ export class CodecStage implements PacketStage, TelephoneEventSink {
   }
 
   /** Which key it was is not kept. */
-  telephoneEvent(_event: number, _startTimestamp: number, duration: number): void {
-    this.#counters.keys++;
-    this.#onKey(Math.round(duration / this.#eventUnitsPerTick));
+  #keys(unitsPerTick: number): TelephoneEventSink {
+    return {
+      telephoneEvent: (_event, _startTimestamp, duration) => {
+        this.#counters.keys++;
+        this.#onKey(Math.round(duration / unitsPerTick));
+      },
+    };
   }
 
   #decode(packet: RtpPacket, codec: LegCodec): void {
@@ -146,7 +155,6 @@ export class CodecStage implements PacketStage, TelephoneEventSink {
       packet.lostBefore = 0;
       return;
     }
-    this.#undecodable = 0;
     fromLinear(this.#encoding, pcm, samples, this.#scratch);
     this.#lastTicks = samples;
     this.#replace(packet, this.#encoding === 'L16' ? 2 * samples : samples);

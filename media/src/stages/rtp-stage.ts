@@ -13,6 +13,7 @@ import type { ReceptionStatistics } from '../rtcp/reception.ts';
 import { type SrtpReceiver, srtpFault } from '../srtp/receiver.ts';
 import type { ChannelCounters } from './counters.ts';
 import type { PacketStage } from './stage.ts';
+import { streamRateOf } from './stream-rate.ts';
 
 /** What a channel's RTP stage is made with. */
 export interface RtpStageParts {
@@ -66,7 +67,7 @@ export class RtpStage {
     this.#taken.fill(0);
     for (const codec of codecs) {
       this.#taken[codec.payloadType & 0x7f] = 1;
-      this.#clockRates[codec.payloadType & 0x7f] = codec.clockRate ?? 8000;
+      this.#clockRates[codec.payloadType & 0x7f] = streamRateOf(codec, codecs);
     }
   }
 

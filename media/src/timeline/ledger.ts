@@ -51,6 +51,22 @@ export class Ledger {
     }
   }
 
+  /** The last span, from fromTick on, was of another kind than was thought. To be said before it is told. */
+  rename(kind: SpanKind, fromTick: number): void {
+    const last = this.#kinds.length - 1;
+    if (last < 0) return;
+    const endTick = this.#ends[last]!;
+    const startTick = last === 0 ? this.#baseTick : this.#ends[last - 1]!;
+    if (fromTick >= endTick) return;
+    if (fromTick > startTick) {
+      this.#ends[last] = fromTick;
+    } else {
+      this.#kinds.pop();
+      this.#ends.pop();
+    }
+    this.span(kind, endTick);
+  }
+
   note(kind: NoteKind, value: number): void {
     if (this.#notes.length < MAX_NOTES) this.#notes.push({ tick: this.endTick, kind, value });
   }

@@ -1,5 +1,6 @@
 import { bytesPerTick, type CallZero, type Encoding, type SpanKind, tickAt } from '@earshot/contracts';
 import type { PacketSink, RtpPacket } from '../rtp/packet.ts';
+import { Backlog } from './backlog.ts';
 import { ClockDrift } from './clock-drift.ts';
 import { Ledger } from './ledger.ts';
 
@@ -43,9 +44,17 @@ export interface Concealer {
 export const MAX_FILLED_TICKS = 1600;
 /** A timestamp may run this far ahead of arrival before it is not believed. */
 const MAX_AHEAD_TICKS = 8000;
-/** The clock moves an idle timeline on, this far behind now, and not before it was idle for as long. */
+/** After so long without a packet the clock says that nothing is heard: words end. */
 export const CLOCK_DELAY_US = 500_000;
 const CLOCK_DELAY_TICKS = 4000;
+/** How much of the silence it stamps then. The rest may still be filled by packets that were held up: 1 ms is lost of them. */
+const HUSH_TICKS = 8;
+/**
+ * Packets that were held up for so long still find their ticks free; from then on the clock stamps what passed without one, this far
+ * behind now. A virtual machine that is moved and a bridge that is paused stand still for less.
+ */
+export const MAX_STALL_US = 5_000_000;
+const MAX_STALL_TICKS = 40_000;
 /** A clock that is further off than this is corrected without waiting for silence. */
 const FORCED_TICKS = 1600;
 /** Below about -50 dBFS a packet is silence, which may be shortened or lengthened. */
@@ -55,8 +64,8 @@ const SILENCE_POWER = 100 ** 2;
  * RTP to ticks (ARCHITECTURE.md, rule 1). The first packet's END is put at its arrival, since a packet is sent when its
  * last sample was taken; later ones go by RTP timestamp, however late they arrive. A new start by
  * arrival is made when the stream restarts, when a timestamp goes back by a packet or more, when it runs over a second ahead
- * of arrival, or when the clock has already stamped its ticks; never before the end of what is stamped. A sender whose clock
- * drifts is brought back by what silence is put in or left out (clock-drift.ts).
+ * of arrival, when the clock has already stamped its ticks, or when a sender's clock stood still (backlog.ts); never before the end
+ * of what is stamped. A sender whose clock drifts is brought back by what silence is put in or left out (clock-drift.ts).
  */
 export class Timeline implements PacketSink {
   /** Everything before it is stamped for good. */
@@ -72,6 +81,7 @@ export class Timeline implements PacketSink {
   readonly #concealer: Concealer;
   readonly #powerOf: (bytes: Uint8Array, start: number, end: number) => number;
   readonly #drift = new ClockDrift();
+  readonly #backlog = new Backlog();
   readonly #filler: Uint8Array;
   readonly #mark: RtpMark = {
     ssrc: 0,
@@ -150,7 +160,8 @@ export class Timeline implements PacketSink {
     const tick = Math.max(start, this.endTick);
     this.endTick = end;
     this.ledger.span('received', end);
-    this.#drift.packet(tickAt(this.#zero, packet.arrivalUs) - end, end);
+    // What was held up says nothing of the clocks.
+    if (!this.#backlog.draining) this.#drift.packet(tickAt(this.#zero, packet.arrivalUs) - end, end);
     this.#concealer.heard(bytes, packet.start, packet.end);
     this.#next.audio(tick, bytes, packet.start + skippedBytes, packet.end, mark);
   }
@@ -171,14 +182,34 @@ export class Timeline implements PacketSink {
     this.#interruptedAs = kind;
   }
 
+  /** The time since the last packet passed as this, from fromTick on: a predecessor knew, and what it left does not say. */
+  passedAs(kind: SpanKind, fromTick: number): void {
+    if (this.#idle) this.ledger.rename(kind, fromTick);
+  }
+
   /**
-   * Moves an idle timeline on as a gap.
+   * Moves an idle timeline on as a gap: a little after half a second, so that words end; as far as packets cannot come any more when
+   * those that were held up would be 5 s late. At once as far where none can be held up: before the first one, and while
+   * the stream is known to be interrupted.
    * @param idleSinceUs when the last packet came, or since when it is known that none waits unread
    * @returns whether it moved
    */
   clock(nowUs: number, idleSinceUs: number): boolean {
-    if (nowUs - idleSinceUs < CLOCK_DELAY_US) return false;
-    return this.gapTo(tickAt(this.#zero, nowUs) - CLOCK_DELAY_TICKS);
+    const idleUs = nowUs - idleSinceUs;
+    if (idleUs < CLOCK_DELAY_US) return false;
+    const tick = tickAt(this.#zero, nowUs);
+    if (!this.#mayBeHeldUp) return this.gapTo(tick - CLOCK_DELAY_TICKS);
+    if (idleUs >= MAX_STALL_US) return this.gapTo(tick - MAX_STALL_TICKS);
+    return this.#idle ? false : this.gapTo(Math.min(this.endTick + HUSH_TICKS, tick - CLOCK_DELAY_TICKS));
+  }
+
+  /** As clock, where no packet will come that goes on: at the end of the stream, or of a part of it. */
+  finish(nowUs: number, idleSinceUs: number): void {
+    if (nowUs - idleSinceUs >= CLOCK_DELAY_US) this.gapTo(tickAt(this.#zero, nowUs) - CLOCK_DELAY_TICKS);
+  }
+
+  get #mayBeHeldUp(): boolean {
+    return this.#mapped && this.#interruptedAs === null && this.idleKind === 'absent';
   }
 
   /** @returns whether the end moved */
@@ -200,11 +231,18 @@ export class Timeline implements PacketSink {
       const ahead = step > 0 && start + length > tickAt(this.#zero, packet.arrivalUs) + MAX_AHEAD_TICKS;
       // After a fast clock's audio was left out, the map is behind the end for a while.
       const catchingUp = this.#mappedTick < this.endTick && !this.#idle;
-      if (step >= 0 && !ahead && (start >= this.endTick || catchingUp)) return start;
+      // It was held up, and the clock has stamped no more than a part of it.
+      const heldUp = this.#idle && start < this.endTick && start + length > this.endTick;
+      if (heldUp) this.#backlog.begins(packet.arrivalUs);
+      const lateTicks = tickAt(this.#zero, packet.arrivalUs) - (start + length);
+      const stoodStill = !heldUp && this.#backlog.isNone(packet.arrivalUs, length, lateTicks);
+      const placed = start >= this.endTick || catchingUp || heldUp;
+      if (step >= 0 && !ahead && !stoodStill && placed) return start;
     }
     if (this.#mapped) this.ledger.note('rebased', 0);
     this.rebases++;
     this.#mapped = false;
+    this.#backlog.ends();
     const start = Math.max(this.endTick, tickAt(this.#zero, packet.arrivalUs) - length);
     this.#drift.reset(start + length);
     return start;

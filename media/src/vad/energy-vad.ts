@@ -12,6 +12,10 @@ export class EnergyVad {
     this.#bytes = bytesPerTick(encoding);
   }
 
+  get power(): number {
+    return this.#detector.power;
+  }
+
   /** @param bytes the frame is their ticks start..end, usually 160 of them @returns whether it is speech */
   frame(bytes: Uint8Array, start: number, end: number): boolean {
     return this.#detector.frame(this.#powerOf(bytes, start * this.#bytes, end * this.#bytes));

@@ -13,6 +13,10 @@ export class ModelVad {
     this.#table = bytesPerTick(encoding) === 1 && encoding !== 'L16' ? linearTableOf(encoding) : null;
   }
 
+  get power(): number {
+    return this.#judge.power;
+  }
+
   /** @param bytes the frame is their ticks start..end, at most 160 of them @returns whether it is speech */
   frame(bytes: Uint8Array, start: number, end: number): boolean {
     const ticks = end - start;

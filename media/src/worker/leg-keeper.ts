@@ -28,6 +28,9 @@ import {
 import type { LentPair } from './sockets.ts';
 import type { Stages } from './stages.ts';
 
+/** Legs between two moments at which other things may have their turn: some 50 us. */
+const AT_ONCE = 16;
+
 /** The legs of this worker, from open (or adopted) to committed. */
 export class LegKeeper {
   readonly legs = new Map<LegId, MediaLeg>();
@@ -60,12 +63,14 @@ export class LegKeeper {
     return this.#byChannel.size;
   }
 
-  /** Each turn. */
-  advance(now: number): void {
+  /** Each turn. Yields in between. */
+  *advance(now: number): Generator<void, void> {
     const dryUs = this.#parts.dryUs();
+    let done = 0;
     for (const leg of this.legs.values()) {
       if (leg.state !== 'open') continue;
       for (const channel of leg.channels) channel.advance(now, dryUs);
+      if (++done % AT_ONCE === 0) yield;
     }
   }
 
@@ -162,6 +167,7 @@ export class LegKeeper {
     leg.totals = leg.channels.map((channel) => channel.totals());
     for (const totals of leg.totals) this.#parts.metrics.ended(totals);
     for (const [channel, sockets] of leg.sockets) {
+      this.#parts.metrics.dropped(sockets.newDrops());
       sockets.close();
       this.#parts.host.giveBack(channel);
     }
@@ -233,6 +239,7 @@ export class LegKeeper {
     }
     await recallAll(restored, this.#parts.log);
     for (const leg of made.values()) {
+      leg.wasPaused({});
       if (leg.channels.every((channel) => channel.timeline.endTick === 0)) continue;
       leg.firstAttempt = nextGeneration([]);
       this.#parts.log.warn({ legId: leg.leg.legId, packets }, 'leg without a leg file restored');
@@ -283,6 +290,7 @@ export class LegKeeper {
       this.#predecessor.logged(replayed.files);
     }
     this.#heldWal = inheritance.walPaths;
+    for (const [n, { pausedTicks = {} }] of inheritance.legs.entries()) legs[n]!.wasPaused(pausedTicks);
     stages.ended('log');
     // First the sockets: their buffers fill up.
     await inBatches(legs, async (leg) => {
@@ -295,11 +303,12 @@ export class LegKeeper {
     reader?.read(nowUs());
     stages.ended('sockets');
     if (live.length > 0) {
-      const unreadSeconds = (nowUs() - readUs) / 1e6;
-      metrics.takeover.set(unreadSeconds);
+      // Its logs may have no packet: then nobody can say since when its sockets were not read.
+      const unreadSeconds = readUs > 0 ? (nowUs() - readUs) / 1e6 : null;
+      if (unreadSeconds !== null) metrics.takeover.set(unreadSeconds);
       const { stagesMs } = stages;
       const counts = { legs: legs.length, channels: live.length, packets };
-      const unreadMs = Math.round(unreadSeconds * 1000);
+      const unreadMs = unreadSeconds === null ? null : Math.round(unreadSeconds * 1000);
       log.info({ ...counts, unreadMs, stagesMs }, 'took over from a predecessor');
     }
     return () => this.#recogniseAdopted(legs, restored);
@@ -378,10 +387,12 @@ export class LegKeeper {
   #save(leg: MediaLeg): Promise<void> {
     leg.saved = leg.saved.then(() => {
       const attempts: Record<string, number> = {};
-      for (const { id } of leg.channels) {
+      const pausedTicks: Record<string, number> = {};
+      for (const { id, pausedTick } of leg.channels) {
         attempts[id] = Math.max(leg.firstAttempt, this.#asr?.attemptOf(id) ?? 0);
+        if (pausedTick !== null) pausedTicks[id] = pausedTick;
       }
-      return this.#parts.spool.saveLeg(leg.leg, attempts, leg.totals);
+      return this.#parts.spool.saveLeg(leg.leg, { attempts, pausedTicks, closed: leg.totals });
     });
     return leg.saved;
   }

@@ -57,6 +57,12 @@ export class MediaLeg {
     for (const channel of this.channels) channel.pause(this.leg.paused === true, nowUs);
   }
 
+  /** What a predecessor's log has of the time since its last packets was a pause, if the leg is paused. @param ticks since when */
+  wasPaused(ticks: Readonly<Record<string, number>>): void {
+    if (this.leg.paused !== true || this.state !== 'open') return;
+    for (const channel of this.channels) channel.wasPaused(ticks[channel.id] ?? 0);
+  }
+
   /** The gateway has said that it knows of it. */
   confirm(): void {
     for (const channel of this.channels) channel.confirmed = true;

@@ -5,6 +5,7 @@ import type { Channel } from '../leg/channel.ts';
 import { REJECT_REASONS, type RejectReason } from '../rtp/packet.ts';
 import type { DiskHealth } from '../spool/disk-health.ts';
 import type { DiskSpace } from '../spool/disk-space.ts';
+import { SRTP_FAULTS, type SrtpFault } from '../srtp/receiver.ts';
 import { newRejected } from '../stages/counters.ts';
 import { workerVad } from '../stages/vad-stage.ts';
 
@@ -17,6 +18,9 @@ interface Sums {
   late: number;
   duplicate: number;
   readonly rejected: Record<RejectReason, number>;
+  readonly refused: Record<SrtpFault, number>;
+  reports: number;
+  malformedReports: number;
 }
 
 /** The worker's metrics. The packet path counts in plain numbers; `collect` carries them over. */
@@ -26,6 +30,9 @@ export class MediaMetrics {
   readonly #late: Counter;
   readonly #duplicate: Counter;
   readonly #rejected: Counter<'reason'>;
+  readonly #refused: Counter<'reason'>;
+  readonly #reports: Counter<'result'>;
+  readonly #drops: Counter;
   readonly #live: Gauge;
   readonly #mos: Histogram;
   readonly #jitter: Histogram;
@@ -63,6 +70,22 @@ export class MediaMetrics {
       labelNames: ['reason'],
       registers,
     });
+    this.#refused = new Counter({
+      name: 'earshot_srtp_packets_refused_total',
+      help: 'SRTP and SRTCP packets that were not opened.',
+      labelNames: ['reason'],
+      registers,
+    });
+    this.#reports = new Counter({
+      name: 'earshot_rtcp_datagrams_total',
+      help: 'RTCP datagrams of senders, by whether they could be read.',
+      labelNames: ['result'],
+      registers,
+    });
+    this.#drops = counter(
+      'earshot_rtp_kernel_drops_total',
+      'RTP packets that the kernel dropped because a socket had no room, counted every 10 s. With RTP_READER=dgram always 0.',
+    );
     this.#live = new Gauge({ name: 'earshot_live_channels', help: 'Channels of open legs.', registers });
     this.#lag = new Histogram({
       name: 'earshot_channel_lag_seconds',
@@ -143,6 +166,22 @@ export class MediaMetrics {
       if (more > 0) this.#rejected.inc({ reason }, more);
       told.rejected[reason] = counters.rejected[reason];
     }
+    const { refused, rtcp } = channel;
+    if (refused !== null)
+      for (const reason of SRTP_FAULTS) {
+        const more = refused[reason] - told.refused[reason];
+        if (more > 0) this.#refused.inc({ reason }, more);
+        told.refused[reason] = refused[reason];
+      }
+    if (rtcp.read > told.reports) this.#reports.inc({ result: 'read' }, rtcp.read - told.reports);
+    told.reports = rtcp.read;
+    const malformed = rtcp.malformed - told.malformedReports;
+    if (malformed > 0) this.#reports.inc({ result: 'malformed' }, malformed);
+    told.malformedReports = rtcp.malformed;
+  }
+
+  dropped(packets: number): void {
+    if (packets > 0) this.#drops.inc(packets);
   }
 
   /** A channel that received something has ended. */
@@ -193,4 +232,7 @@ const firstSums = (_channel: Channel): Sums => ({
   late: 0,
   duplicate: 0,
   rejected: newRejected(),
+  refused: { srtp_malformed: 0, srtp_mki: 0, srtp_authentication: 0, srtp_replay: 0 },
+  reports: 0,
+  malformedReports: 0,
 });

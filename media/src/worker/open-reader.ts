@@ -23,7 +23,8 @@ export const removeReaderMemory = (runDir: string, worker: number): Promise<void
 
 /** Removes what hosts left that were killed together with their workers: their sockets are gone, too. */
 async function removeOrphans(log: Log): Promise<void> {
-  for (const name of await readdir(SHARED_MEMORY)) {
+  // A system without it has none to remove: the reader's memory then ends with the process.
+  for (const name of await readdir(SHARED_MEMORY).catch(() => [])) {
     const host = Number(NAME.exec(name)?.[1] ?? process.ppid);
     if (isAlive(host)) continue;
     await rm(join(SHARED_MEMORY, name), { force: true }).catch((error: Error) =>

@@ -17,12 +17,15 @@ import {
 import { nowUs } from './clock.ts';
 import { ipAddress } from './ip-address.ts';
 
-/** One call's datagrams: some 2 ms of work with all that follows, after which the event loop may see to other things. */
+/** One call's datagrams: 2 to 12 ms of work with all that follows, by codec and protection. */
 const DATAGRAMS = 256;
 /** MAX_PAYLOAD_BYTES with a header and 15 CSRCs (RFC 3550), and room for extensions; no power of two, for the cache's sake. */
 const DATAGRAM_BYTES = 2304;
-/** Some 50 ms of work; where more waits, the timer's turns read on. */
-const CATCH_UP_PARTS = 24;
+/** Stands for a datagram that did not fit: an RTP packet whose length is all that is looked at, longer than any stage takes. */
+const OVERSIZE = new Uint8Array(4097);
+OVERSIZE[0] = 2 << 6;
+/** Datagrams between two looks at the clock. */
+const LOOK_EVERY = 8;
 /** A disk that takes longer does not hold up the calls: what was read last is then lost if the process is killed now. */
 const WRITE_LIMIT_US = 200_000;
 /** Arrivals of one socket rise by at least so much. */
@@ -31,7 +34,7 @@ const STEP_US = 0.01;
 /** datagram is the reader's: copy what outlives the call. */
 export type PacketHandler = (datagram: Uint8Array, address: string, port: number, arrivalUs: number) => void;
 
-export type Reading = 'empty' | 'more' | 'later';
+export type Reading = 'empty' | 'more' | 'part' | 'later';
 
 /** A log of what is handed on, such as Wal. */
 export interface Safety {
@@ -47,8 +50,6 @@ export type Taken = (datagram: Uint8Array, handedOnUs: number) => boolean;
 export class ReadSocket {
   /** Datagrams read. */
   read = 0;
-  /** Of them, those that are longer than any RTP of telephony; they go nowhere. */
-  oversize = 0;
   address = '';
   port = 0;
   lastUs: number;
@@ -101,6 +102,10 @@ export class SocketReader {
   readonly #leftovers = new Map<number, Leftover[]>();
   /** When the sockets were last known to be empty. */
   #dryUs = -Infinity;
+  /** Of the last reading: when it began, what came of it, and how much of that was handed on. */
+  #startUs = 0;
+  #count = 0;
+  #at = 0;
   /** What was read last is not safe yet: since when, and what is waited for. */
   #unsafeUs = -Infinity;
   #mark = 0;
@@ -146,6 +151,8 @@ export class SocketReader {
   /** To be called before the socket is closed. */
   remove(socket: ReadSocket): void {
     if (this.#sockets[socket.number] !== socket) return;
+    // Its number may soon be another's.
+    this.#handOn(Infinity);
     const errno = this.#native.remove(this.#handle, socket.number);
     if (errno !== 0) this.#log.warn({ errno }, 'socket was not removed from the reader');
     this.#sockets[socket.number] = null;
@@ -159,35 +166,47 @@ export class SocketReader {
 
   /**
    * Reads up to 256 datagrams and hands them on.
-   * @returns `empty`: all was read that had come before startUs (nowUs at the call). `more`: there may be more. `later`: what was read
-   *   before is still on its way to the disk; what comes waits in the kernel meanwhile.
+   * @param untilUs from then on no more are handed on in this call, so that the event loop may see to other things
+   * @returns `empty`: all was read that had come before startUs (nowUs at the call). `more`: there may be more. `part`: some are not
+   *   handed on yet: the next call, with the same startUs, goes on with them. `later`: what was read before is still on its
+   *   way to the disk; what comes waits in the kernel meanwhile.
    */
-  read(startUs: number): Reading {
-    if (!this.#safe(startUs)) return 'later';
-    const reading = this.#handOn(this.#native.read(this.#handle), startUs);
-    if (reading === 'empty') this.#dryUs = startUs;
+  read(startUs: number, untilUs = Infinity): Reading {
+    if (this.#at === this.#count) {
+      if (!this.#safe(startUs)) return 'later';
+      this.#begin(this.#native.read(this.#handle), startUs);
+    }
+    const reading = this.#handOn(untilUs);
+    if (reading === 'empty') this.#dryUs = this.#startUs;
     return reading;
   }
 
-  /** The same of one socket, ahead of the others. */
+  /** The same of one socket, ahead of the others, and all at once. What was read before is handed on first. */
   readOne(socket: ReadSocket, startUs: number): Reading {
+    this.#handOn(Infinity);
     if (!this.#safe(startUs)) return 'later';
-    return this.#handOn(this.#native.readOne(this.#handle, socket.number), startUs);
+    this.#begin(this.#native.readOne(this.#handle, socket.number), startUs);
+    return this.#handOn(Infinity);
   }
 
-  /** Reads what waits, at once: after a takeover that is what came while nobody read. */
-  catchUp(): void {
-    for (let part = 0; part < CATCH_UP_PARTS && this.read(nowUs()) === 'more'; part++);
+  #begin(count: number, startUs: number): void {
+    this.#startUs = startUs;
+    this.#count = count;
+    this.#at = 0;
   }
 
-  #handOn(count: number, startUs: number): Reading {
-    for (let at = 0; at < count; at++) this.#dispatch(at, startUs);
-    if (count > 0) {
+  #handOn(untilUs: number): Reading {
+    if (this.#at < this.#count) {
+      while (this.#at < this.#count) {
+        this.#dispatch(this.#at++, this.#startUs);
+        const look = this.#at % LOOK_EVERY === 0 && this.#at < this.#count;
+        if (look && nowUs() >= untilUs) return 'part';
+      }
       this.#mark = this.safety.flush();
-      this.#unsafeUs = startUs;
-      this.#safe(startUs);
+      this.#unsafeUs = this.#startUs;
+      this.#safe(this.#startUs);
     }
-    return count < DATAGRAMS ? 'empty' : 'more';
+    return this.#count < DATAGRAMS ? 'empty' : 'more';
   }
 
   /** Whether the memory may be used again. */
@@ -222,7 +241,7 @@ export class SocketReader {
     socket.read++;
     const length = records[record + LENGTH]!;
     if (length < 0) {
-      socket.oversize++;
+      socket.handler(OVERSIZE, socket.address, socket.port, startUs);
       return;
     }
     let view = this.#views[at]!;

@@ -8,7 +8,8 @@ import type { PacketHandler, ReadSocket, SocketReader, Taken } from './socket-re
 const RECEIVE_BUFFER_BYTES = 1024 * 1024;
 /** Turns of the event loop without a packet after which a socket that dgram reads counts as read dry. */
 const DRY_TURNS = 3;
-const DRY_LIMIT_US = 500_000;
+/** Where a machine is overloaded or its disk pushes back, what a stalled worker has yet to read takes so long. */
+const DRY_LIMIT_US = 2_000_000;
 /** All that a receive buffer holds. */
 const CATCH_UP_PARTS = 8;
 
@@ -34,6 +35,8 @@ interface OpenSocket {
   readDry(): Promise<void>;
   /** Reads what is there, at once. Dgram cannot: it reads when the event loop comes to it. */
   catchUp(): void;
+  /** What the kernel dropped for want of room since the last time that this was asked; 0 where it cannot be had. */
+  newDrops(): number;
   /** Our end only: host's stays open. */
   close(): void;
 }
@@ -82,6 +85,11 @@ export class ChannelSockets {
     this.#rtcp.catchUp();
   }
 
+  /** RTP packets that the kernel dropped for want of room since the last time that this was asked. */
+  newDrops(): number {
+    return this.#rtp.newDrops();
+  }
+
   /** Resolves when what was in the kernel's buffer has been read. */
   async readDry(): Promise<void> {
     await Promise.all([this.#rtp.readDry(), this.#rtcp.readDry()]);
@@ -122,12 +130,15 @@ class BatchSocket implements OpenSocket {
   readonly #reader: SocketReader;
   readonly #socket: ReadSocket;
   readonly #log: Log;
+  #dropsTold: number;
 
   constructor(lent: LentSocket, handler: PacketHandler, log: Log, reader: SocketReader, taken: Taken) {
     this.#handle = lent.handle as UdpHandle;
     this.#reader = reader;
     this.#log = log;
     this.#socket = reader.add(this.#handle.fd, lent.port, RECEIVE_BUFFER_BYTES, handler, taken);
+    // The socket may have been read before, by a predecessor.
+    this.#dropsTold = reader.drops(this.#socket) ?? 0;
   }
 
   get read(): number {
@@ -152,6 +163,13 @@ class BatchSocket implements OpenSocket {
       part < CATCH_UP_PARTS && this.#reader.readOne(this.#socket, nowUs()) === 'more';
       part++
     );
+  }
+
+  newDrops(): number {
+    const drops = this.#reader.drops(this.#socket) ?? this.#dropsTold;
+    const more = Math.max(0, drops - this.#dropsTold);
+    this.#dropsTold = drops;
+    return more;
   }
 
   close(): void {
@@ -196,6 +214,10 @@ class DgramSocket implements OpenSocket {
 
   catchUp(): void {
     // See OpenSocket.
+  }
+
+  newDrops(): number {
+    return 0;
   }
 
   close(): void {

@@ -9,13 +9,11 @@ import { emptyWindow, readWindow, spoolFilesOf, type WindowRead } from '../spool
 import { BlockWriter } from '../spool/block-writer.ts';
 import type { DiskHealth } from '../spool/disk-health.ts';
 import { DiskSpace } from '../spool/disk-space.ts';
-import { callFolder, type LegRecord, removeLegFile, writeLegFile } from '../spool/leg-file.ts';
+import { callFolder, GOING, type LegRecord, removeLegFile, writeLegFile } from '../spool/leg-file.ts';
 
 /** What cannot be read becomes a gap for good, and too many open files or a disk's hiccup pass: 0.1, 0.2 ... 1.6 s. */
 const READ_RETRIES = 5;
 const FIRST_READ_PAUSE_MS = 100;
-/** Of a call's folder that is being removed. */
-const GOING = '.going';
 
 /** Tries again, with a growing pause. @throws what the last try threw */
 async function patiently<T>(work: () => Promise<T>, health: DiskHealth): Promise<T> {
@@ -38,7 +36,8 @@ export class SpoolRoom {
   readonly #log: Log;
   readonly #worker: number;
 
-  constructor(dataDir: string, worker: number, health: DiskHealth, log: Log, reserve?: number) {
+  /** @param reserve share of the disk, 0 to 1, below which nothing new is recorded */
+  constructor(dataDir: string, worker: number, health: DiskHealth, log: Log, reserve: number) {
     this.folder = join(dataDir, 'spool');
     this.#worker = worker;
     this.health = health;
@@ -85,9 +84,9 @@ export class SpoolRoom {
     };
   }
 
-  async saveLeg(leg: Leg, attempts: LegRecord['attempts'], closed: LegRecord['closed']): Promise<void> {
+  async saveLeg(leg: Leg, state: Pick<LegRecord, 'attempts' | 'pausedTicks' | 'closed'>): Promise<void> {
     try {
-      await writeLegFile(this.folder, { version: 1, leg, worker: this.#worker, attempts, closed });
+      await writeLegFile(this.folder, { version: 1, leg, worker: this.#worker, ...state });
     } catch (error) {
       this.health.failed(error as Error);
     }
@@ -114,6 +113,17 @@ export class SpoolRoom {
       await fs.rm(`${folder}${GOING}`, { recursive: true, force: true });
     } catch (error) {
       this.health.failed(error as Error);
+    }
+  }
+
+  /** Removes what removals that were cut short have left. A folder that somebody else removes just now is as good as removed. */
+  async removeGoing(): Promise<void> {
+    try {
+      for (const name of await fs.readdir(this.folder)) {
+        if (name.endsWith(GOING)) await fs.rm(join(this.folder, name), { recursive: true, force: true });
+      }
+    } catch (error) {
+      this.#log.warn({ err: error }, 'what is left of a removed call cannot be removed');
     }
   }
 

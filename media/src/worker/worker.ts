@@ -22,12 +22,8 @@ const SECOND_US = 1_000_000;
 const MAX_SYNCS = 50;
 
 const LOOK_AT_DISK_EVERY_S = 5;
-
-/** DISK_RESERVE: percent of the disk below which nothing new is recorded; without it, the default. */
-const reserveOf = (percent: string | undefined): number | undefined =>
-  percent === undefined || percent === '' || Number.isNaN(Number(percent))
-    ? undefined
-    : Number(percent) / 100;
+/** Of each socket; a tenth of them each second. */
+const ASK_DROPS_EVERY_S = 10;
 
 /** Puts the worker together, takes over from a predecessor, and starts its timer. */
 export async function startWorker(context: ChildContext): Promise<Service> {
@@ -38,7 +34,7 @@ export async function startWorker(context: ChildContext): Promise<Service> {
   let timer: TurnTimer | null = null;
   const health = new DiskHealth(log);
   const metrics = new MediaMetrics(registry, health);
-  const spool = new SpoolRoom(config.dataDir, instance, health, log, reserveOf(process.env['DISK_RESERVE']));
+  const spool = new SpoolRoom(config.dataDir, instance, health, log, config.diskReserve / 100);
   const inheritance = readInheritance(spool.folder, instance, config.mediaWorkers, log);
   stages.ended('legFiles');
   const wal: Wal = new Wal(spool.walFolder, instance, inheritance.nextWal, health, nowUs, (channel) =>
@@ -95,7 +91,7 @@ export async function startWorker(context: ChildContext): Promise<Service> {
     if (asr.commit.media(channel.id, state, Math.max(0, tick))) watch.told();
   };
 
-  const second = (now: number): void => {
+  const second = function* (now: number): Generator<void, void> {
     const loopDelayUs = timer?.takeDelayUs() ?? 0;
     let live = 0;
     for (const leg of legs.legs.values()) {
@@ -104,14 +100,18 @@ export async function startWorker(context: ChildContext): Promise<Service> {
         metrics.channel(channel);
         if (leg.state !== 'open') continue;
         if (channel.mediaChanged(now)) tellMedia(channel);
-        live++;
+        if (++live % ASK_DROPS_EVERY_S === seconds % ASK_DROPS_EVERY_S) {
+          metrics.dropped(leg.sockets.get(channel.id)?.newDrops() ?? 0);
+        }
       }
       if (leg.state === 'open') leg.report(now);
       const silent = leg.state === 'open' && leg.isSilent(now);
       if (silent && !leg.timeoutTold) control.report({ type: 'leg.timeout', legId: leg.leg.legId });
       leg.timeoutTold = silent;
+      yield;
     }
     ledgers.second(now);
+    yield;
     metrics.second(live, loopDelayUs / 1e6);
     metrics.space(spool.space);
     if (++seconds % LOOK_AT_DISK_EVERY_S === 0) void spool.space.look();
@@ -135,15 +135,16 @@ export async function startWorker(context: ChildContext): Promise<Service> {
     syncing = false;
   };
 
-  const turn = (now: number): void => {
-    legs.advance(now);
-    asr.turn(now);
+  const turn = function* (now: number): Generator<void, void> {
+    yield* legs.advance(now);
+    yield* asr.turn(now);
     if (now < nextSecondUs) return;
     nextSecondUs = Math.max(nextSecondUs + SECOND_US, now);
-    second(now);
+    yield* second(now);
   };
-  timer = new TurnTimer(turn, reader === null ? null : (startUs) => reader.read(startUs));
+  timer = new TurnTimer(turn, reader === null ? null : (startUs, untilUs) => reader.read(startUs, untilUs));
   await Promise.all([recognise(), spool.space.look()]);
+  void spool.removeGoing();
   metrics.space(spool.space);
   await control.start(runDir);
 

@@ -38,13 +38,13 @@ describe('decoders', () => {
     ];
     for (const [each, can] of offered) {
       expect(canDecode(each), each.name).toBe(can);
-      if (can) newDecoder(each).close();
-      else expect(() => newDecoder(each)).toThrow(RangeError);
+      if (can) newDecoder(each, 16_000).close();
+      else expect(() => newDecoder(each, 16_000)).toThrow(RangeError);
     }
   });
 
   it('say at which rates they work', () => {
-    const rates = (each: DecoderSpec, rate?: 8000): [number, number] => {
+    const rates = (each: DecoderSpec, rate: 8000 | 16_000 = 16_000): [number, number] => {
       const decoder = newDecoder(each, rate);
       return [decoder.clockRate, decoder.rate];
     };
@@ -72,7 +72,7 @@ describe('G.711 decoder', () => {
   it.each(['PCMU', 'PCMA'] as const)('decodes each of the codes of %s to the middle of its step', (law) => {
     const codes = Uint8Array.from({ length: 256 }, (_, i) => i);
     const out = new Int16Array(256);
-    expect(newDecoder(spec(law, 8000)).decode(codes, 0, 256, out)).toBe(256);
+    expect(newDecoder(spec(law, 8000), 16_000).decode(codes, 0, 256, out)).toBe(256);
     const encode = law === 'PCMU' ? linearToUlaw : linearToAlaw;
     out.forEach((sample, code) => {
       // Mu-law has two codes for zero.
@@ -86,14 +86,14 @@ describe('G.711 decoder', () => {
   ] as const)('agrees with ffmpeg on every code of %s (needs ffmpeg)', (law, format) => {
     const codes = Uint8Array.from({ length: 256 }, (_, i) => i);
     const out = new Int16Array(256);
-    newDecoder(spec(law, 8000)).decode(codes, 0, 256, out);
+    newDecoder(spec(law, 8000), 16_000).decode(codes, 0, 256, out);
     expect(out).toEqual(
       samplesOf(ffmpeg(['-f', format, '-ar', '8000', '-i', 'pipe:0', '-f', 's16le'], codes)),
     );
   });
 
   it('takes a part of a buffer, and refuses what does not fit', () => {
-    const decoder = newDecoder(spec('PCMU', 8000));
+    const decoder = newDecoder(spec('PCMU', 8000), 16_000);
     const out = new Int16Array(4).fill(7);
     expect(decoder.decode(Uint8Array.of(0, 0xff, 0xff, 0), 1, 3, out)).toBe(2);
     expect([...out]).toEqual([0, 0, 7, 7]);
@@ -111,7 +111,9 @@ describe('L16 decoder', () => {
       fc.property(values, fc.constantFrom(8000, 16000), (samples, rate) => {
         const out = new Int16Array(1200);
         const bytes = networkOrder(samples);
-        expect(newDecoder(spec('L16', rate)).decode(bytes, 0, bytes.length, out)).toBe(samples.length);
+        expect(newDecoder(spec('L16', rate), 16_000).decode(bytes, 0, bytes.length, out)).toBe(
+          samples.length,
+        );
         expect([...out.subarray(0, samples.length)]).toEqual(samples);
       }),
     );
@@ -120,23 +122,23 @@ describe('L16 decoder', () => {
   it('mixes two channels by halves', () => {
     const out = new Int16Array(4);
     const bytes = networkOrder([1000, 3000, -32768, -32768, 32767, 32767, 32767, -32768]);
-    expect(newDecoder(spec('L16', 16000, 2)).decode(bytes, 0, bytes.length, out)).toBe(4);
+    expect(newDecoder(spec('L16', 16000, 2), 16_000).decode(bytes, 0, bytes.length, out)).toBe(4);
     expect([...out]).toEqual([2000, -32768, 32767, -1]);
   });
 
   it('refuses half samples, and what does not fit', () => {
     const out = new Int16Array(160);
-    expect(newDecoder(spec('L16', 8000)).decode(new Uint8Array(9), 0, 9, out)).toBe(MALFORMED);
-    expect(newDecoder(spec('L16', 8000, 2)).decode(new Uint8Array(10), 0, 10, out)).toBe(MALFORMED);
-    expect(newDecoder(spec('L16', 8000)).decode(new Uint8Array(322), 0, 322, out)).toBe(TOO_LONG);
-    expect(newDecoder(spec('L16', 48000)).decode(new Uint8Array(968), 0, 968, out)).toBe(TOO_LONG);
+    expect(newDecoder(spec('L16', 8000), 16_000).decode(new Uint8Array(9), 0, 9, out)).toBe(MALFORMED);
+    expect(newDecoder(spec('L16', 8000, 2), 16_000).decode(new Uint8Array(10), 0, 10, out)).toBe(MALFORMED);
+    expect(newDecoder(spec('L16', 8000), 16_000).decode(new Uint8Array(322), 0, 322, out)).toBe(TOO_LONG);
+    expect(newDecoder(spec('L16', 48000), 16_000).decode(new Uint8Array(968), 0, 968, out)).toBe(TOO_LONG);
   });
 
   it.each([11025, 22050, 24000, 32000, 44100, 48000])(
     'brings a tone of %i Hz over to 16 kHz, packet by packet, without a seam',
     (rate) => {
       const tone = sine(1000, rate, rate, 10000);
-      const decoder = newDecoder(spec('L16', rate, 2));
+      const decoder = newDecoder(spec('L16', rate, 2), 16_000);
       const heard = new Int16Array(16000);
       const out = new Int16Array(1920);
       const perPacket = Math.floor(rate / 50);

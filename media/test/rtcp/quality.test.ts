@@ -154,9 +154,7 @@ describe('a sender clock', () => {
             expect(Math.abs(clock.ntpUsOf(from.timestampAt(us))! - (from.ntpAtZeroUs + us))).toBeLessThan(
               300,
             );
-            expect(Math.abs(clock.monoUsOf(from.timestampAt(us))! - (us + 3000))).toBeLessThan(300);
           }
-          expect(clock.driftPpm).toBeCloseTo(ppm, -1);
         },
       ),
       { numRuns: 50 },
@@ -179,6 +177,19 @@ describe('a sender clock', () => {
     const other = sender({ start: 77 });
     expect(clock.update({ ...other.reportAt(75e6), ssrc: 2 }, 75e6)).toBe('restarted');
     expect(clock.ntpUsOf(other.timestampAt(76e6))).toBe(other.ntpAtZeroUs + 76e6);
+  });
+
+  it('begins anew when the timestamps count at another rate, and not when they count at the same', () => {
+    const clock = new SenderClock(48_000);
+    const before = sender({ clockRate: 48_000 });
+    for (let us = 0; us <= 20e6; us += 5e6) clock.update(before.reportAt(us), us);
+    clock.setRate(48_000);
+    expect(clock.ntpUsOf(before.timestampAt(21e6))).toBe(before.ntpAtZeroUs + 21e6);
+    clock.setRate(8000);
+    expect(clock.known).toBe(false);
+    const after = sender({ clockRate: 8000 });
+    clock.update(after.reportAt(25e6), 25e6);
+    expect(clock.ntpUsOf(after.timestampAt(27e6))).toBe(after.ntpAtZeroUs + 27e6);
   });
 
   it('evens out senders that round, and takes nothing from those without a wall clock', () => {
@@ -273,7 +284,5 @@ describe('quality', () => {
     for (let n = 0; n < 1000; n++) bursts.played(n % 100 === 0 ? 5 : 0);
     expect(bursts.lossRatio).toBeCloseTo(50 / 1050, 6);
     expect(bursts.burstRatio).toBeCloseTo((5 * 1000) / 1050, 6);
-    bursts.reset();
-    expect([bursts.lossRatio, bursts.burstRatio]).toEqual([0, 1]);
   });
 });

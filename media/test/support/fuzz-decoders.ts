@@ -74,8 +74,8 @@ export function fuzzDecoders(seed: number, count: number): FuzzResult {
   const below = (limit: number): number => Math.floor(limit * random());
   const real = opusPackets(random);
   const decoders: Decoder[] = SPECS.map(decoderOf);
-  const concealments = decoders.map((decoder) => new WaveformConcealment(decoder.rate));
-  const noise = new ComfortNoise(8000);
+  const concealments = decoders.map(() => new WaveformConcealment());
+  const noise = new ComfortNoise();
   let keys = 0;
   const events = new TelephoneEvents(8000, {
     telephoneEvent: (event, start, duration) => {

@@ -3,12 +3,12 @@ import { join } from 'node:path';
 import type { ChannelId, ChannelTotals } from '@earshot/contracts';
 import { afterEach, beforeEach, expect } from 'vitest';
 import { parseBlocks } from '../../src/spool/block-reader.ts';
-import { readWal } from '../../src/spool/wal-record.ts';
 import type { TestCall } from './call.ts';
 import { FakeEngine, FakeGateway, FakeTranscripts, type Opening } from './fakes.ts';
 import { markedPayload, RtpSender } from './rtp.ts';
 import { TestHost } from './test-host.ts';
 import { until } from './until.ts';
+import { readWal } from './wal.ts';
 
 /** A worker process with everything around it, made anew for each test of a file. */
 export class Room {

@@ -1,5 +1,5 @@
 import type net from 'node:net';
-import { encodeFrameHead, FrameReader } from './frame.ts';
+import { encodeFrame, FrameReader } from './frame.ts';
 
 export interface ConnectionHandlers<In> {
   /** The body is valid during the call only. */
@@ -39,13 +39,14 @@ export class Connection<In, Out> {
     });
   }
 
-  /** @returns false when the socket's buffer is over its high-water mark: stop if the policy says so. */
+  /**
+   * @param body the caller's again after the call
+   * @returns false when the socket's buffer is over its high-water mark: stop if the policy says so.
+   */
   send(message: Out, body?: Uint8Array): boolean {
     if (this.#closed) return false;
-    const head = encodeFrameHead(message, body?.length ?? 0);
     this.#cork();
-    const more = this.#socket.write(head);
-    return body === undefined || body.length === 0 ? more : this.#socket.write(body);
+    return this.#socket.write(encodeFrame(message, body));
   }
 
   /** What is sent in one turn of the loop is one system call, not one a message. */

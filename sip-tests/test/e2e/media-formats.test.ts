@@ -126,6 +126,7 @@ describe.skipIf(!hasFfmpeg || !hasFlite)('a stream (Debian: ffmpeg, flite)', () 
 
   test(
     'is recorded to the sample with packets of 10, 20, 30, 40 and 60 ms, in each codec',
+    // One more try: with a load of 30 on two cores one of the 24 calls at once was not set up in time, in one run of five.
     { timeout: 120_000, retry: 1 },
     async () => {
       // Encoded before anything is sent: a sender that is held up for half a second has a gap, and rightly.
@@ -153,7 +154,7 @@ describe.skipIf(!hasFfmpeg || !hasFlite)('a stream (Debian: ffmpeg, flite)', () 
 
   test(
     'may change its codec from one packet to the next, with no sample too many or too few',
-    { timeout: 60_000, retry: 1 },
+    { timeout: 60_000 },
     async () => {
       const formats = [PCMU, G722, PCMA];
       const parts = await pieces(formats);
@@ -169,7 +170,7 @@ describe.skipIf(!hasFfmpeg || !hasFlite)('a stream (Debian: ffmpeg, flite)', () 
 
   test(
     'may change its codec by a re-INVITE, to one with another clock, and back',
-    { timeout: 60_000, retry: 1 },
+    { timeout: 60_000 },
     async () => {
       const parts = await pieces([PCMU, OPUS, PCMU]);
       const frames = parts.flatMap((part) => part.frames);

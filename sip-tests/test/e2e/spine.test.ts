@@ -125,11 +125,9 @@ describe('a SIPREC call', () => {
     120_000,
   );
 
-  // One more try: a SIGKILL can take a packet that was read and not yet logged (docs/adr/0004-packet-wal.md: 2 of 110,000
-  // in 36 kills), which in two calls is about one run in a hundred.
   test(
     'loses no packet and no word when a media worker and an engine are killed in the middle of it',
-    { timeout: 120_000, retry: 1 },
+    { timeout: 120_000 },
     async () => {
       const timers = [
         setTimeout(() => void kill('media'), 9_000),
