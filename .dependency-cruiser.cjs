@@ -91,7 +91,7 @@ module.exports = {
     {
       name: 'gateway-pure-rooms',
       severity: 'error',
-      from: { path: '^gateway/src/(call|sdp|dialects)/' },
+      from: { path: '^gateway/src/(admission|call|sdp|dialects|trace)/' },
       to: { path: ['^gateway/src/(sip|placement|journal)/', '^platform/', '^(node:)?(net|fs)$'] },
     },
   ],

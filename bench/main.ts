@@ -2,10 +2,13 @@
 import { asr } from './src/asr.ts';
 import { calls } from './src/calls.ts';
 import { fuzzMedia } from './src/fuzz-media.ts';
+import { fuzzSip } from './src/fuzz-sip.ts';
 import { impairment } from './src/media-impairment.ts';
 import { latency } from './src/latency.ts';
 import { load, machine } from './src/machine.ts';
 import { media } from './src/media.ts';
+import { overload } from './src/overload.ts';
+import { setup } from './src/setup.ts';
 import { takeover } from './src/takeover.ts';
 import { vad } from './src/vad.ts';
 import { wer } from './src/wer.ts';
@@ -17,8 +20,11 @@ const benchmarks: Readonly<Record<string, (args: string[]) => Promise<object>>> 
   latency,
   media,
   takeover,
+  setup,
+  overload,
   impairment,
   'fuzz-media': fuzzMedia,
+  'fuzz-sip': fuzzSip,
   vad,
 };
 

@@ -25,11 +25,15 @@ async function main(): Promise<void> {
   };
   // SIGHUP: the terminal was closed.
   for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, onSignal);
+  process.on('SIGUSR2', () => {
+    say('Draining: new calls are refused, live ones go on. POST /v1/drain {"on":false} takes calls again.');
+    host.setAdmission(false);
+  });
   for (const stream of [process.stdout, process.stderr]) stream.on('error', () => undefined);
   try {
     const ready = await host.start();
     say(
-      `\nEarshot is ready: ${ready.url}/signin?token=${ready.signInToken}  SIP ${ready.sip} (UDP and TCP)  ` +
+      `\nEarshot is ready: ${ready.url}/signin?token=${ready.signInToken}  SIP ${ready.sip}  ` +
         `API key in ${ready.apiKeyAt}\n`,
     );
   } catch (error) {

@@ -14,9 +14,13 @@ function lent(context: ChildContext, kind: LentKind): Binding {
 
 async function start(context: ChildContext): Promise<Service> {
   const { config, log, registry } = context;
+  const { sips } = config;
   const endpoint = await SipEndpoint.start({
     udp: lent(context, 'sip-udp'),
     tcp: lent(context, 'sip-tcp'),
+    ...(sips !== null && {
+      tls: { binding: lent(context, 'sip-tls'), files: { ...sips, caFile: sips.caFile ?? undefined } },
+    }),
     wire: lent(context, 'drachtio-tcp'),
     secret: config.drachtio.secret,
     dialogFile: join(config.dataDir, 'sip-dialogs.jsonl'),

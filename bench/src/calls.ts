@@ -2,7 +2,8 @@ import { parseArgs } from 'node:util';
 import { EarshotProcess } from '../../sip-tests/src/earshot-process.ts';
 import { endedCalls, generate, type Load, settled } from './live-calls.ts';
 import { cpuByProcess, kernelDrops } from './processes.ts';
-import { percentile, Reading } from './prometheus.ts';
+import { Reading } from './prometheus.ts';
+import { quantile } from './statistics.ts';
 import { WordLatency } from './word-latency.ts';
 
 const RTP_MIN = 20000;
@@ -71,13 +72,13 @@ async function measure(earshot: EarshotProcess, values: Load): Promise<object> {
       note: "from the word's end by the recogniser's times to its first message at a WebSocket client on this machine",
       firstShown: {
         words: words.firstShownMs.length,
-        p50: percentile(words.firstShownMs, 0.5),
-        p95: percentile(words.firstShownMs, 0.95),
+        p50: quantile(words.firstShownMs, 0.5),
+        p95: quantile(words.firstShownMs, 0.95),
       },
       final: {
         words: words.finalMs.length,
-        p50: percentile(words.finalMs, 0.5),
-        p95: percentile(words.finalMs, 0.95),
+        p50: quantile(words.finalMs, 0.5),
+        p95: quantile(words.finalMs, 0.95),
       },
     },
     lagSeconds: {

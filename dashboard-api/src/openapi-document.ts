@@ -25,7 +25,7 @@ export async function openapiDocument(): Promise<object> {
     baseUrl: () => '',
     loopbackOnly: true,
     maxCalls: null,
-    asrEngines: 1,
+    admission: { open: () => true, set: () => false },
     sip: { host: '', port: 0 },
     recordingsDir: '',
     pageDir: '',

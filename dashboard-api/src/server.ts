@@ -7,6 +7,7 @@ import { SigninTokens } from './auth/signin-tokens.ts';
 import { LiveBus } from './live/bus.ts';
 import { LiveHub } from './live/hub.ts';
 import { Database, withStatementTimeout } from './queries/database.ts';
+import type { AdmissionSwitch } from './types.ts';
 
 const STATEMENT_TIMEOUT_MS = 15_000;
 const POOL_SIZE = 8;
@@ -25,11 +26,11 @@ export interface ServerOptions {
     | 'databaseUrl'
     | 'apiKey'
     | 'maxCalls'
-    | 'asrEngines'
   >;
   readonly log: Log;
   readonly registry: Registry;
   readonly metrics: () => Promise<readonly ProcessMetrics[]>;
+  readonly admission: AdmissionSwitch;
   /** Path of the live bus's socket. */
   readonly busPath: string;
   /** Path of transcripts' commands socket. */
@@ -85,7 +86,7 @@ export async function startServer(options: ServerOptions): Promise<Server> {
     baseUrl: () => url,
     loopbackOnly: isLoopback(config.httpBind),
     maxCalls: config.maxCalls,
-    asrEngines: config.asrEngines,
+    admission: options.admission,
     sip: { host: config.sipBind, port: config.sipPort },
     recordingsDir: join(dataDir, 'recordings'),
     pageDir: options.pageDir,

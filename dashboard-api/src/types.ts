@@ -22,6 +22,13 @@ export type App = FastifyInstance<
   TypeBoxTypeProvider
 >;
 
+/** Whether the node takes new calls; host has the say. */
+export interface AdmissionSwitch {
+  readonly open: () => boolean;
+  /** @returns false where there is no host to ask */
+  readonly set: (open: boolean) => boolean;
+}
+
 /** Everything the application works with. No globals, no environment, no clock of its own. */
 export interface Dependencies {
   readonly db: Database;
@@ -42,8 +49,7 @@ export interface Dependencies {
   /** HTTP listens on loopback only: webhooks may then go to this machine. */
   readonly loopbackOnly: boolean;
   readonly maxCalls: number | null;
-  /** Recognition engines that serve; one more may stand by. */
-  readonly asrEngines: number;
+  readonly admission: AdmissionSwitch;
   /** Where our own SIP endpoint listens, if it runs. */
   readonly sip: { readonly host: string; readonly port: number };
   /** DATA_DIR/recordings. */

@@ -59,6 +59,7 @@ export async function startHarness(options: HarnessOptions = {}): Promise<Harnes
   const dataDir = await mkdtemp(join(tmpdir(), 'es-api-'));
   mkdirSync(join(dataDir, 'recordings'));
   const busPath = join(dataDir, 'live');
+  let open = true;
   const serverOptions = (port: number): ServerOptions => {
     const registry = createRegistry('dashboard-api');
     return {
@@ -72,7 +73,6 @@ export async function startHarness(options: HarnessOptions = {}): Promise<Harnes
         databaseUrl: database.url,
         apiKey: API_KEY,
         maxCalls: null,
-        asrEngines: 1,
       },
       log,
       registry,
@@ -80,6 +80,7 @@ export async function startHarness(options: HarnessOptions = {}): Promise<Harnes
         { process: 'dashboard-api', pid: process.pid, metrics: await registry.getMetricsAsJSON() },
         ...(options.sipPort === undefined ? [] : [{ process: 'sip-endpoint-0', pid: 0, metrics: [] }]),
       ],
+      admission: { open: () => open, set: (wanted) => ((open = wanted), true) },
       busPath,
       commandsPath: join(dataDir, 'commands'),
       pageDir: options.pageDir ?? join(dataDir, 'no-page'),
@@ -176,6 +177,8 @@ async function write(pool: pg.Pool, writer: LogWriter, message: ToCommands): Pro
     );
   } else if (message.type === 'vocabulary.delete') {
     await pool.query('delete from vocabulary where name = $1', [message.name]);
+  } else if (message.type === 'channel.correct') {
+    return writer.correct(message);
   } else if (message.type === 'call.pause') {
     const { rows } = await pool.query<{ paused: boolean; ended: boolean }>(
       'select paused, ended_at is not null as ended from calls where id = $1',

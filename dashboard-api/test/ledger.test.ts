@@ -9,6 +9,8 @@ import fc from 'fast-check';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { stopServers } from '../../host/test/postgres.ts';
 import { type ChannelLedger, ledgerPageOf } from '../src/formats/ledger.ts';
+import { Database } from '../src/queries/database.ts';
+import { findTranscript } from '../src/queries/transcripts.ts';
 import { type Harness, startHarness } from './harness.ts';
 
 let h: Harness;
@@ -204,7 +206,6 @@ test('whatever a ledger is, its pages together are the ledger, and sums and proo
             folded: {
               spans: folded,
               endTick: tick,
-              untoldTicks: 0,
               notes: notes.map((at) => ({ tick: at, kind: 'ssrc', value: 0 })),
             },
           };
@@ -326,4 +327,19 @@ test('a channel whose media is missing says so, until it comes', async () => {
   expect(await media()).toEqual(['present', 'missing']);
   await h.writer.media(callId, []);
   expect(await media()).toEqual(['present', 'present']);
+});
+
+test('a transcript with its gaps reads the words once', async () => {
+  const statements: string[] = [];
+  class Counting extends Database {
+    override rows<Row extends object>(sql: string, params: readonly unknown[] = []): Promise<Row[]> {
+      statements.push(sql);
+      return super.rows<Row>(sql, params);
+    }
+  }
+  const callId = await eventfulCall();
+  const transcript = await findTranscript(new Counting(h.pool), callId);
+  expect(transcript?.segments).toHaveLength(3);
+  expect(transcript?.gaps.length).toBeGreaterThan(0);
+  expect(statements.filter((sql) => /from segments/.test(sql))).toHaveLength(1);
 });

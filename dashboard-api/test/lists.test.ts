@@ -85,10 +85,30 @@ test('calls are found by participant and by id, and wildcards mean themselves', 
   expect(await idsOf('q=id-14')).toEqual([ids[14]]);
 });
 
+test('a call is found by each of those who are heard on one channel together, and shows them', async () => {
+  const id = await h.writer.startCall({ several: ['Quirin Abendroth', 'Xenia'] });
+  for (const name of ['abendroth', 'xenia']) expect(await idsOf(`q=${name}`)).toEqual([id]);
+  const [call] = (await list('q=xenia')).items;
+  expect(call?.channels[0]?.participants?.map(({ name }) => name)).toEqual(['Quirin Abendroth', 'Xenia']);
+  expect(call?.channels[1]).not.toHaveProperty('participants');
+});
+
 test('an external id is found by its whole value, whatever its name and its characters', async () => {
   expect(await idsOf('externalId=id-14')).toEqual([ids[14]]);
   expect(await idsOf('externalId=id-1')).toEqual([]);
   expect((await idsOf(`externalId=${encodeURIComponent('shared "value"')}`)).length).toBe(12);
+  expect(await idsOf('externalId=ucid:id-14')).toEqual([ids[14]]);
+  expect(await idsOf('externalId=UCID:id-14')).toEqual([ids[14]]);
+  expect(await idsOf('externalId=x-case:id-14')).toEqual([]);
+  expect((await idsOf(`externalId=${encodeURIComponent('x-case:shared "value"')}`)).length).toBe(12);
+  const colons = await h.writer.startCall({ externalIds: { 'ac:genesysuuid': 'urn:uuid:7' } });
+  for (const id of ['ac:GenesysUUID:urn:uuid:7', 'urn:uuid:7']) {
+    expect(await idsOf(`externalId=${id}`)).toEqual([colons]);
+  }
+  for (const id of ['urn:uuid', 'ac:urn:uuid:7', ':', '::7', `__proto__:${'a:'.repeat(200)}`]) {
+    expect(await idsOf(`externalId=${id}`)).toEqual([]);
+  }
+  await h.pool.query('delete from calls where id = $1', [colons]);
   expect(await idsOf(`externalId=${encodeURIComponent('") || true || ("')}`)).toEqual([]);
 });
 

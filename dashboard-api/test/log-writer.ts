@@ -2,12 +2,14 @@ import { randomBytes } from 'node:crypto';
 import {
   type CallId,
   channelIdOf,
+  type ChannelInfo,
   newCallId,
   type Note,
   type Role,
   segmentIdOf,
   type SegmentView,
   type SpanKind,
+  type ToCommands,
   type ToLive,
   type WordView,
 } from '@earshot/contracts';
@@ -17,6 +19,8 @@ import { findCall } from '../src/queries/calls.ts';
 import { Database } from '../src/queries/database.ts';
 
 export interface SeedCall {
+  /** Names of those who are heard together on the first channel. */
+  readonly several?: readonly string[];
   readonly startedAtMs?: number;
   readonly endedAtMs?: number;
   readonly sipCallId?: string;
@@ -26,6 +30,8 @@ export interface SeedCall {
   readonly complete?: boolean;
   readonly recording?: { file: string; bytes: number; sha256: string; durationMs: number };
 }
+
+type Correction = Extract<ToCommands, { type: 'channel.correct' }>;
 
 export interface Said {
   readonly channel: 0 | 1;
@@ -104,6 +110,9 @@ export class LogWriter {
         name: (index === 0 ? seed.agent : seed.customer) ?? null,
         aor: `sip:${role}@example.test`,
       },
+      ...(index === 0 && seed.several !== undefined
+        ? { participants: seed.several.map((name) => ({ name, aor: null })) }
+        : {}),
       evidence: ['metadata'],
     }));
     const sip = {
@@ -234,6 +243,51 @@ export class LogWriter {
     await this.#inLog(callId, 'call.updated', callData(callId), (client) =>
       client.query('update calls set paused = $2 where id = $1', [callId, paused]),
     );
+  }
+
+  /** As transcripts corrects who speaks. @returns why not, or null */
+  async correct(message: Correction): Promise<'CALL_NOT_FOUND' | 'CHANNEL_NOT_FOUND' | null> {
+    const { callId, index, role, participant, by } = message;
+    const { rows } = await this.#pool.query<{ channels: ChannelInfo[] }>(
+      'select channels from calls where id = $1',
+      [callId],
+    );
+    if (rows[0] === undefined) return 'CALL_NOT_FOUND';
+    const { channels } = rows[0];
+    const before = channels.find((channel) => channel.index === index);
+    if (before === undefined) return 'CHANNEL_NOT_FOUND';
+    const after = {
+      ...before,
+      role,
+      score: 1,
+      participant: { ...before.participant, ...participant },
+      evidence: [...before.evidence, `corrected by ${by}`],
+    };
+    const changed = JSON.stringify(channels.map((channel) => (channel === before ? after : channel)));
+    await this.#inLog(callId, 'call.updated', callData(callId), (client) =>
+      client.query('update calls set channels = $2 where id = $1', [callId, changed]),
+    );
+    const roles = [{ channel: index, before: before.role, after: role }];
+    await this.#inLog(callId, 'transcript.revised', { reason: 'correction', by, roles }, async (client) => {
+      await client.query('update segments set role = $3 where call_id = $1 and idx = $2', [
+        callId,
+        index,
+        role,
+      ]);
+      await client.query('update calls set revision = revision + 1 where id = $1', [callId]);
+    });
+    return null;
+  }
+
+  /** SIP messages of a call, each a start line with what follows it; ms from call zero. */
+  async trace(callId: CallId, messages: readonly (readonly ['in' | 'out', number, string])[]): Promise<void> {
+    for (const [direction, atMs, text] of messages) {
+      await this.#pool.query(
+        `insert into sip_messages (call_id, at_us, direction, transport, local, remote, text)
+         values ($1, $2, $3, 'udp', '192.0.2.1:5060', '192.0.2.7:5062', $4)`,
+        [callId, Math.round(atMs * 1000), direction, text],
+      );
+    }
   }
 
   /** What post-call's finished recording makes of the call. */

@@ -4,9 +4,16 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { FromChild, ToChild, ToLive } from '@earshot/contracts';
 import { Dialer, migrate } from '@earshot/platform';
-import { afterAll, afterEach, beforeEach, expect, test } from 'vitest';
+import { afterAll, afterEach, beforeEach, expect, test, vi } from 'vitest';
 import { stopServers, type TestDatabase, withPostgres } from '../../host/test/postgres.ts';
-import { log, until } from './harness.ts';
+import { log, until as untilSoon } from './harness.ts';
+
+/** A process that starts beside other suites on two cores: what takes a second may take twenty. */
+const WAIT_LIMIT_MS = 45_000;
+vi.setConfig({ testTimeout: 120_000 });
+
+const until = <T>(what: string, probe: () => T | Promise<T>): Promise<NonNullable<T>> =>
+  untilSoon(what, probe, WAIT_LIMIT_MS);
 
 let database: TestDatabase;
 let folder: string;

@@ -4,6 +4,7 @@ import './style/calls.css';
 import './style/call.css';
 import './style/ledger.css';
 import './style/pause.css';
+import './style/explain.css';
 import { Store } from './store.ts';
 import { App } from './views/app.tsx';
 

@@ -1,4 +1,4 @@
-import type { CallView, LedgerView, SegmentView } from '@earshot/contracts';
+import type { CallView, DiagnosisView, LedgerView, SegmentView, TraceView } from '@earshot/contracts';
 import { useEffect, useState } from 'preact/hooks';
 import * as api from './net/api.ts';
 import { type Connection, LiveSocket } from './net/live-socket.ts';
@@ -10,6 +10,8 @@ import { Transcript } from './state/transcript.ts';
 const LOOK_BACK_EVENTS = 500;
 const REFRESH_MS = 400;
 const CAPACITY_MS = 5000;
+/** In a call that is younger nobody needs to have spoken. */
+const DIAGNOSED_MS = 5000;
 
 /** The call that is open. */
 export interface OpenCall {
@@ -20,6 +22,8 @@ export interface OpenCall {
   ledger: LedgerView | null;
   /** When the ledger is to be asked for again, on this computer's clock. */
   ledgerDueMs: number;
+  /** Why nothing was said; asked for while there are no words. */
+  diagnosis: DiagnosisView | null;
   /** Why it cannot be shown, or null. */
   fault: api.ApiError | null;
   /** Which load the view is from. */
@@ -120,6 +124,7 @@ export class Store {
             transcript: new Transcript(),
             ledger: null,
             ledgerDueMs: Infinity,
+            diagnosis: null,
             fault: null,
             shownLoad: 0,
           };
@@ -145,6 +150,32 @@ export class Store {
     }
     this.#changed();
     return null;
+  }
+
+  /** Says who speaks on a channel of the call that is open. @returns why that failed, or null when it is so */
+  async correct(id: string, index: number, correction: api.Correction): Promise<string | null> {
+    try {
+      const view = await api.correct(id, index, correction);
+      if (this.open?.id === id) {
+        this.open.view = view;
+        this.open.shownLoad = ++this.#loads;
+        // Its event says so too, but not while the connection is away.
+        void this.#loadOpen(true, true);
+      }
+    } catch (error) {
+      return error instanceof api.ApiError ? error.message : 'The request failed.';
+    }
+    this.#changed();
+    return null;
+  }
+
+  /** The SIP messages of a call, or why they cannot be had. */
+  async trace(id: string): Promise<TraceView | api.ApiError> {
+    try {
+      return await api.trace(id);
+    } catch (error) {
+      return error instanceof api.ApiError ? error : new api.ApiError(0, 'INTERNAL', 'It cannot be shown.');
+    }
   }
 
   /** The open segments of the call that is open. */
@@ -276,8 +307,16 @@ export class Store {
     if (open === null || view === null) return;
     const durationMs = view.durationMs ?? api.serverNow() - Date.parse(view.startedAt);
     open.ledgerDueMs = view.state === 'live' ? Date.now() + pollMs(durationMs) : Infinity;
-    const ledger = await quietly(api.ledger(open.id, shortestMs(durationMs)));
-    if (ledger === null) return;
+    const wordless = open.transcript.segments().length === 0 && durationMs >= DIAGNOSED_MS;
+    const [ledger, diagnosis] = await Promise.all([
+      quietly(api.ledger(open.id, shortestMs(durationMs))),
+      wordless ? quietly(api.diagnosis(open.id)) : null,
+    ]);
+    open.diagnosis = diagnosis;
+    if (ledger === null) {
+      if (diagnosis !== null) this.#changed();
+      return;
+    }
     // An answer from before the call's end may come after one from then.
     if (open.ledger?.state !== 'ended' || ledger.state === 'ended') open.ledger = ledger;
     this.#changed();

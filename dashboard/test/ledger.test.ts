@@ -166,6 +166,7 @@ test('an alert marks the channel of a live call, and the next view of the call t
       codec: 'PCMU',
       participant: { name: null, aor: null },
       evidence: [],
+      score: null,
       packetsReceived: null,
       packetsLost: null,
       media: 'present' as const,

@@ -25,11 +25,13 @@ describe('what a 200 says', () => {
     ],
     ['keeps refresher=uac', { 'session-expires': '90;refresher=uac', require: 'timer' }, '90;refresher=uac'],
     [
-      'has no timer when we were to refresh',
+      'refreshes where the caller wants us to',
       { 'session-expires': '90;refresher=uas', supported: 'timer' },
-      undefined,
+      '90;refresher=uas',
     ],
-    ['has no timer for a caller that knows none', { 'session-expires': '1800' }, undefined],
+    ['refreshes where a proxy put it in', { 'session-expires': '1800' }, '1800;refresher=uas'],
+    ['has no timer where nobody asks for one', { supported: 'timer' }, undefined],
+    ['has none for what is no number', { 'session-expires': 'soon', supported: 'timer' }, undefined],
   ])('%s (RFC 4028)', (_what, headers, answer) => {
     expect(sessionTimer(request(headers))['Session-Expires']).toBe(answer);
   });

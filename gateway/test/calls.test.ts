@@ -248,7 +248,7 @@ describe('the metrics', () => {
     const text = await rig.registry.metrics();
     expect(text).toMatch(/^earshot_live_calls\{.*\} 1$/m);
     expect(text).toMatch(/^earshot_call_setup_seconds_count\{.*\} 1$/m);
-    expect(text).toMatch(/^earshot_admission_refusals_total\{.*reason="max-calls".*\} 1$/m);
+    expect(text).toMatch(/^earshot_admission_refusals_total\{.*reason="max_calls".*\} 1$/m);
     expect(text).toMatch(/^earshot_sip_requests_total\{.*method="INVITE".*\} 2$/m);
     await dialog.bye();
     await until('the call is gone', () => rig.gateway.liveCalls === 0);

@@ -93,7 +93,7 @@ describe('the journal', () => {
     journal.close();
     const next = open();
     expect(next.entries).toEqual([
-      { call: moved, startedAcked: true, updatePending: true, end: null },
+      { call: moved, further: [], startedAcked: true, updatePending: true, end: null },
       { call: ended, startedAcked: false, updatePending: false, end },
     ]);
     next.close();

@@ -11,8 +11,10 @@ const events: readonly CallEvent[] = [
   { type: 'ack' },
   { type: 'cancel' },
   { type: 'bye' },
-  { type: 'dialog.destroyed', ackMissing: true },
-  { type: 'dialog.destroyed', ackMissing: false },
+  { type: 'dialog.destroyed', cause: 'no-ack' },
+  { type: 'dialog.destroyed', cause: 'session-expired' },
+  { type: 'dialog.destroyed', cause: 'unknown' },
+  { type: 'session.expired' },
   { type: 'leg.timeout' },
   { type: 'hangup' },
   { type: 'fault' },
@@ -100,7 +102,8 @@ describe('the call state machine', () => {
       'cancel',
     ],
     ['BYE before the ACK', { type: 'bye' }, { phase: 'unconfirmed' }, 'bye'],
-    ['no ACK', { type: 'dialog.destroyed', ackMissing: true }, { phase: 'unconfirmed' }, 'ack-timeout'],
+    ['no ACK', { type: 'dialog.destroyed', cause: 'no-ack' }, { phase: 'unconfirmed' }, 'ack-timeout'],
+    ['no refresh', { type: 'session.expired' }, { phase: 'live' }, 'session-expired'],
     ['no RTP', { type: 'leg.timeout' }, { phase: 'live' }, 'rtp-timeout'],
   ])('%s ends the call for that reason', (_what, event, from, reason) => {
     expect(step(from, event).state).toEqual({ phase: 'closing', reason });

@@ -2,7 +2,7 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { isEarshotError } from '@earshot/contracts';
 import { parseContentType } from '../src/dialects/content-type.ts';
-import { readBody } from '../src/dialects/index.ts';
+import { parseMetadata, readBody } from '../src/dialects/index.ts';
 import { parseMultipart } from '../src/dialects/multipart.ts';
 
 const parts = (contentType: string, body: string): [string, string][] =>
@@ -63,6 +63,26 @@ describe('a multipart body', () => {
     const [part] = parseMultipart(parseContentType('multipart/mixed;boundary=x')!, body);
     expect(part).toMatchObject({ contentType: { type: 'application/sdp' }, content: 'v=0' });
     expect(part!.contentType.parameters.get('charset')).toBe('utf-8');
+  });
+
+  it.each([
+    ['is missing', 'multipart/mixed', '--x'],
+    ['is another one', 'multipart/mixed;boundary=y', '--x'],
+    ['has the delimiter’s dashes in it already', 'multipart/mixed;boundary=--x-9', '--x-9'],
+    ['is the parameter of another name', 'multipart/mixed;boundry=x', '--x  '],
+  ])('is cut at its first line of dashes where its boundary %s', (_what, contentType, open) => {
+    expect(parts(contentType, two(open)).map(([type]) => type)).toEqual([
+      'application/sdp',
+      'application/rs-metadata+xml',
+    ]);
+  });
+
+  it.each([
+    ['a blank line ahead of its header', '\r\n \r\nContent-Type: application/sdp\r\n\r\nv=0\r\n'],
+    ['no blank line behind it', 'Content-Type: application/sdp \r\nv=0\r\n'],
+    ['a line of spaces behind it', 'content-type : application/sdp\r\n  \r\nv=0\r\n'],
+  ])('may have a part with %s', (_what, part) => {
+    expect(parts('multipart/mixed;boundary=x', `--x\r\n${part}--x--`)).toEqual([['application/sdp', 'v=0']]);
   });
 
   it('takes a line that only begins like the boundary for content', () => {
@@ -129,7 +149,86 @@ describe('a multipart body', () => {
   });
 });
 
+describe('long rows of one character', () => {
+  const n = 120_000;
+  it.each(['\0', ' ', '\t', '\n', '\r\n', '-', '--x\n', '<', '&', '"', '=', ';', 'a', '<a ', '= '])(
+    'such as %j, and what is no good behind them, are refused or read like any other',
+    (row) => {
+      const long = row.repeat(n / row.length);
+      for (const content of [`${long}!`, `v=0${long}!`, `<recording>${long}!</recording>`]) {
+        for (const headers of ['Content-Type: text/xml', 'Content-Type: application/sdp', long]) {
+          const body = `--x\r\n${headers}\r\n\r\n${content}\r\n--x--`;
+          for (const contentType of ['multipart/mixed;boundary=x', 'multipart/mixed', null]) {
+            try {
+              const read = readBody(contentType, body);
+              if (read.kind === 'read' && read.metadataXml !== null) parseMetadata(read.metadataXml);
+            } catch (error) {
+              if (!isEarshotError(error)) throw error;
+            }
+          }
+        }
+      }
+    },
+  );
+});
+
 describe('a body', () => {
+  const xml = '<?xml version="1.0"?><tns:recording/>';
+  const inOne = (headers: string, content: string): string => `--x\r\n${headers}\r\n\r\n${content}\r\n--x--`;
+
+  it.each([
+    ['of SDP without a Content-Type', null, '\r\nv=0\r\n', { sdp: 'v=0\r\n', metadataXml: null }],
+    ['of parts without a Content-Type', null, inOne('Content-Type: application/sdp', 'v=0'), { sdp: 'v=0' }],
+    ['of metadata without a Content-Type', null, xml, { sdp: null, metadataXml: xml }],
+    [
+      'with metadata of a type that is spoilt',
+      'multipart/mixed;boundary=x',
+      inOne('Content-Type: application/ +xml\r\nContent-Disposition: recording-session', xml),
+      { metadataXml: xml },
+    ],
+    [
+      'with metadata of any XML, by its disposition',
+      'multipart/mixed;boundary=x',
+      inOne('Content-Type: application/xml\r\nContent-Disposition: Recording-Session', '<other/>'),
+      { metadataXml: '<other/>' },
+    ],
+    [
+      'with metadata as any XML',
+      'multipart/mixed;boundary=x',
+      inOne('Content-Type: text/xml', xml),
+      { metadataXml: xml },
+    ],
+    ['with SDP of no type', 'multipart/mixed;boundary=x', inOne('X: y', 'v=0'), { sdp: 'v=0' }],
+    [
+      'with an empty part for metadata',
+      'multipart/mixed;boundary=x',
+      inOne('Content-Type: application/rs-metadata+xml', ' '),
+      { metadataXml: null },
+    ],
+    [
+      'with parts inside a part',
+      'multipart/mixed;boundary=o',
+      `--o\r\nContent-Type: multipart/alternative;boundary=x\r\n\r\n${inOne('Content-Type: application/sdp', 'v=0')}\r\n--o--`,
+      { sdp: 'v=0' },
+    ],
+    [
+      'of SDP with white space around its lines',
+      'application/sdp',
+      ' v=0 \r\no=- 1 1 IN IP4 192.0.2.1\t\n',
+      { sdp: 'v=0\r\no=- 1 1 IN IP4 192.0.2.1\n' },
+    ],
+  ])('%s is read', (_what, contentType, body, says) => {
+    expect(readBody(contentType, body)).toMatchObject({ kind: 'read', ...says });
+  });
+
+  it.each([
+    ['text/plain', 'v=0\r\n'],
+    [null, 'hello'],
+    ['nonsense', 'v=0\r\n'],
+  ])('of type %s that is none of ours is told apart', (contentType, body) => {
+    expect(readBody(contentType, body)).toMatchObject({ kind: 'unsupported' });
+  });
+
   it('keeps SDP and metadata whichever comes first (BroadWorks), and names the other parts (Cisco)', () => {
     const part = (type: string, text: string): string => `--x\r\nContent-Type: ${type}\r\n\r\n${text}\r\n`;
     const body =

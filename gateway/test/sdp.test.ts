@@ -65,6 +65,20 @@ describe('an offer', () => {
     expect(answer).toContain('a=rtpmap:110 telephone-event/48000\r\na=fmtp:110 0-16\r\n');
   });
 
+  it('with keys at 8000 only beside Opus, as baresip has it, keeps them; not where keys at 48000 are', () => {
+    const keysOf = (formats: string, rtpmaps: string[]) =>
+      parseOffer(sdpOf([{ formats, rtpmaps }])).media[0]!.codecs.slice(1);
+    const opus = '111 opus/48000/2';
+    const slow = '101 telephone-event/8000';
+    expect(keysOf('111 101', [opus, slow])).toEqual([
+      { payloadType: 101, name: 'telephone-event', clockRate: 8000 },
+    ]);
+    expect(keysOf('111 101 110', [opus, slow, '110 telephone-event/48000'])).toEqual([
+      { payloadType: 110, name: 'telephone-event', clockRate: 48_000 },
+    ]);
+    expect(keysOf('111 13', [opus])).toEqual([]);
+  });
+
   it('takes no stream that has keys and noise only', () => {
     const [media] = parseOffer(sdpOf([{ formats: '101 13', rtpmaps: ['101 telephone-event/8000'] }])).media;
     expect(media).toMatchObject({ codecs: [], acceptable: false });
@@ -188,7 +202,7 @@ describe('an answer', () => {
     expect(channel.rtcp).toMatchObject({ mux: true });
     const ours = channel.srtp!.send.keys[0]!.key;
     expect(ours).not.toBe(theirs);
-    const leg = { channels: [channel] } as unknown as Leg;
+    const leg = { callId, channels: [channel] } as unknown as Leg;
     const ports = [{ channel: channel.channel, rtpPort: 20_000, rtcpPort: 20_001 }];
     const answer = buildAnswer(origin, offer, answerMedia(offer, [0], [leg], ports));
     expect(answer).toContain('m=audio 20000 RTP/SAVP ');
@@ -197,6 +211,24 @@ describe('an answer', () => {
     expect(answer).not.toContain(theirs);
     // A refresh keeps our key.
     expect(legChannel(callId, 0, offer.media[0]!, channel).srtp!.send).toEqual(channel.srtp!.send);
+  });
+
+  it('wishes for packets as long as the offerer’s, within what it can send, and repeats its time', () => {
+    const answerTo = (...lines: string[]): string => {
+      const offer = parseOffer(
+        `${sdpOf([{}]).replace('t=0 0', 't=3034423619 3042462419')}${lines.join('\r\n')}\r\n`,
+      );
+      const callId = newCallId(Date.now(), new Uint8Array(10));
+      const channel = legChannel(callId, 0, offer.media[0]!, null);
+      const leg = { callId, channels: [channel] } as unknown as Leg;
+      const ports = [{ channel: channel.channel, rtpPort: 20_000, rtcpPort: 20_001 }];
+      return buildAnswer(origin, offer, answerMedia(offer, [0], [leg], ports));
+    };
+    expect(answerTo('a=ptime:30')).toContain('a=ptime:30\r\n');
+    expect(answerTo('a=ptime:30', 'a=maxptime:10')).toContain('a=ptime:10\r\na=maxptime:10\r\n');
+    expect(answerTo('a=maxptime:150')).toContain('a=ptime:20\r\na=maxptime:150\r\n');
+    expect(answerTo('a=ptime:soon')).toContain('a=ptime:20\r\n');
+    expect(answerTo()).toContain('t=3034423619 3042462419\r\n');
   });
 
   it('writes an IPv6 address as IP6', () => {

@@ -8,7 +8,7 @@ const start = async (options?: RigOptions): Promise<Rig> => (rig = await Rig.sta
 afterEach(() => rig.stop());
 
 describe('a re-INVITE', () => {
-  it('with a new port updates the leg and raises the version of the answer', async () => {
+  it('with a new port updates the leg; the answer, which says the same, keeps its version', async () => {
     const { media } = await start();
     const dialog = (await rig.client()).dialog();
     const first = await dialog.invite(siprecInvite);
@@ -19,8 +19,7 @@ describe('a re-INVITE', () => {
     expect(second.status).toBe(200);
     const update = media[0]!.of('leg.update')[0]!;
     expect(update.leg.channels.map((channel) => channel.remote?.port)).toEqual([31_000, 30_002]);
-    expect(versionOf(second.body)).toBe(versionOf(first.body) + 1);
-    expect(second.body.replace(/^o=.*$/m, '')).toBe(first.body.replace(/^o=.*$/m, ''));
+    expect(second.body).toBe(first.body);
     expect(media[0]!.of('leg.open')).toHaveLength(1);
   });
 

@@ -8,6 +8,7 @@ import {
   type ErrorCode,
   type FromChild,
   type ProcessMetrics,
+  type ToChild,
 } from '@earshot/contracts';
 import { type Config, type Log, migrate } from '@earshot/platform';
 import { claimDataDir, ensureApiKey } from './data-dir.ts';
@@ -25,6 +26,8 @@ import { type StartResult, Supervised } from './supervised.ts';
 
 const ENGINE_TABLE_EVERY_MS = 1000;
 const STOP_LIMIT_MS = 10_000;
+/** Those who have to know whether new calls are taken. */
+const TOLD_OF_ADMISSION: ReadonlySet<ServiceName> = new Set(['gateway', 'dashboard-api']);
 
 export interface Ready {
   readonly url: string;
@@ -51,6 +54,8 @@ export class Host {
   #runDir = '';
   #mediaStandby: Standby | null = null;
   #engineTimer: NodeJS.Timeout | null = null;
+  /** New calls are taken; not while the node drains. */
+  #admitting = true;
   #stopping = false;
 
   /** @param step told in a few words what is being done, for the person who waits */
@@ -67,7 +72,8 @@ export class Host {
     this.#releaseDataDir = await claimDataDir(config.dataDir);
     await ensureApiKey(config.dataDir, config.apiKey);
     this.#runDir = await mkdtemp(join(tmpdir(), 'earshot-'));
-    if (config.drachtio.host === null) this.#sip = await SipSockets.bind(config.sipBind, config.sipPort);
+    if (config.drachtio.host === null)
+      this.#sip = await SipSockets.bind(config.sipBind, config.sipPort, config.sips?.port ?? null);
     const [databaseUrl] = await Promise.all([this.#database(), lendingSelfTest()]);
     const env = this.#childEnv(databaseUrl);
     const keeper = this.#modelKeeper(env);
@@ -89,6 +95,16 @@ export class Host {
       sip: this.#sip?.address ?? `by drachtio-server at ${config.drachtio.host}:${config.drachtio.port}`,
       apiKeyAt: config.apiKey === null ? join(config.dataDir, 'api-key') : 'the environment (API_KEY)',
     };
+  }
+
+  /** Takes new calls, or refuses them (503) while live ones go on to their end. It is not kept over a restart of host. */
+  setAdmission(open: boolean): void {
+    if (open === this.#admitting) return;
+    this.#admitting = open;
+    this.#log.warn(open ? 'new calls are taken again' : 'draining: new calls are refused, live ones go on');
+    for (const name of TOLD_OF_ADMISSION) {
+      for (const child of this.#children.get(name) ?? []) child.send({ type: 'admission', open });
+    }
   }
 
   /** In order: no new calls, live ones ended, words settled, jobs put away, the database last. */
@@ -170,6 +186,7 @@ export class Host {
       env['DRACHTIO_PORT'] = String(this.#sip.drachtioPort);
       env['DRACHTIO_SECRET'] = this.#sip.secret;
       env['SIP_PORT'] = String(this.#sip.port);
+      if (this.#sip.tlsPort !== null) env['SIPS_PORT'] = String(this.#sip.tlsPort);
     }
     return env;
   }
@@ -202,6 +219,7 @@ export class Host {
         ? { firstEnv: { EARSHOT_SIGNIN_TOKEN: this.#signInToken }, laterEnv: () => this.#sameHttpPort() }
         : {}),
       ...(lent === undefined ? {} : { lent }),
+      ...(TOLD_OF_ADMISSION.has(name) ? { told: () => this.#situation() } : {}),
       ...(name === 'media' && this.#mediaStandby !== null ? { standby: this.#mediaStandby } : {}),
     });
     return new Supervised(spec, this.#log, {
@@ -272,6 +290,9 @@ export class Host {
       case 'metrics.get':
         child.send({ type: 'metrics', id: message.id, processes: [...this.#metrics.values()] });
         break;
+      case 'admission.set':
+        this.setAdmission(message.open);
+        break;
       case 'ready':
       case 'standing-by':
       case 'fatal':
@@ -279,9 +300,18 @@ export class Host {
     }
   }
 
+  #situation(): ToChild[] {
+    return [
+      { type: 'engines', engines: [...this.#engines.values()] },
+      { type: 'admission', open: this.#admitting },
+    ];
+  }
+
   #tellEngines(): void {
     const engines = [...this.#engines.values()];
-    for (const worker of this.#children.get('media') ?? []) worker.send({ type: 'engines', engines });
+    for (const name of ['media', 'gateway'] as const) {
+      for (const child of this.#children.get(name) ?? []) child.send({ type: 'engines', engines });
+    }
   }
 }
 

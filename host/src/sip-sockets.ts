@@ -1,75 +1,82 @@
 import { randomBytes } from 'node:crypto';
 import { once } from 'node:events';
-import net from 'node:net';
-import { EarshotError } from '@earshot/contracts';
+import net, { isIPv6 } from 'node:net';
+import { EarshotError, type LentKind } from '@earshot/contracts';
 import type { Loan } from './lender.ts';
 import { BindError, type RawHandle, bindTcp, bindUdp, portOf } from '@earshot/platform';
 
 /**
- * The sockets of the embedded SIP endpoint: SIP over UDP and TCP on one port, and the loopback port on which drachtio-srf
- * connects. Host keeps them, so that a replacement of the endpoint finds what came in meanwhile.
+ * The sockets of the embedded SIP endpoint: SIP over UDP and TCP on one port, over TLS on another where it is on, and the
+ * loopback port on which drachtio-srf connects. Host keeps them, so that a replacement of the endpoint finds what came in
+ * meanwhile.
  */
 export class SipSockets {
-  readonly port: number;
-  readonly drachtioPort: number;
   /** Made anew at each start; only the gateway gets it. */
   readonly secret = randomBytes(16).toString('hex');
   readonly #bind: string;
-  readonly #udp: RawHandle;
-  readonly #tcp: RawHandle;
-  readonly #drachtio: RawHandle;
+  readonly #handles: ReadonlyMap<LentKind, RawHandle>;
 
-  private constructor(bind: string, udp: RawHandle, tcp: RawHandle, drachtio: RawHandle) {
+  private constructor(bind: string, handles: ReadonlyMap<LentKind, RawHandle>) {
     this.#bind = bind;
-    this.#udp = udp;
-    this.#tcp = tcp;
-    this.#drachtio = drachtio;
-    this.port = portOf(udp);
-    this.drachtioPort = portOf(drachtio);
+    this.#handles = handles;
   }
 
-  /** @throws EarshotError PORT_IN_USE */
-  static async bind(address: string, port: number): Promise<SipSockets> {
-    const bound: RawHandle[] = [];
+  /** @param tlsPort null: no TLS; 0: a free one. @throws EarshotError PORT_IN_USE */
+  static async bind(address: string, port: number, tlsPort: number | null): Promise<SipSockets> {
+    const handles = new Map<LentKind, RawHandle>();
     try {
       if (port !== 0) await probeTcp(address, port);
+      if (tlsPort !== null && tlsPort !== 0) await probeTcp(address, tlsPort);
       const udp = bindUdp(address, port);
-      bound.push(udp);
-      const tcp = bindTcp(address, port === 0 ? portOf(udp) : port);
-      bound.push(tcp);
-      return new SipSockets(address, udp, tcp, bindTcp('127.0.0.1', 0));
+      handles.set('sip-udp', udp);
+      handles.set('sip-tcp', bindTcp(address, port === 0 ? portOf(udp) : port));
+      if (tlsPort !== null) handles.set('sip-tls', bindTcp(address, tlsPort));
+      handles.set('drachtio-tcp', bindTcp('127.0.0.1', 0));
+      return new SipSockets(address, handles);
     } catch (error) {
-      for (const handle of bound) handle.close();
+      for (const handle of handles.values()) handle.close();
       if (!(error instanceof BindError)) throw error;
-      throw new EarshotError('PORT_IN_USE', `SIP cannot listen on ${error.message} (SIP_BIND, SIP_PORT)`, {
+      const settings = 'SIP_BIND, SIP_PORT, SIPS_PORT';
+      throw new EarshotError('PORT_IN_USE', `SIP cannot listen on ${error.message} (${settings})`, {
         cause: error,
       });
     }
   }
 
+  #portOf(kind: LentKind): number {
+    const handle = this.#handles.get(kind);
+    return handle === undefined ? 0 : portOf(handle);
+  }
+
+  get port(): number {
+    return this.#portOf('sip-udp');
+  }
+
+  /** Null: no TLS. */
+  get tlsPort(): number | null {
+    return this.#handles.has('sip-tls') ? this.#portOf('sip-tls') : null;
+  }
+
+  get drachtioPort(): number {
+    return this.#portOf('drachtio-tcp');
+  }
+
+  /** Where SIP arrives, in words. */
   get address(): string {
-    return `${this.#bind}:${this.port}`;
+    const host = isIPv6(this.#bind) ? `[${this.#bind}]` : this.#bind;
+    const tls = this.tlsPort === null ? '' : `, TLS on ${this.tlsPort}`;
+    return `${host}:${this.port} (UDP and TCP${tls})`;
   }
 
   loans(): readonly Loan[] {
-    return [
-      {
-        message: { type: 'lent', kind: 'sip-udp', port: this.port, channel: null, id: null },
-        handle: this.#udp,
-      },
-      {
-        message: { type: 'lent', kind: 'sip-tcp', port: this.port, channel: null, id: null },
-        handle: this.#tcp,
-      },
-      {
-        message: { type: 'lent', kind: 'drachtio-tcp', port: this.drachtioPort, channel: null, id: null },
-        handle: this.#drachtio,
-      },
-    ];
+    return [...this.#handles].map(([kind, handle]) => ({
+      message: { type: 'lent', kind, port: portOf(handle), channel: null, id: null },
+      handle,
+    }));
   }
 
   close(): void {
-    for (const handle of [this.#udp, this.#tcp, this.#drachtio]) handle.close();
+    for (const handle of this.#handles.values()) handle.close();
   }
 }
 

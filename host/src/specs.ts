@@ -42,6 +42,7 @@ export interface SpecOptions {
   readonly laterEnv?: () => NodeJS.ProcessEnv;
   readonly standby?: Standby;
   readonly lent?: () => readonly { readonly message: ToChild; readonly handle: RawHandle }[];
+  readonly told?: () => readonly ToChild[];
 }
 
 const entryOf = (name: ServiceName): string =>
@@ -79,5 +80,6 @@ export function specOf(options: SpecOptions): ProcessSpec {
     hungAfterMs: HUNG_AFTER_MS[name] ?? 15_000,
     readyWithinMs: 60_000,
     lent: options.lent ?? (() => []),
+    ...(options.told === undefined ? {} : { told: options.told }),
   };
 }

@@ -22,6 +22,8 @@ export interface ProcessSpec {
   readonly instance: number;
   /** Sent to each new process before `lent.all`. */
   lent(): readonly { readonly message: ToChild; readonly handle: RawHandle }[];
+  /** What each new process has to know before it begins; sent before `lent.all`. */
+  told?(): readonly ToChild[];
 }
 
 export interface SupervisedEvents {
@@ -129,6 +131,7 @@ export class Supervised {
       const there = message.type === 'lent' && waiting?.ahead.get(message.port) === handle;
       this.send(message, there ? undefined : handle);
     }
+    for (const message of this.spec.told?.() ?? []) this.send(message);
     this.send({ type: 'lent.all' });
   }
 

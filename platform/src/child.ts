@@ -49,6 +49,10 @@ export interface HostLink {
   /** Gives a channel's sockets back; close your own end first. */
   giveBack(channel: ChannelId): void;
   onEngines(listener: (engines: readonly EngineRow[]) => void): void;
+  /** Told whether new calls are taken, at once and whenever it changes. Without host they are. */
+  onAdmission(listener: (open: boolean) => void): void;
+  /** Asks host to take new calls, or none. @returns false where there is no host to ask */
+  setAdmission(open: boolean): boolean;
   /** The metrics of all processes, as host last heard them. */
   metrics(): Promise<readonly ProcessMetrics[]>;
 }
@@ -206,6 +210,8 @@ class HostChannel implements HostLink {
   readonly #allLent: Promise<void>;
   #sayAllLent: () => void = () => undefined;
   #engines: readonly EngineRow[] = [];
+  readonly #admissionListeners: ((open: boolean) => void)[] = [];
+  #admissionOpen = true;
   #nextId = 1;
 
   constructor(messages: HostMessages, ahead: ReadonlyMap<number, unknown>, log: Log, registry: Registry) {
@@ -243,6 +249,16 @@ class HostChannel implements HostLink {
   onEngines(listener: (engines: readonly EngineRow[]) => void): void {
     this.#engineListeners.push(listener);
     if (this.#engines.length > 0) listener(this.#engines);
+  }
+
+  onAdmission(listener: (open: boolean) => void): void {
+    this.#admissionListeners.push(listener);
+    listener(this.#admissionOpen);
+  }
+
+  setAdmission(open: boolean): boolean {
+    this.send({ type: 'admission.set', open });
+    return this.underHost;
   }
 
   async metrics(): Promise<readonly ProcessMetrics[]> {
@@ -283,6 +299,10 @@ class HostChannel implements HostLink {
       case 'engines':
         this.#engines = message.engines;
         for (const listener of this.#engineListeners) listener(message.engines);
+        break;
+      case 'admission':
+        this.#admissionOpen = message.open;
+        for (const listener of this.#admissionListeners) listener(message.open);
         break;
       case 'metrics':
         this.#metricWaiters.get(message.id)?.(message.processes);

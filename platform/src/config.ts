@@ -5,9 +5,11 @@ import {
   choiceSetting,
   cidrSetting,
   integerSetting,
+  listSetting,
   textSetting,
   urlSetting,
 } from './settings.ts';
+import { readSipUsers, type SipUser } from './sip-users.ts';
 import { availableParallelism, totalmem } from 'node:os';
 import { isIP } from 'node:net';
 
@@ -22,6 +24,21 @@ export const settings = {
   HTTP_BIND: textSetting(null, 'Address for HTTP, if not BIND.'),
   HTTP_PORT: integerSetting(8080, 0, 65535, 'Port of the dashboard and the API. 0 takes a free one.'),
   SIP_PORT: integerSetting(5060, 0, 65535, 'Port for SIP over UDP and TCP. 0 takes a free one.'),
+  SIPS_PORT: integerSetting(
+    5061,
+    0,
+    65535,
+    'Port for SIP over TLS, open when TLS_CERT_FILE is set. 0 takes a free one.',
+  ),
+  TLS_CERT_FILE: textSetting(
+    null,
+    'PEM file with the certificate for SIP over TLS, the intermediate ones after it. It is read again when it changes. Unset: no TLS.',
+  ),
+  TLS_KEY_FILE: textSetting(null, 'PEM file with the key of TLS_CERT_FILE.'),
+  TLS_CA_FILE: textSetting(
+    null,
+    'PEM file with the authorities whose certificates SIP peers must show (mutual TLS). Unset: peers need none.',
+  ),
   RTP_PORT_MIN: integerSetting(
     20000,
     1024,
@@ -58,7 +75,34 @@ export const settings = {
     16,
     'Recognition engines beyond ASR_ENGINES that stand by for one that dies or is overloaded; each takes memory, but no processor time. Default: 1, and 0 with a speech server or less than 4 GiB of memory.',
   ),
-  MAX_CALLS: integerSetting(null, 1, 100000, 'Calls at once; more get 503. Default: no limit but RTP ports.'),
+  MAX_CALLS: integerSetting(
+    null,
+    1,
+    100000,
+    'Calls at once; more get 503. Default: no limit but what ADMISSION and the RTP ports allow.',
+  ),
+  ADMISSION: choiceSetting(
+    'measured',
+    ['measured', 'open'],
+    'measured: a call that the recognition engines could not keep up with gets 503. open: it is taken and recorded, and words come late, of the other calls too.',
+  ),
+  SIP_RATE: integerSetting(
+    100,
+    0,
+    100000,
+    'New calls a second from one source address; more get 503. With SIP_USERS a call takes two. 0: no limit.',
+  ),
+  SIP_BURST: integerSetting(
+    null,
+    1,
+    100000,
+    'New calls that may come at once from one source address. Default: five times SIP_RATE.',
+  ),
+  SIP_USERS: textSetting(
+    null,
+    'Who may call, as user:password, comma-separated: calls are then authenticated by digest (SHA-256 or MD5). Unset, and without SIP_USERS_FILE: SIP_ALLOW alone decides. It is never logged.',
+  ),
+  SIP_USERS_FILE: textSetting(null, 'File with a user:password a line, besides SIP_USERS. Read at start.'),
   VAD: choiceSetting(
     DEFAULT_VAD,
     VAD_KINDS,
@@ -67,10 +111,28 @@ export const settings = {
   RECORD: choiceSetting('on', ['on', 'off'], 'off: transcribe without keeping audio after the call.'),
   SIP_ALLOW: cidrSetting(['127.0.0.0/8', '::1/128'], 'Networks (CIDR, comma-separated) that may send SIP.'),
   API_KEY: textSetting(null, 'A fixed admin key. Unset: made at first start in DATA_DIR/api-key.'),
+  DISK_RESERVE: integerSetting(
+    5,
+    0,
+    100,
+    'Percent of the disk with DATA_DIR below which new calls are transcribed and not recorded, so that live calls and the database have the rest.',
+  ),
   RTP_READER: choiceSetting(
     'native',
     ['native', 'dgram'],
     'Who reads the RTP sockets. native is compiled at the first start and falls back to dgram, at some three times the CPU time a packet, where that is not possible.',
+  ),
+  AGENT_NUMBERS: listSetting(
+    'numbers',
+    /^\+?[\w.*-]{1,64}$/,
+    '1xxx,+4989123*',
+    'Numbers, or users of SIP addresses, that are agents: x is a digit, * is anything. Whoever matches is the agent on a call, the other of two the customer.',
+  ),
+  AGENT_DOMAINS: listSetting(
+    'domains',
+    /^[A-Za-z0-9.:[\]-]{1,253}$/,
+    'pbx.example.com',
+    'Domains of SIP addresses that are agents, those below them too.',
   ),
   RTP_TIMEOUT_S: integerSetting(
     60,
@@ -87,6 +149,13 @@ export interface Config {
   readonly httpBind: string;
   readonly httpPort: number;
   readonly sipPort: number;
+  /** SIP over TLS; null: off. */
+  readonly sips: {
+    readonly port: number;
+    readonly certFile: string;
+    readonly keyFile: string;
+    readonly caFile: string | null;
+  } | null;
   readonly rtpPortMin: number;
   readonly rtpPortMax: number;
   readonly publicIp: string | null;
@@ -101,11 +170,21 @@ export interface Config {
   readonly asrEngines: number;
   readonly asrStandby: number;
   readonly maxCalls: number | null;
+  /** False: ADMISSION=open. */
+  readonly admitMeasured: boolean;
+  /** Null: no limit. */
+  readonly sipRate: { readonly perSecond: number; readonly burst: number } | null;
+  readonly sipUsers: readonly SipUser[];
+  readonly sipUsersFile: string | null;
   readonly vad: VadKind;
   readonly record: boolean;
   readonly sipAllow: readonly string[];
   readonly apiKey: string | null;
+  /** Percent, 0 to 100. */
+  readonly diskReserve: number;
   readonly rtpReader: string;
+  /** Who is an agent, by number and by domain. */
+  readonly agents: { readonly numbers: readonly string[]; readonly domains: readonly string[] };
   readonly rtpTimeoutS: number;
   readonly logLevel: string;
 }
@@ -116,7 +195,6 @@ const standbyFor = (model: string | undefined): number =>
 
 /** Agreed names whose parts are not built yet. Whoever sets one relies on it: better refused than ignored. */
 const NOT_YET: Readonly<Record<string, string>> = {
-  SIPS_PORT: 'SIP over TLS',
   S3_URL: 'recordings on S3',
   RETENTION_DAYS: 'deleting old calls by itself',
 };
@@ -126,6 +204,18 @@ const STANDBY_FROM_BYTES = 3.5 * 2 ** 30;
 
 const isLoopback = (address: string): boolean =>
   address === 'localhost' || address === '::1' || address.startsWith('127.');
+
+function readSips(env: NodeJS.ProcessEnv, faults: Faults): Config['sips'] {
+  const read = (name: 'TLS_CERT_FILE' | 'TLS_KEY_FILE' | 'TLS_CA_FILE'): string | null =>
+    settings[name].read(name, env[name], faults);
+  const port = settings.SIPS_PORT.read('SIPS_PORT', env['SIPS_PORT'], faults) ?? 5061;
+  const [certFile, keyFile, caFile] = [read('TLS_CERT_FILE'), read('TLS_KEY_FILE'), read('TLS_CA_FILE')];
+  if (certFile !== null && keyFile !== null) return { port, certFile, keyFile, caFile };
+  if (certFile !== null) faults.push('TLS_CERT_FILE is set and TLS_KEY_FILE is not');
+  else if (keyFile !== null || caFile !== null || env['SIPS_PORT'])
+    faults.push('SIP over TLS needs TLS_CERT_FILE and TLS_KEY_FILE');
+  return null;
+}
 
 /**
  * The configuration, from the environment.
@@ -138,12 +228,14 @@ export function readConfig(env: NodeJS.ProcessEnv): Config {
   const s = settings;
   const bind = read('BIND', s.BIND) ?? '127.0.0.1';
   const perCore = Math.max(1, Math.floor(availableParallelism() / 2));
+  const perSecond = read('SIP_RATE', s.SIP_RATE) ?? 100;
   const config: Config = {
     sipBind: read('SIP_BIND', s.SIP_BIND) ?? bind,
     rtpBind: read('RTP_BIND', s.RTP_BIND) ?? bind,
     httpBind: read('HTTP_BIND', s.HTTP_BIND) ?? bind,
     httpPort: read('HTTP_PORT', s.HTTP_PORT) ?? 8080,
     sipPort: read('SIP_PORT', s.SIP_PORT) ?? 5060,
+    sips: readSips(env, faults),
     rtpPortMin: read('RTP_PORT_MIN', s.RTP_PORT_MIN) ?? 20000,
     rtpPortMax: read('RTP_PORT_MAX', s.RTP_PORT_MAX) ?? 32767,
     publicIp: read('PUBLIC_IP', s.PUBLIC_IP),
@@ -162,11 +254,20 @@ export function readConfig(env: NodeJS.ProcessEnv): Config {
     mediaWorkers: read('MEDIA_WORKERS', s.MEDIA_WORKERS) ?? perCore,
     asrEngines: read('ASR_ENGINES', s.ASR_ENGINES) ?? perCore,
     maxCalls: read('MAX_CALLS', s.MAX_CALLS),
+    admitMeasured: read('ADMISSION', s.ADMISSION) === 'measured',
+    sipRate: perSecond === 0 ? null : { perSecond, burst: read('SIP_BURST', s.SIP_BURST) ?? 5 * perSecond },
+    sipUsers: readSipUsers('SIP_USERS', (read('SIP_USERS', s.SIP_USERS) ?? '').split(','), faults),
+    sipUsersFile: read('SIP_USERS_FILE', s.SIP_USERS_FILE),
     vad: vadKindOf(read('VAD', s.VAD)),
     record: read('RECORD', s.RECORD) === 'on',
     sipAllow: read('SIP_ALLOW', s.SIP_ALLOW),
     apiKey: read('API_KEY', s.API_KEY),
+    diskReserve: read('DISK_RESERVE', s.DISK_RESERVE) ?? 5,
     rtpReader: read('RTP_READER', s.RTP_READER) ?? 'native',
+    agents: {
+      numbers: read('AGENT_NUMBERS', s.AGENT_NUMBERS),
+      domains: read('AGENT_DOMAINS', s.AGENT_DOMAINS),
+    },
     rtpTimeoutS: read('RTP_TIMEOUT_S', s.RTP_TIMEOUT_S) ?? 60,
     logLevel: read('LOG_LEVEL', s.LOG_LEVEL),
   };

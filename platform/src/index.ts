@@ -9,4 +9,5 @@ export * from './metrics.ts';
 export * from './raw-sockets.ts';
 export * from './segment-row.ts';
 export { addressCheck } from './settings.ts';
+export * from './sip-users.ts';
 export * from './whole-file.ts';

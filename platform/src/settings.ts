@@ -85,6 +85,23 @@ export const cidrSetting = (defaultValue: readonly string[], meaning: string): S
       : { expected: 'a list of networks such as 192.0.2.0/24,198.51.100.7' };
   });
 
+/** A list of texts, separated by commas, each of one form. */
+export const listSetting = (
+  form: string,
+  each: RegExp,
+  example: string,
+  meaning: string,
+): Setting<readonly string[]> =>
+  setting<readonly string[]>(`${form}, comma-separated`, [], meaning, (value) => {
+    const parts = value
+      .split(',')
+      .map((part) => part.trim())
+      .filter((part) => part !== '');
+    return parts.every((part) => each.test(part))
+      ? { value: parts }
+      : { expected: `a list such as ${example}` };
+  });
+
 /** A check of source addresses against networks as SIP_ALLOW lists them. */
 export function addressCheck(networks: readonly string[]): (address: string) => boolean {
   const list = new net.BlockList();

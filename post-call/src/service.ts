@@ -9,12 +9,13 @@ import {
   DELIVERIES,
   type DeliveryJob,
   type FanOutJob,
+  type JobSpec,
   type RecordingJob,
   type RetranscriptionJob,
 } from './queues/jobs.ts';
 import { Jobs, type WorkerOptions } from './queues/queues.ts';
 import { deliver, RetryLater } from './webhooks/deliver.ts';
-import { fanOut } from './webhooks/fan-out.ts';
+import { eventsAskedFor, fanOut } from './webhooks/fan-out.ts';
 import { type PostLimits, STANDARD_LIMITS } from './webhooks/post.ts';
 import { Lanes } from './webhooks/lanes.ts';
 import { STANDARD_SCHEDULE_MS } from './webhooks/schedule.ts';
@@ -44,6 +45,7 @@ export interface PostCallOptions {
   readonly scheduleMs?: readonly number[];
   readonly limits?: PostLimits;
   readonly pollMs?: number;
+  readonly tries?: number;
   readonly stalled?: Pick<WorkerOptions, 'lockMs' | 'stalledCheckMs'>;
 }
 
@@ -57,6 +59,17 @@ const isLoopback = (address: string): boolean =>
 const retryPause = (attemptsMade: number): number =>
   Math.min(FIRST_RETRY_MS * 2 ** Math.min(attemptsMade - 1, 16), LAST_RETRY_MS);
 
+/** New events go to whoever asks for them now; what one webhook is to get again it gets. */
+async function fanOutsAskedFor(
+  pool: Pool,
+  specs: readonly JobSpec[],
+): Promise<Extract<JobSpec, { readonly queue: typeof QUEUES.webhooks }>[]> {
+  const jobs = specs.filter((spec) => spec.queue === QUEUES.webhooks);
+  if (jobs.length === 0) return jobs;
+  const asked = await eventsAskedFor(pool);
+  return jobs.filter(({ data }) => data.webhookId !== null || asked.has(data.event));
+}
+
 /** Puts the rooms together: outbox → jobs → recordings, retranscriptions and webhooks. */
 export async function startPostCall(options: PostCallOptions): Promise<PostCall> {
   const { config, databaseUrl, pool, log, registry, runDir } = options;
@@ -64,11 +77,15 @@ export async function startPostCall(options: PostCallOptions): Promise<PostCall>
   const jobs = await Jobs.open(config, databaseUrl, log, metrics);
   jobs.keepTrimmed(pool, Date.now);
   const commands = new CommandClient(join(runDir, sockets.commands));
-  const retried = { attempts: MAX_TRIES, backoff: { type: 'custom' } };
+  const retried = { attempts: options.tries ?? MAX_TRIES, backoff: { type: 'custom' } };
   const recordings = jobs.sender<RecordingJob>(QUEUES.recording, retried);
   const fanOuts = jobs.sender<FanOutJob>(QUEUES.webhooks, retried);
   const deliveries = jobs.sender<DeliveryJob>(DELIVERIES, retried);
-  const retranscriptions = jobs.sender<RetranscriptionJob>(QUEUES.retranscription, retried);
+  const retranscriptions = jobs.sender<RetranscriptionJob>(QUEUES.retranscription, {
+    ...retried,
+    // requeueRetranscriptions makes the job again by the same id, which a job that is kept would stand in the way of.
+    removeOnFail: true,
+  });
   const stopping = new AbortController();
 
   const stalled = options.stalled ?? {};
@@ -128,7 +145,7 @@ export async function startPostCall(options: PostCallOptions): Promise<PostCall>
     ...(options.pollMs === undefined ? {} : { pollMs: options.pollMs }),
     enqueue: async (specs) => {
       await recordings.add(specs.filter((spec) => spec.queue === QUEUES.recording));
-      await fanOuts.add(specs.filter((spec) => spec.queue === QUEUES.webhooks));
+      await fanOuts.add(await fanOutsAskedFor(pool, specs));
       await retranscriptions.add(specs.filter((spec) => spec.queue === QUEUES.retranscription));
     },
   });

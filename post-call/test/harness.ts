@@ -202,6 +202,7 @@ export async function startService(
     pollMs: 1000,
     scheduleMs: [0, 100, 100],
     ...('limits' in options ? { limits: options.limits } : {}),
+    ...('tries' in options ? { tries: options.tries } : {}),
     ...('scheduleMs' in options ? { scheduleMs: options.scheduleMs } : {}),
     stalled: { lockMs: 2000, stalledCheckMs: 1000 },
   });

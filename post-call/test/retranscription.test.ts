@@ -234,6 +234,24 @@ test('one whose job was lost is taken up by the next process', async () => {
   expect(revisions()).toHaveLength(1);
 });
 
+test('one whose job was given up is taken up by the next process', async () => {
+  callLog.answer = ({ id }) => ({ type: 'refused', id, code: 'DATABASE_UNREACHABLE', message: 'away' });
+  const id = await ask(await recordedCall(wavOf(silence(500))));
+  service = await startService(database.url, folder, { tries: 1 });
+  const failed = service;
+  await until(
+    'its job is given up',
+    async () => /earshot_jobs_total\{.*outcome="failed".*\} 1/.test(await failed.metrics()),
+    60_000,
+  );
+  await service.stop();
+  service = null;
+  expect(await rowOf(id)).toMatchObject({ state: 'running', error: null });
+  callLog.answer = ({ id: command }) => ({ type: 'done', id: command });
+  service = await startService(database.url, folder);
+  expect(await ended(id)).toMatchObject({ state: 'done' });
+});
+
 test('what transcripts refuses for good is not tried again, what it refuses for now is', async () => {
   let refusals = 0;
   callLog.answer = ({ id, type }) =>

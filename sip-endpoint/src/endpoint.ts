@@ -4,29 +4,34 @@ import { AppRequests } from './core/app-requests.ts';
 import { AppResponses } from './core/app-responses.ts';
 import { Owners, type Context } from './core/context.ts';
 import { Inbound } from './core/inbound.ts';
+import { ReliableProvisionals } from './core/reliable.ts';
 import { DialogTable } from './dialog/table.ts';
 import type { Log } from './log.ts';
 import type { Answerable, ParseFault, SipRequest, SipResponse } from './parse/message.ts';
 import { Counters, METHODS, type EndpointStats } from './stats.ts';
 import { realTimers, type Timers } from './timers.ts';
 import { TransactionLayer } from './transaction/layer.ts';
-import type { Flow, TransportUser } from './transport/flow.ts';
+import type { Connection, Flow, TransportSet, TransportUser } from './transport/flow.ts';
 import type { Binding } from './transport/handles.ts';
+import type { StreamLimits } from './transport/stream.ts';
+import { TlsCredentials, type TlsFiles } from './transport/tls.ts';
 import { Transports } from './transport/transports.ts';
 import { parseAppMessage } from './wire/command.ts';
 import type { AppLink, SipCommand } from './wire/connection.ts';
 import { replyFrame } from './wire/leader.ts';
-import { WireServer, type WireUser } from './wire/server.ts';
+import { WireServer, type WireSide, type WireUser } from './wire/server.ts';
 
 /** drachtio-srf asks for at least v0.8.2 before it pings. */
 const VERSION = 'v0.9.10-earshot';
 
-const ALLOW = [...METHODS].filter((method) => method !== 'PRACK').join(', ');
+const ALLOW = [...METHODS].join(', ');
 
 export interface SipEndpointOptions {
-  /** SIP over UDP: an address to bind, or a lent raw handle. At least one of `udp` and `tcp` is needed. */
+  /** SIP over UDP: an address to bind, or a lent raw handle. At least one of `udp`, `tcp` and `tls` is needed. */
   readonly udp?: Binding;
   readonly tcp?: Binding;
+  readonly tls?: { readonly binding: Binding; readonly files: TlsFiles };
+  readonly limits?: StreamLimits;
   /** Where drachtio-srf connects; loopback only. */
   readonly wire: Binding;
   /** What drachtio-srf must authenticate with. */
@@ -41,9 +46,18 @@ export interface SipEndpointOptions {
   readonly allow?: (ip: string) => boolean;
 }
 
+/** What is at both ends of an endpoint in place of sockets: it is tried with millions of messages that way. */
+export interface Surroundings {
+  readonly timers: Timers;
+  transports(user: TransportUser): TransportSet;
+  wire(user: WireUser): WireSide;
+}
+
+type CoreOptions = Pick<SipEndpointOptions, 'log' | 'timers' | 'advertisedHost' | 'allow'>;
+
 /** An embedded stand-in for drachtio-server: SIP on one side, its wire protocol on the other. */
 export class SipEndpoint implements TransportUser, WireUser {
-  readonly #options: SipEndpointOptions;
+  readonly #options: CoreOptions;
   readonly #counters = new Counters();
   readonly #dialogs: DialogTable;
   readonly #transactions: TransactionLayer;
@@ -52,19 +66,20 @@ export class SipEndpoint implements TransportUser, WireUser {
   readonly #responses: AppResponses;
   readonly #requests: AppRequests;
   readonly #addressing: Addressing;
-  #transports: Transports | undefined;
-  #wire: WireServer | undefined;
+  #transports: TransportSet | undefined;
+  #wire: WireSide | undefined;
+  #credentials: TlsCredentials | undefined;
   #closing = false;
 
   /** Loads the dialogs, opens all sockets and is ready. Rejects when an address cannot be bound. */
   static async start(options: SipEndpointOptions): Promise<SipEndpoint> {
-    if (options.udp === undefined && options.tcp === undefined)
-      throw new Error('a SIP endpoint needs udp, tcp or both');
+    if (options.udp === undefined && options.tcp === undefined && options.tls === undefined)
+      throw new Error('a SIP endpoint needs udp, tcp or tls');
     if (options.secret === '') throw new Error('a SIP endpoint needs a secret for its applications');
     const dialogs = await DialogTable.open(options.dialogFile, options.log);
     const endpoint = new SipEndpoint(options, dialogs);
     try {
-      await endpoint.#open();
+      await endpoint.#open(options);
     } catch (error) {
       await endpoint.close();
       throw error;
@@ -72,7 +87,16 @@ export class SipEndpoint implements TransportUser, WireUser {
     return endpoint;
   }
 
-  private constructor(options: SipEndpointOptions, dialogs: DialogTable) {
+  /** An endpoint without sockets; its dialogs are in memory. */
+  static async between(surroundings: Surroundings, log: Log): Promise<SipEndpoint> {
+    const { timers } = surroundings;
+    const endpoint = new SipEndpoint({ log, timers }, await DialogTable.open(undefined, log));
+    endpoint.#wire = surroundings.wire(endpoint);
+    endpoint.#transports = surroundings.transports(endpoint);
+    return endpoint;
+  }
+
+  private constructor(options: CoreOptions, dialogs: DialogTable) {
     this.#options = options;
     this.#dialogs = dialogs;
     const counters = this.#counters;
@@ -106,25 +130,37 @@ export class SipEndpoint implements TransportUser, WireUser {
       timers,
       send: context.send,
       onRepeated: onRetransmitted,
+      onChanged: (dialog) => dialogs.changed(dialog),
       onTimeout: (dialog) => {
         options.log.warn({}, 'no ACK came for an answered call; it is ended');
         this.#requests.endUnasked(dialog, 'ACK timeout');
       },
     });
-    this.#inbound = new Inbound(context, this.#acks);
-    this.#responses = new AppResponses(context, this.#inbound.pending, this.#acks);
+    const reliable = new ReliableProvisionals({
+      timers,
+      repeat: (transaction, bytes) => {
+        onRetransmitted();
+        context.send(bytes, transaction.target);
+      },
+      onTimeout: (transaction) => this.#inbound.onNoPrack(transaction),
+    });
+    this.#inbound = new Inbound(context, this.#acks, reliable);
+    this.#responses = new AppResponses(context, this.#inbound.pending, this.#acks, reliable);
     this.#requests = new AppRequests(context, this.#acks);
   }
 
-  async #open(): Promise<void> {
-    const { udp, tcp, wire, secret, log } = this.#options;
+  async #open({ udp, tcp, tls, wire, secret, log, limits }: SipEndpointOptions): Promise<void> {
     // Applications first: a request that waits in a lent socket must not find the wire port missing.
     const greeting = (): string[] => {
       const { advertised, bound } = this.#addressing.greeting();
       return [advertised, VERSION, bound];
     };
     this.#wire = await WireServer.open(wire, { secret, greeting, log }, this);
-    this.#transports = await Transports.open({ udp, tcp, log }, this);
+    this.#credentials = tls && (await TlsCredentials.load(tls.files, log));
+    const secure = tls && this.#credentials && { binding: tls.binding, credentials: this.#credentials };
+    const sockets = { udp, tcp, tls: secure, log, ...(limits && { limits }) };
+    this.#transports = await Transports.open(sockets, this);
+    for (const dialog of this.#dialogs.values()) this.#acks.resume(dialog);
     log.info(
       { sip: this.#addressing.greeting().bound, wirePort: this.#wire.port, dialogs: this.#dialogs.size },
       'SIP endpoint is listening',
@@ -142,6 +178,15 @@ export class SipEndpoint implements TransportUser, WireUser {
 
   get tcpPort(): number {
     return this.#transports?.local('tcp')?.port ?? 0;
+  }
+
+  get tlsPort(): number {
+    return this.#transports?.local('tls')?.port ?? 0;
+  }
+
+  /** @internal From the transports. */
+  connectionsInUse(): ReadonlySet<Connection> {
+    return this.#dialogs.connections();
   }
 
   /** @internal From the transports. */
@@ -232,6 +277,7 @@ export class SipEndpoint implements TransportUser, WireUser {
       liveDialogs: this.#dialogs.size,
       pendingRequests: this.#inbound.pending.size,
       tcpConnections: this.#transports?.connections ?? 0,
+      certificateExpiresAtMs: this.#credentials?.expiresAtMs,
       applications: this.#wire?.size ?? 0,
     };
   }
@@ -244,13 +290,10 @@ export class SipEndpoint implements TransportUser, WireUser {
     this.#transactions.close();
     await this.#wire?.close();
     await this.#transports?.close();
+    this.#credentials?.close();
     this.#transports = undefined;
     await this.#dialogs.close();
   }
 }
 
-type TransactionSend = (
-  bytes: Buffer,
-  target: Parameters<Transports['send']>[1],
-  failed: (error: Error) => void,
-) => void;
+type TransactionSend = TransportSet['send'];

@@ -3,7 +3,7 @@ import type { EndpointStats } from './stats.ts';
 
 /** Puts the endpoint's counters before Prometheus; they are read when it asks. */
 export function publishStats(registry: Registry, stats: () => EndpointStats): void {
-  const single: readonly (readonly [string, string, (now: EndpointStats) => number])[] = [
+  const single: (readonly [string, string, (now: EndpointStats) => number])[] = [
     [
       'earshot_sip_retransmissions',
       'SIP messages repeated by us or received again.',
@@ -12,9 +12,15 @@ export function publishStats(registry: Registry, stats: () => EndpointStats): vo
     ['earshot_sip_forbidden', 'SIP requests refused by SIP_ALLOW.', (now) => now.forbidden],
     ['earshot_sip_live_transactions', 'SIP transactions in progress.', (now) => now.liveTransactions],
     ['earshot_sip_live_dialogs', 'SIP dialogs in the table.', (now) => now.liveDialogs],
-    ['earshot_sip_tcp_connections', 'Open SIP connections over TCP.', (now) => now.tcpConnections],
+    ['earshot_sip_tcp_connections', 'Open SIP connections over TCP and TLS.', (now) => now.tcpConnections],
     ['earshot_sip_applications', 'Connected drachtio-srf applications.', (now) => now.applications],
   ];
+  if (stats().certificateExpiresAtMs !== undefined)
+    single.push([
+      'earshot_sip_certificate_expiry_seconds',
+      'When the certificate of SIP over TLS runs out, in seconds since 1970.',
+      (now) => (now.certificateExpiresAtMs ?? 0) / 1000,
+    ]);
   for (const [name, help, value] of single) {
     new Gauge({
       name,

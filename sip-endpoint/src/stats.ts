@@ -15,7 +15,10 @@ export interface EndpointStats {
   readonly liveTransactions: number;
   readonly liveDialogs: number;
   readonly pendingRequests: number;
+  /** Over TCP and TLS. */
   readonly tcpConnections: number;
+  /** When the certificate of SIP over TLS runs out, in ms since 1970; undefined without TLS. */
+  readonly certificateExpiresAtMs: number | undefined;
   readonly applications: number;
 }
 

@@ -169,6 +169,61 @@ describe('when the endpoint itself is restarted', () => {
   });
 });
 
+describe('a 2xx that was not acknowledged when the endpoint ended', () => {
+  let first: WireClient;
+  let second: WireClient;
+  let inviteId: string;
+
+  beforeEach(async () => {
+    first = await WireClient.app(endpoint.wirePort, 'invite');
+    call.invite();
+    const invite = await first.notified('INVITE');
+    inviteId = invite.tokens[8] ?? '';
+    await first.respond(invite, '200 OK', '', SDP);
+    call.toTag = tagOf((await uac.response(200, 'INVITE')).to);
+    const { udpPort } = endpoint;
+    await endpoint.close();
+    first.close();
+    timers = new FakeTimers();
+    endpoint = await startEndpoint({ dialogFile, timers, udp: { host: '127.0.0.1', port: udpPort } });
+    second = await WireClient.app(endpoint.wirePort, 'invite', 'bye');
+  });
+  afterEach(() => second.close());
+
+  const answers = (): number =>
+    uac.received.filter((message) => message.kind === 'response' && message.status === 200).length;
+
+  it('is repeated by its successor until the ACK comes, which the application is told', async () => {
+    timers.advance(500);
+    timers.advance(1000);
+    await eventually('two repeats', () => answers() === 3);
+    call.ack();
+    expect((await second.notified('ACK')).tokens.slice(8, 10)).toEqual([inviteId, call.id]);
+    timers.advance(60_000);
+    expect(answers()).toBe(3);
+    expect(endpoint.stats().liveDialogs).toBe(1);
+    expect(timers.pending).toBe(0);
+  });
+
+  it('is said again to a repeat of its INVITE, which no application is shown', async () => {
+    const { toTag } = call;
+    call.toTag = undefined;
+    uac.sendRaw(call.bytes('INVITE', 1, call.inviteBranch, [['Content-Type', 'application/sdp']], SDP));
+    await eventually('the answer again', () => answers() === 2);
+    call.toTag = toTag;
+    call.ack();
+    await second.notified('ACK');
+    expect(second.count('INVITE')).toBe(0);
+  });
+
+  it('ends its call after 64*T1 as ever', async () => {
+    timers.advance(32_000);
+    await uac.request('BYE');
+    expect((await second.notified('BYE')).tokens[2]).toBe('application');
+    expect(endpoint.stats().liveDialogs).toBe(0);
+  });
+});
+
 it('time of a real endpoint runs by itself', async () => {
   const real = await startEndpoint();
   const app = await WireClient.app(real.wirePort, 'invite');

@@ -140,12 +140,20 @@ describe.each(['udp', 'tcp'] as const)('an unmodified drachtio-srf over %s', (pr
     expect((await answered).status).toBe(200);
   });
 
-  it('is told cleanly that requests outside a dialog are not supported, and goes on', async () => {
-    const error = await withLimit<{ code?: string }>('error', (check) => {
-      app.srf.request({ uri: 'sip:x@127.0.0.1', method: 'OPTIONS' }, (failed) => check(failed ?? undefined));
-      return () => undefined;
-    });
-    expect(error.code).toBe('EDRACHTIO');
+  it('asks a peer for its OPTIONS, is told cleanly that calls of its own are not supported, and goes on', async () => {
+    const uri = `sip:peer@127.0.0.1:${uac.port}${proto === 'udp' ? '' : ';transport=tcp'}`;
+    const request = (method: string): Promise<number | string> =>
+      withLimit<number | string>(method, (check) => {
+        app.srf.request({ uri, method }, (failed, sent) => {
+          if (failed !== null) check(failed.code);
+          else sent?.on('response', (response) => check(response.status));
+        });
+        return () => undefined;
+      });
+    const asked = request('OPTIONS');
+    uac.reply(await uac.request('OPTIONS'), 200, 'OK');
+    expect(await asked).toBe(200);
+    expect(await request('INVITE')).toBe('EDRACHTIO');
     await establish(uac.call());
   });
 

@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
-import { type CallId, channelIdOf, type SegmentId, type SegmentView } from '@earshot/contracts';
+import { type CallId, channelIdOf, EVENT_TYPES, type SegmentId, type SegmentView } from '@earshot/contracts';
 import type { CallRecord } from '../src/assemble/call-view.ts';
 import type { LogItem } from '../src/log/items.ts';
 import { planBatch } from '../src/log/plan.ts';
@@ -77,6 +77,21 @@ const story: LogItem[] = [
   revised('rt_1', 'a0', 'b0', 'x'),
   revised('rt_2', 'a0', 'b0', 'y'),
 ];
+
+test('whatever happens to a call, its event says what the contact centre knows it by', () => {
+  const log = new Log();
+  log.write([
+    ...story.slice(0, 2),
+    { kind: 'media', callId, index: 0, state: 'missing', tick: 8000 },
+    { kind: 'corrected', callId, correction: { index: 0, role: 'other', participant: {}, by: 'me' } },
+    ...story.slice(2),
+  ]);
+  const types = new Set(log.events.map(({ type }) => type));
+  expect([...types].sort()).toEqual([...EVENT_TYPES].sort());
+  for (const { type, data } of log.events) {
+    expect(Object.keys(data['externalIds'] ?? {}), type).toHaveLength(1);
+  }
+});
 
 test('however the story is cut into batches and batches are repeated, each event is logged once and in order', () => {
   const cuts = fc.array(

@@ -19,6 +19,10 @@ export const PROMETHEUS_CONTENT_TYPE = 'text/plain; version=0.0.4; charset=utf-8
 export const metricsOf = (process: ProcessMetrics): readonly MetricJson[] =>
   process.metrics as readonly MetricJson[];
 
+/** The value of a gauge that one process has; null where none does. */
+export const gaugeOf = (processes: readonly ProcessMetrics[], name: string): number | null =>
+  processes.flatMap(metricsOf).find((metric) => metric.name === name)?.values[0]?.value ?? null;
+
 /**
  * The text format, version 0.0.4. A metric that several processes have is one family; their series differ by
  * the label `process`, which is added where it is missing.

@@ -6,7 +6,7 @@ export interface CallFilter {
   readonly state?: 'live' | 'ended';
   /** Terms, separated by space; each must be found in the words, the participants or the ids. */
   readonly q?: string;
-  /** A value of externalIds, whatever its name. */
+  /** A value of externalIds, whatever its name, or `name:value`. */
   readonly externalId?: string;
   readonly cursor?: string;
   readonly limit: number;
@@ -44,7 +44,12 @@ export async function listCalls(db: Database, filter: CallFilter): Promise<Page<
   const where: string[] = [];
   if (filter.state === 'live') where.push('ended_at is null');
   if (filter.state === 'ended') where.push('ended_at is not null');
-  if (filter.externalId !== undefined) where.push(hasExternalId(param(filter.externalId)));
+  if (filter.externalId !== undefined) {
+    const named = namedIdsOf(filter.externalId).map(
+      (id) => `external_ids @> ${param(JSON.stringify(id))}::jsonb`,
+    );
+    where.push(`(${[hasExternalId(param(filter.externalId)), ...named].join(' or ')})`);
+  }
   for (const term of termsOf(filter.q ?? '')) where.push(matchesTerm(param(term), param(likeOf(term))));
   if (filter.cursor !== undefined) {
     const key = decodeCursor(filter.cursor);
@@ -89,6 +94,20 @@ const likeOf = (term: string): string => `%${term.replace(/[\\%_]/g, '\\$&')}%`;
 const hasExternalId = (value: string): string =>
   `external_ids @? ('$.* ? (@ == ' || to_jsonb(${value}::text)::text || ')')::jsonpath`;
 
+/** More colons than this have no name and no value before them. */
+const MAX_COLONS = 8;
+
+/** What `name:value` may mean, for names and values may have colons, too. Names are in lower case. */
+function namedIdsOf(text: string): Record<string, string>[] {
+  const parts = text.split(':');
+  return parts.slice(1, 1 + MAX_COLONS).map((_, place) => ({
+    [parts
+      .slice(0, place + 1)
+      .join(':')
+      .toLowerCase()]: parts.slice(place + 1).join(':'),
+  }));
+}
+
 /** The term as the beginning of a word that was said, or anywhere in who took part and the ids. */
 function matchesTerm(term: string, like: string): string {
   const said = `case when numnode(plainto_tsquery('simple', ${term})) > 0
@@ -96,8 +115,9 @@ function matchesTerm(term: string, like: string): string {
   return `(c.id = ${term}
     or c.id in (select s.call_id from segments s where to_tsvector('simple', s.spoken) @@ (${said}))
     or sip->>'from' ilike ${like} or sip->>'to' ilike ${like} or sip->>'callId' ilike ${like}
-    or exists (select from jsonb_array_elements(c.channels) ch
-               where ch->'participant'->>'name' ilike ${like} or ch->'participant'->>'aor' ilike ${like})
+    or exists (select from jsonb_array_elements(c.channels) ch,
+                 jsonb_array_elements(coalesce(ch->'participants', '[]') || (ch->'participant')) p
+               where p->>'name' ilike ${like} or p->>'aor' ilike ${like})
     or exists (select from jsonb_each_text(c.external_ids) e where e.value ilike ${like}))`;
 }
 
@@ -119,7 +139,9 @@ function viewOf(row: CallRow): CallView {
       label: channel.label,
       codec: channel.codec,
       participant: channel.participant,
+      ...(channel.participants === undefined ? {} : { participants: [...channel.participants] }),
       evidence: [...channel.evidence],
+      score: channel.score ?? null,
       packetsReceived: totals.get(channel.channel)?.packetsReceived ?? null,
       packetsLost: totals.get(channel.channel)?.packetsLost ?? null,
       media: row.media_missing.includes(channel.index) ? 'missing' : 'present',

@@ -21,7 +21,8 @@ interface PartRow extends LedgerRow {
   readonly channel: string;
 }
 
-interface SpokenRow {
+/** Where words are. */
+export interface Spoken {
   readonly idx: number;
   readonly startTick: number;
   readonly endTick: number;
@@ -29,8 +30,16 @@ interface SpokenRow {
 
 const EVER = { fromTick: 0, toTick: Number.MAX_SAFE_INTEGER };
 
-/** The call's ledger. @param range outside of it the spans may be wrong, and less is read. @returns null: no such call */
-export async function findLedger(db: Database, callId: string, range = EVER): Promise<CallLedger | null> {
+/**
+ * The call's ledger. @param range outside of it the spans may be wrong, and less is read. @param known where the call's words are,
+ * in order: for who has read them already, or needs none. @returns null: no such call
+ */
+export async function findLedger(
+  db: Database,
+  callId: string,
+  range = EVER,
+  known?: readonly Spoken[],
+): Promise<CallLedger | null> {
   const call = await db.first<Row>(
     `select id, ended_at is not null as ended, channels,
        (select jsonb_agg(jsonb_build_object('idx', f.idx, 'end_tick', f.end_tick, 'committed_tick', f.committed_tick,
@@ -47,11 +56,13 @@ export async function findLedger(db: Database, callId: string, range = EVER): Pr
      from ledger where call_id = $1 and to_tick >= $2 and from_tick <= $3 order by id`,
     window,
   );
-  const spoken = await db.rows<SpokenRow>(
-    `select idx, start_tick as "startTick", end_tick as "endTick"
-     from segments where call_id = $1 and end_tick > $2 and start_tick < $3 order by start_tick`,
-    window,
-  );
+  const spoken =
+    known ??
+    (await db.rows<Spoken>(
+      `select idx, start_tick as "startTick", end_tick as "endTick"
+       from segments where call_id = $1 and end_tick > $2 and start_tick < $3 order by start_tick`,
+      window,
+    ));
   const partsOf = Map.groupBy(parts, ({ channel }) => channel);
   const spokenOf = Map.groupBy(spoken, ({ idx }) => idx);
   return {

@@ -23,7 +23,10 @@ export function registerCalls(app: App, { db }: Dependencies): void {
             }),
           ),
           externalId: Type.Optional(
-            Type.String({ maxLength: 500, description: 'A value of externalIds, whatever its name.' }),
+            Type.String({
+              maxLength: 500,
+              description: 'A whole value of externalIds, whatever its name; or name:value.',
+            }),
           ),
           ...PageQuery,
         }),

@@ -1,5 +1,5 @@
 import { Type } from '@sinclair/typebox';
-import { metricsOf } from '../formats/prometheus.ts';
+import { gaugeOf, metricsOf } from '../formats/prometheus.ts';
 import { countLive } from '../queries/calls.ts';
 import { guarded } from '../schemas/common.ts';
 import type { App, Dependencies } from '../types.ts';
@@ -8,10 +8,15 @@ const Capacity = Type.Object({
   liveCalls: Type.Integer(),
   channels: Type.Integer({ description: 'Channels of the live calls.' }),
   maxCalls: Type.Union([Type.Integer(), Type.Null()], { description: 'MAX_CALLS, if set.' }),
+  capacityCalls: Type.Union([Type.Integer(), Type.Null()], {
+    description:
+      'Calls like the live ones that are taken in all: MAX_CALLS, or what the engines carry with a fifth kept back, as measured. Null while nobody knows.',
+  }),
   headroom: Type.Union([Type.Number(), Type.Null()], {
     description:
       'Free share of the engines that serve, 0 to 1; what stands by is not counted. Null when none has said yet.',
   }),
+  draining: Type.Boolean({ description: 'New calls are refused, live ones go on: POST /v1/drain.' }),
   sip: Type.Union(
     [
       Type.Object({
@@ -30,9 +35,9 @@ const Capacity = Type.Object({
 /** Its own SIP endpoint is among the processes, unless a drachtio-server stands in for it. */
 const SIP_ENDPOINT = /^sip-endpoint\b/;
 /** The gauge that each asr engine sets. */
-const HEADROOM = /^earshot_(asr_)?headroom(_ratio)?$/;
+const HEADROOM = 'earshot_asr_headroom';
 
-export function registerCapacity(app: App, { db, metrics, maxCalls, asrEngines, sip }: Dependencies): void {
+export function registerCapacity(app: App, { db, metrics, maxCalls, admission, sip }: Dependencies): void {
   app.get(
     '/v1/capacity',
     {
@@ -47,19 +52,18 @@ export function registerCapacity(app: App, { db, metrics, maxCalls, asrEngines, 
       const [live, processes] = await Promise.all([countLive(db), metrics()]);
       const engines = processes.flatMap((process) =>
         metricsOf(process)
-          .filter((metric) => HEADROOM.test(metric.name))
+          .filter((metric) => metric.name === HEADROOM)
           .flatMap((metric) => metric.values)
           .flatMap(({ value }) => (value === null ? [] : [{ process: process.process, headroom: value }])),
       );
-      const sum = engines.reduce((total, engine) => total + engine.headroom, 0);
-      const serving = Math.min(asrEngines, Math.max(1, engines.length));
-      // An engine that stands by is empty: nearly all of it is free.
-      const standingBy = Math.max(0, engines.length - serving);
       return {
         liveCalls: live.calls,
         channels: live.channels,
         maxCalls,
-        headroom: engines.length === 0 ? null : Math.max(0, sum - standingBy) / serving,
+        // The gateway knows: it is who admits calls by it.
+        capacityCalls: gaugeOf(processes, 'earshot_capacity_calls'),
+        headroom: gaugeOf(processes, 'earshot_capacity_headroom'),
+        draining: !admission.open(),
         sip: processes.some(({ process }) => SIP_ENDPOINT.test(process)) ? sip : null,
         engines,
       };

@@ -10,7 +10,7 @@ const Ok = Type.Object({ status: Type.Literal('ok') });
 const open = { security: [] };
 
 /** For orchestrators and Prometheus: no key is needed, and nothing here is about a call. */
-export function registerHealth(app: App, { db, busConnected, metrics }: Dependencies): void {
+export function registerHealth(app: App, { db, busConnected, metrics, admission }: Dependencies): void {
   app.get(
     '/healthz',
     {
@@ -45,8 +45,13 @@ export function registerHealth(app: App, { db, busConnected, metrics }: Dependen
         missing.push('the database cannot be reached');
       }
       if (!busConnected()) missing.push('transcripts is not connected to the live bus');
-      if (missing.length === 0) return reply.send({ status: 'ok' as const });
-      return sendProblem(reply, problemOf('NOT_READY', `Missing: ${missing.join('; ')}.`, request.id));
+      const draining = !admission.open();
+      if (missing.length === 0 && !draining) return reply.send({ status: 'ok' as const });
+      const faults = [
+        ...(draining ? ['The node is draining: live calls go on, new ones are refused.'] : []),
+        ...(missing.length > 0 ? [`Missing: ${missing.join('; ')}.`] : []),
+      ];
+      return sendProblem(reply, problemOf('NOT_READY', faults.join(' '), request.id));
     },
   );
 

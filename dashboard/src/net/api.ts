@@ -1,4 +1,12 @@
-import type { CallView, EventView, LedgerView, ProblemView, TranscriptView } from '@earshot/contracts';
+import type {
+  CallView,
+  DiagnosisView,
+  EventView,
+  LedgerView,
+  ProblemView,
+  TraceView,
+  TranscriptView,
+} from '@earshot/contracts';
 
 /** REST as the page needs it. The session's cookie goes along by itself. */
 export class ApiError extends Error {
@@ -22,7 +30,7 @@ let signedOut = (): void => undefined;
 export const onSignedOut = (listener: () => void): void => void (signedOut = listener);
 
 /** The server gives up sooner; this is for one that says nothing at all. */
-const PAUSE_LIMIT_MS = 15_000;
+const CHANGE_LIMIT_MS = 15_000;
 
 /** How far the server's clock is ahead of this computer's, in ms. */
 let serverAheadMs = 0;
@@ -30,13 +38,22 @@ export const serverNow = (): number => Date.now() + serverAheadMs;
 
 const get = <T>(path: string, signal?: AbortSignal): Promise<T> => request('GET', path, signal);
 
-async function request<T>(method: 'GET' | 'POST', path: string, signal?: AbortSignal): Promise<T> {
+async function request<T>(
+  method: 'GET' | 'POST',
+  path: string,
+  signal?: AbortSignal,
+  sent?: object,
+): Promise<T> {
   let response: Response;
   let body: unknown;
   try {
     response = await fetch(path, {
       method,
-      headers: { accept: 'application/json' },
+      headers: {
+        accept: 'application/json',
+        ...(sent === undefined ? {} : { 'content-type': 'application/json' }),
+      },
+      body: sent === undefined ? null : JSON.stringify(sent),
       signal: signal ?? null,
     });
     body = await response.json();
@@ -76,6 +93,7 @@ export interface Capacity {
   readonly channels: number;
   readonly maxCalls: number | null;
   readonly headroom: number | null;
+  readonly draining: boolean;
   readonly sip: { readonly host: string; readonly port: number } | null;
 }
 
@@ -115,12 +133,40 @@ const callPath = (id: string): string => `/v1/calls/${encodeURIComponent(id)}`;
 
 export const call = (id: string): Promise<CallView> => get(callPath(id));
 export const transcript = (id: string): Promise<TranscriptView> => get(`${callPath(id)}/transcript`);
-/** @param minMs shorter spans are left out */
-export const ledger = (id: string, minMs: number): Promise<LedgerView> =>
-  get(`${callPath(id)}/ledger?${query({ minMs, limit: 5000 })}`);
+/** All pages as one. @param minMs shorter spans are left out @param limit spans, and notes, of a channel on a page */
+export async function ledger(id: string, minMs: number, limit = 5000): Promise<LedgerView> {
+  const pages: LedgerView[] = [];
+  let cursor: string | null = null;
+  do {
+    const page: LedgerView = await get(`${callPath(id)}/ledger?${query({ minMs, limit, cursor })}`);
+    pages.push(page);
+    cursor = page.nextCursor;
+  } while (cursor !== null);
+  const [last] = pages.slice(-1);
+  const all = (channel: number) =>
+    pages.flatMap((page) => page.channels.filter((one) => one.channel === channel));
+  return {
+    ...last!,
+    // Sums are of the whole call on each page.
+    channels: last!.channels.map((one) => ({
+      ...one,
+      spans: all(one.channel).flatMap(({ spans }) => spans),
+      notes: all(one.channel).flatMap(({ notes }) => notes),
+    })),
+  };
+}
 /** Resolves when it is so. */
 export const pause = (id: string, paused: boolean): Promise<{ callId: string; paused: boolean }> =>
-  request('POST', `${callPath(id)}/${paused ? 'pause' : 'resume'}`, AbortSignal.timeout(PAUSE_LIMIT_MS));
+  request('POST', `${callPath(id)}/${paused ? 'pause' : 'resume'}`, AbortSignal.timeout(CHANGE_LIMIT_MS));
+export interface Correction {
+  readonly role: string;
+  readonly participant: { readonly name: string | null };
+}
+/** Says who speaks on a channel. @returns the call that is so then */
+export const correct = (id: string, index: number, correction: Correction): Promise<CallView> =>
+  request('POST', `${callPath(id)}/channels/${index}`, AbortSignal.timeout(CHANGE_LIMIT_MS), correction);
+export const trace = (id: string): Promise<TraceView> => get(`${callPath(id)}/trace`);
+export const diagnosis = (id: string): Promise<DiagnosisView> => get(`${callPath(id)}/diagnosis`);
 export const capacity = (): Promise<Capacity> => get('/v1/capacity');
 export const fileUrl = (id: string, name: string): string => `${callPath(id)}/${name}`;
 

@@ -1,23 +1,41 @@
 import type { CallView } from '@earshot/contracts';
 import { fileUrl } from '../net/api.ts';
-import { bytes, count, partyName, roleName } from '../state/format.ts';
+import { bytes, count, roleName } from '../state/format.ts';
+import type { Store } from '../store.ts';
+import { PartyCorrection } from './party-correction.tsx';
 
 const END_REASONS: Readonly<Record<string, string>> = {
   bye: 'Hung up (BYE)',
   cancel: 'Cancelled before the answer',
   'rtp-timeout': 'No audio any more (RTP time-out)',
   'ack-timeout': 'Never acknowledged (no ACK)',
+  'session-expired': 'Not refreshed in time (session timer)',
+  'session-expired': 'SIP session not refreshed in time',
   local: 'Ended by Earshot',
   error: 'Ended by an error',
 };
 
 const DIALECTS: Readonly<Record<string, string>> = {
   'siprec-rfc7866': 'SIPREC (RFC 7866)',
+  'siprec-draft': 'SIPREC (draft)',
+  'cisco-cube': 'Cisco CUBE (SIPREC)',
+  'cisco-nbr': 'Cisco CUBE (network-based recording)',
+  'cucm-bib': 'Cisco CUCM (built-in bridge)',
+  audiocodes: 'AudioCodes',
+  oracle: 'Oracle SBC',
+  ribbon: 'Ribbon',
+  avaya: 'Avaya SBCE',
+  broadworks: 'BroadWorks or Webex Calling',
+  metaswitch: 'Metaswitch',
+  opensips: 'OpenSIPS',
+  twilio: 'Twilio',
+  netsapiens: 'NetSapiens',
+  genesys: 'Genesys',
   plain: 'Plain INVITE',
 };
 
 /** What is known of the call, and its files. */
-export function CallFacts({ view }: { view: CallView }) {
+export function CallFacts({ store, view }: { store: Store; view: CallView }) {
   return (
     <aside class="facts" aria-label="About this call">
       {view.state === 'ended' && <Downloads view={view} />}
@@ -25,7 +43,7 @@ export function CallFacts({ view }: { view: CallView }) {
         <summary>About this call</summary>
         <h2>Parties</h2>
         {view.channels.map((channel) => (
-          <Channel key={channel.index} channel={channel} live={view.state === 'live'} />
+          <Channel key={channel.index} store={store} view={view} channel={channel} />
         ))}
         {Object.keys(view.externalIds).length > 0 && <h2>External ids</h2>}
         <dl>
@@ -74,19 +92,27 @@ function Downloads({ view }: { view: CallView }) {
   );
 }
 
-function Channel({ channel, live }: { channel: CallView['channels'][number]; live: boolean }) {
+interface ChannelProps {
+  readonly store: Store;
+  readonly view: CallView;
+  readonly channel: CallView['channels'][number];
+}
+
+function Channel({ store, view, channel }: ChannelProps) {
+  const live = view.state === 'live';
   const { packetsReceived, packetsLost } = channel;
   const total = (packetsReceived ?? 0) + (packetsLost ?? 0);
   const lostPercent = total === 0 ? 0 : (100 * (packetsLost ?? 0)) / total;
   return (
     <div class={`channel ${channel.role}`}>
-      <b>{partyName(channel)}</b>
+      <PartyCorrection store={store} callId={view.id} channel={channel} />
       <span class="muted">
         {roleName(channel.role)} · {channel.codec}
         {channel.label === null ? '' : ` · label ${channel.label}`}
       </span>
       {live && channel.media === 'missing' && <span class="fault">No audio arrives</span>}
       {channel.participant.aor !== null && <span class="mono">{channel.participant.aor}</span>}
+      {channel.evidence.length > 0 && <span class="muted">Because: {channel.evidence.join('; ')}</span>}
       {packetsReceived !== null && (
         <span class={`muted${lostPercent >= 1 ? ' fault' : ''}`}>
           {count(packetsReceived)} packets, {count(packetsLost ?? 0)} lost

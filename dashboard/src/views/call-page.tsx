@@ -10,12 +10,19 @@ import { Player, type PlayerHandle } from './player.tsx';
 import { LedgerStrip } from './ledger-strip.tsx';
 import { NoMedia } from './no-media.tsx';
 import { PauseControl } from './pause-control.tsx';
+import { Signalling } from './signalling.tsx';
 import { TranscriptView } from './transcript-view.tsx';
+
+const VIEWS = [
+  ['transcript', 'Transcript'],
+  ['signalling', 'Signalling'],
+] as const;
 
 /** One call: its words in two lanes, what is known of it, and its sound once it has ended. */
 export function CallPage({ store, callId }: { store: Store; callId: string }) {
   const player = useRef<PlayerHandle | null>(null);
   const [playingMs, setPlayingMs] = useState<number | null>(null);
+  const [shows, setShows] = useState<(typeof VIEWS)[number][0]>('transcript');
   const open = store.open?.id === callId ? store.open : null;
   const view = open?.view ?? null;
   const names = view?.channels.map(partyName) ?? [];
@@ -77,19 +84,31 @@ export function CallPage({ store, callId }: { store: Store; callId: string }) {
           onSeek={canPlay ? (ms) => player.current?.playFrom(ms) : null}
         />
       )}
+      <div class="call-views" role="group" aria-label="What is shown of the call">
+        {VIEWS.map(([name, text]) => (
+          <button key={name} aria-pressed={shows === name} onClick={() => setShows(name)}>
+            {text}
+          </button>
+        ))}
+      </div>
       <div class="call-body">
-        <TranscriptView
-          channels={view.channels}
-          live={!ended}
-          paused={view.paused}
-          finals={open.transcript.segments()}
-          partials={store.openPartials()}
-          ledger={open.ledger}
-          playingMs={playingMs}
-          onSeek={canPlay ? (ms) => player.current?.playFrom(ms) : null}
-          onPause={() => player.current?.pause() ?? false}
-        />
-        <CallFacts view={view} />
+        {shows === 'signalling' ? (
+          <Signalling store={store} view={view} />
+        ) : (
+          <TranscriptView
+            channels={view.channels}
+            live={!ended}
+            paused={view.paused}
+            finals={open.transcript.segments()}
+            partials={store.openPartials()}
+            ledger={open.ledger}
+            diagnosis={open.diagnosis}
+            playingMs={playingMs}
+            onSeek={canPlay ? (ms) => player.current?.playFrom(ms) : null}
+            onPause={() => player.current?.pause() ?? false}
+          />
+        )}
+        <CallFacts view={view} store={store} />
       </div>
       {canPlay && <Player callId={view.id} handle={player} onTime={setPlayingMs} />}
       <Announcer newest={open.transcript.newest} live={!ended} />

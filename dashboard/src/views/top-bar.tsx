@@ -36,6 +36,11 @@ export function TopBar({ store }: { store: Store }) {
             {Math.round((1 - capacity.headroom) * 100)}% load
           </span>
         )}
+        {capacity?.draining === true && (
+          <span class="top-fact" title="New calls are refused; live ones go on">
+            Draining
+          </span>
+        )}
       </div>
       <span class={`connection ${connection}`} role="status">
         {STATES[connection]}

@@ -1,9 +1,10 @@
-import type { CallView, GapView, LedgerView, SegmentView } from '@earshot/contracts';
+import type { CallView, DiagnosisView, GapView, LedgerView, SegmentView } from '@earshot/contracts';
 import type { RefObject } from 'preact';
 import { useEffect, useLayoutEffect, useMemo, useRef, useState } from 'preact/hooks';
 import { clock, lasting, partyName, roleName } from '../state/format.ts';
 import { gapsIn, gapText } from '../state/ledger.ts';
 import { linesOf, type Row, rowsOf, sideOf } from '../state/transcript.ts';
+import { Diagnosis } from './diagnosis.tsx';
 import { Segment } from './segment.tsx';
 import { WordTip } from './word-tip.tsx';
 
@@ -15,6 +16,7 @@ interface Props {
   readonly finals: readonly SegmentView[];
   readonly partials: readonly SegmentView[];
   readonly ledger: LedgerView | null;
+  readonly diagnosis: DiagnosisView | null;
   /** Where the recording plays, or null. */
   readonly playingMs: number | null;
   readonly onSeek: ((ms: number) => void) | null;
@@ -29,7 +31,7 @@ const END_PX = 60;
 
 /** The words of a call, agent left and customer right, aligned by when they were said. */
 export function TranscriptView(props: Props) {
-  const { channels, live, paused, finals, partials, ledger, playingMs, onSeek, onPause } = props;
+  const { channels, live, paused, finals, partials, ledger, diagnosis, playingMs, onSeek, onPause } = props;
   const pane = useRef<HTMLDivElement>(null);
   const [limit, setLimit] = useState(SHOWN_SEGMENTS);
   const shown = useMemo(() => finals.slice(-limit), [finals, limit]);
@@ -65,6 +67,7 @@ export function TranscriptView(props: Props) {
         {rows.length === 0 && !paused && (
           <p class="nothing">{live ? 'Nobody has spoken yet.' : 'Nothing was said in this call.'}</p>
         )}
+        {rows.length === 0 && diagnosis !== null && <Diagnosis diagnosis={diagnosis} channels={channels} />}
         <ol class="rows">
           {lines.map((line) =>
             'gaps' in line ? (

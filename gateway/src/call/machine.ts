@@ -31,7 +31,9 @@ export type CallEvent =
   /** BYE from the caller; may come before the ACK. The shell has answered it. */
   | { readonly type: 'bye' }
   /** The SIP server ended the dialog by itself: no ACK came, or a session timer ran out. */
-  | { readonly type: 'dialog.destroyed'; readonly ackMissing: boolean }
+  | { readonly type: 'dialog.destroyed'; readonly cause: 'no-ack' | 'session-expired' | 'unknown' }
+  /** Nobody refreshed the session in time (RFC 4028 section 10). */
+  | { readonly type: 'session.expired' }
   | { readonly type: 'leg.timeout' }
   /** We end it: drain, API. */
   | { readonly type: 'hangup' }
@@ -105,6 +107,7 @@ function whilePlacing(state: In<'placing'>, event: CallEvent): Step {
     case 'answer.failed':
     case 'ack':
     case 'leg.timeout':
+    case 'session.expired':
     case 'leg.closed':
     case 'worker.lost': // placement tries the next worker
       return stay(state);
@@ -141,7 +144,9 @@ function whileOpen(state: In<'answering' | 'unconfirmed' | 'live'>, event: CallE
     case 'bye':
       return close('bye');
     case 'dialog.destroyed':
-      return close(event.ackMissing ? 'ack-timeout' : 'error');
+      return close(DESTROYED[event.cause]);
+    case 'session.expired':
+      return closeFromHere(state, 'session-expired');
     case 'leg.timeout':
       return closeFromHere(state, 'rtp-timeout');
     case 'hangup':
@@ -155,6 +160,12 @@ function whileOpen(state: In<'answering' | 'unconfirmed' | 'live'>, event: CallE
       return stay(state);
   }
 }
+
+const DESTROYED = {
+  'no-ack': 'ack-timeout',
+  'session-expired': 'session-expired',
+  unknown: 'error',
+} as const satisfies Record<string, EndReason>;
 
 /** Before the word that the 200 went out there is no dialog to send a BYE in: answeredTooLate sends it. */
 const closeFromHere = (state: CallState, reason: EndReason): Step =>

@@ -1,6 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import type { LegChannel, LegCodec } from '@earshot/contracts';
 import { channelIdOf, type CallId } from '@earshot/contracts';
+import { isAddress } from '../sdp/attributes.ts';
 import { negotiateCrypto } from '../sdp/crypto.ts';
 import type { Offer, OfferedMedia } from '../sdp/offer.ts';
 
@@ -30,7 +31,8 @@ export function assignChannels(known: MediaMap, channelCount: number, offer: Off
     added.push({ index, media: offered });
     return index;
   });
-  return { media, added };
+  // An offer with fewer m-lines than before is against the rule; its streams may come back to their places.
+  return { media: [...media, ...known.slice(media.length)], added };
 }
 
 /**
@@ -73,6 +75,5 @@ const codecsOr = (codecs: readonly LegCodec[], before: LegChannel | null): reado
 /** Null when the offer names no address that packets could come from: a host name, or the hold address. */
 function remoteOf(address: string | null, port: number): LegChannel['remote'] {
   if (port === 0 || address === null || address === '0.0.0.0' || address === '::') return null;
-  const isAddress = /^\d{1,3}(\.\d{1,3}){3}$/.test(address) || /^[0-9a-f:.]*:[0-9a-f:.]*$/i.test(address);
-  return isAddress ? { address, port } : null;
+  return isAddress(address) ? { address, port } : null;
 }

@@ -1,6 +1,9 @@
 import { type CallEnd } from '../journal/record.ts';
-import type { CallId, CallInfo, FromCalls, ToCalls } from '@earshot/contracts';
+import type { CallId, CallInfo, FromCalls, ToCalls, TraceEntry } from '@earshot/contracts';
 import { Dialer, type Log } from '@earshot/platform';
+
+/** Traces that wait for their acknowledgement at most: a call's beginning and its end are one each. */
+const MOST_TRACES = 1000;
 
 /** Tells transcripts of calls. What is not acknowledged is sent again on the next connection, in order. */
 export class Announcer {
@@ -10,6 +13,7 @@ export class Announcer {
   /** Somebody asks for a call to be paused or to go on. */
   onPause: (callId: CallId, paused: boolean) => void = () => undefined;
   #nextId = 1;
+  #traces = 0;
   #whenEmpty: (() => void) | null = null;
 
   /** @param onAck the message and whether no later one of its type and call is on its way */
@@ -33,6 +37,14 @@ export class Announcer {
 
   updated(call: CallInfo): void {
     this.#send({ type: 'call.updated', id: this.#nextId++, call });
+  }
+
+  /** @returns false when transcripts takes nothing and enough waits for it: they may be given again */
+  trace(callId: CallId, entries: readonly TraceEntry[]): boolean {
+    if (this.#traces >= MOST_TRACES) return false;
+    this.#traces++;
+    this.#send({ type: 'call.trace', id: this.#nextId++, callId, entries });
+    return true;
   }
 
   ended(callId: CallId, end: CallEnd): void {
@@ -66,6 +78,7 @@ export class Announcer {
     const message = this.#unacked.get(id);
     if (message === undefined) return;
     this.#unacked.delete(id);
+    if (message.type === 'call.trace') this.#traces--;
     this.#onAck(message, !this.#laterOf(message));
     if (this.#unacked.size === 0) this.#whenEmpty?.();
   }

@@ -2,33 +2,39 @@ import {
   EarshotError,
   isEarshotError,
   type CallId,
-  type ChannelPorts,
+  type CallInfo,
   type ChannelTotals,
-  type EndReason,
   type Leg,
   type LegId,
 } from '@earshot/contracts';
 import type { Log } from '@earshot/platform';
 import { step, type CallEffect, type CallEvent, type CallState } from '../call/machine.ts';
-import type { CallEnd, CallRecord } from '../journal/record.ts';
+import type { AgentRules } from '../dialects/index.ts';
+import type { CallRecord } from '../journal/record.ts';
 import type { Placed, Placement } from '../placement/placement.ts';
 import type { SipRequest } from '../sip/request.ts';
 import type { SipServer } from '../sip/sip-server.ts';
-import type { Announcer } from './announcer.ts';
-import type { Journal } from '../journal/journal.ts';
-import type { GatewayMetrics } from './metrics.ts';
+import type { Turns } from './turns.ts';
+import type { DialogOfCall, WholeCall, WholeCallTools } from './whole-call.ts';
+import type { WholeCalls } from './whole-calls.ts';
 import { refusalFor, refusalForCode, type Refusal } from './refusal.ts';
 
 /** What every call works with. */
-export interface CallTools {
+export interface CallTools extends WholeCallTools {
   readonly placement: Placement;
   readonly sip: SipServer;
-  readonly announcer: Announcer;
-  readonly journal: Journal;
-  readonly metrics: GatewayMetrics;
-  readonly log: Log;
+  readonly wholes: WholeCalls;
+  /** Work on the sessions of calls; the whole call is whose it is. */
+  readonly turns: Turns;
+  /** Who is an agent, as it is configured. */
+  readonly agents: AgentRules;
   /** Takes the call out of the table. */
   forget(call: Call): void;
+}
+
+/** A leg that a media worker took. */
+export interface OpenedLeg extends Placed {
+  readonly leg: Leg;
 }
 
 /** The INVITE that is being answered; gone once the call is up. */
@@ -40,9 +46,12 @@ export interface PendingInvite {
   readonly headers: Readonly<Record<string, string>>;
 }
 
-/** One call: runs the effects of the state machine and turns what comes of them into its events. */
-export class Call {
-  readonly callId: CallId;
+/**
+ * One dialog of a call, mostly its only one: runs the effects of the state machine and turns what comes of them into its events.
+ */
+export class Call implements DialogOfCall {
+  /** The call that this dialog is, or is a part of. */
+  readonly whole: WholeCall;
   readonly dialogId: string;
   readonly #tools: CallTools;
   readonly #log: Log;
@@ -54,17 +63,19 @@ export class Call {
   #placed: { readonly worker: number; readonly legs: readonly Leg[] } | null = null;
   #failure: EarshotError | null = null;
   #endedAtMs: number | null = null;
+  /** A re-INVITE of ours that refreshes the session is not answered yet. */
+  isRefreshing = false;
 
   private constructor(
-    callId: CallId,
+    whole: WholeCall,
     dialogId: string,
     tools: CallTools,
     from: { state: CallState; invite: PendingInvite | null; record: CallRecord | null },
   ) {
-    this.callId = callId;
+    this.whole = whole;
     this.dialogId = dialogId;
     this.#tools = tools;
-    this.#log = tools.log.child({ callId });
+    this.#log = tools.log.child({ callId: whole.callId });
     this.#state = from.state;
     this.#invite = from.invite;
     this.#via = from.invite?.request.header('via') ?? null;
@@ -73,24 +84,31 @@ export class Call {
   }
 
   /** A call of the journal: its dialog is up, its leg is on its worker. */
-  static adopted(record: CallRecord, tools: CallTools): Call {
-    return new Call(record.info.callId, record.dialogId, tools, {
+  static adopted(whole: WholeCall, record: CallRecord, tools: CallTools): Call {
+    const call = new Call(whole, record.dialogId, tools, {
       // Whether the ACK came is not on record; a call is the same with and without it.
       state: { phase: 'unconfirmed' },
       invite: null,
       record,
     });
+    whole.add(call);
+    return call;
   }
 
   /** A new call. place() is to follow. */
-  static incoming(callId: CallId, invite: PendingInvite, tools: CallTools): Call {
-    const call = new Call(callId, invite.request.dialogId, tools, {
+  static incoming(whole: WholeCall, invite: PendingInvite, tools: CallTools): Call {
+    const call = new Call(whole, invite.request.dialogId, tools, {
       state: { phase: 'placing' },
       invite,
       record: null,
     });
     call.#listen(invite);
+    whole.add(call);
     return call;
+  }
+
+  get callId(): CallId {
+    return this.whole.callId;
   }
 
   /**
@@ -123,6 +141,11 @@ export class Call {
     return this.#state.phase;
   }
 
+  /** Answered, or being answered, and not over. */
+  get isUp(): boolean {
+    return this.phase === 'answering' || this.phase === 'unconfirmed' || this.phase === 'live';
+  }
+
   /** Null until a media worker has taken the call. */
   get record(): CallRecord | null {
     return this.#record;
@@ -130,8 +153,7 @@ export class Call {
 
   /** The legs that should be on a worker now. */
   legsOn(worker: number): readonly Leg[] {
-    const up = this.phase === 'answering' || this.phase === 'unconfirmed' || this.phase === 'live';
-    return up && this.#placed?.worker === worker ? this.#placed.legs : [];
+    return this.isUp && this.#placed?.worker === worker ? this.#placed.legs : [];
   }
 
   /** A worker may speak of a leg that was opened on another one because it did not answer in time. */
@@ -143,18 +165,19 @@ export class Call {
     return this.#placed?.worker === worker;
   }
 
-  /** Asks for ports and answers the INVITE, or refuses it. `complete` makes the record when the ports are known. */
-  async place(
-    leg: Leg,
-    complete: (worker: number, ports: readonly ChannelPorts[]) => CallRecord,
-  ): Promise<void> {
-    let placed: Placed | null = null;
+  /**
+   * Asks for ports and answers the INVITE, or refuses it.
+   * @param open opens the leg
+   * @param complete makes the record when the ports are known
+   */
+  async place(open: () => Promise<OpenedLeg>, complete: (opened: OpenedLeg) => CallRecord): Promise<void> {
+    let opened: OpenedLeg | null = null;
     try {
-      placed = await this.#tools.placement.open(leg);
-      this.#record = complete(placed.worker, placed.ports);
-      this.#placed = { worker: placed.worker, legs: [leg] };
+      opened = await open();
+      this.#record = complete(opened);
+      this.#placed = { worker: opened.worker, legs: [opened.leg] };
     } catch (error) {
-      if (placed !== null) void this.#tools.placement.close(placed.worker, leg.legId);
+      if (opened !== null) void this.#tools.placement.close(opened.worker, opened.leg.legId);
       if (!isEarshotError(error)) this.#log.error({ err: error }, 'placing failed');
       this.#failure = isEarshotError(error)
         ? error
@@ -167,11 +190,14 @@ export class Call {
 
   /** Takes a renegotiated session: the journal has it before the answer goes out. */
   replaceRecord(record: CallRecord): void {
-    const announce = JSON.stringify(record.info) !== JSON.stringify(this.#record?.info);
     this.#record = record;
     this.#placed = { worker: record.info.worker, legs: record.legs };
-    this.#tools.journal.append({ type: 'updated', call: record, announce });
-    if (announce) this.#tools.announcer.updated(record.info);
+    this.whole.changed(this, record);
+  }
+
+  /** Another dialog of the call changed what is known of it. */
+  shareInfo(info: CallInfo): void {
+    if (this.#record !== null) this.#record = { ...this.#record, info };
   }
 
   dispatch(event: CallEvent): void {
@@ -182,21 +208,17 @@ export class Call {
       this.#log.debug({ event: event.type, from: before.phase, to: state.phase }, 'call state');
     }
     if (state.phase === 'closing' || state.phase === 'ended') this.#endedAtMs ??= Date.now();
-    // On record at once: the dialog is over, and a gateway that comes after this one must not wait for its RTP.
-    if (state.phase === 'closing' && before.phase !== 'closing') this.#recordEnd(state.reason, []);
+    if (state.phase === 'closing' && before.phase !== 'closing') {
+      this.whole.closing(this, state.reason, this.#endedAtMs!);
+    }
     for (const effect of effects) this.#run(effect);
   }
 
   #run(effect: CallEffect): void {
-    const { announcer, journal, metrics, sip } = this.#tools;
     switch (effect.type) {
-      case 'announce': {
-        const record = this.#record!;
-        // On record before the 200: a gateway that dies in between finds the call.
-        journal.append({ type: 'opened', call: record });
-        announcer.started(record.info);
+      case 'announce':
+        this.whole.announce(this, this.#record!);
         break;
-      }
       case 'answer':
         void this.#answer();
         break;
@@ -212,24 +234,16 @@ export class Call {
         break;
       case 'send.bye':
         // RFC 3326: a reason that the SBC's log shows.
-        void sip.bye(this.dialogId, { Reason: `SIP;cause=200;text="${effect.reason}"` });
+        void this.#tools.sip.bye(this.dialogId, { Reason: `SIP;cause=200;text="${effect.reason}"` });
         break;
-      case 'report.ended': {
-        announcer.ended(this.callId, this.#recordEnd(effect.reason, effect.channels));
-        metrics.calls.inc({ outcome: effect.reason });
-        this.#log.info({ endReason: effect.reason }, 'call ended');
+      case 'report.ended':
+        this.whole.ended(this, effect.reason, this.#endedAtMs ?? Date.now(), effect.channels);
         break;
-      }
       case 'forget':
+        this.whole.left(this);
         this.#tools.forget(this);
         break;
     }
-  }
-
-  #recordEnd(endReason: EndReason, channels: readonly ChannelTotals[]): CallEnd {
-    const end = { endedAtMs: this.#endedAtMs ?? Date.now(), endReason, channels };
-    this.#tools.journal.append({ type: 'ended', callId: this.callId, end });
-    return end;
   }
 
   async #answer(): Promise<void> {

@@ -7,21 +7,31 @@ import {
   newCallId,
   type CallId,
   sockets,
+  type EngineRow,
   type Leg,
   type ToCalls,
 } from '@earshot/contracts';
-import { addressCheck, type ChildContext, type Log } from '@earshot/platform';
+import type { ChildContext, Log } from '@earshot/platform';
+import { CHANNELS_OF_A_CALL, type Live } from '../admission/admission.ts';
+import { Setups } from '../admission/setups.ts';
 import { Journal } from '../journal/journal.ts';
-import type { CallRecord } from '../journal/record.ts';
+import { dialogsOf, type CallRecord } from '../journal/record.ts';
 import { Placement } from '../placement/placement.ts';
 import type { SipRequest } from '../sip/request.ts';
 import { SipServer } from '../sip/sip-server.ts';
 import { Announcer } from './announcer.ts';
 import { Call, type CallTools } from './call.ts';
+import { Door } from './door.ts';
 import { InDialog } from './in-dialog.ts';
-import { answerHeaders, startCall } from './incoming.ts';
+import { answerHeaders, continuesCall, startCall } from './incoming.ts';
+import { LogLimit } from './log-limit.ts';
+import { SessionTimers } from './session-timers.ts';
+import { Turns } from './turns.ts';
+import { WholeCalls } from './whole-calls.ts';
 import { createMetrics, methodLabel, type GatewayMetrics } from './metrics.ts';
-import { ACCEPT, ALLOW, noSuchDialog, refusalFor, SUPPORTED, tooManyCalls, type Refusal } from './refusal.ts';
+import { ACCEPT, ALLOW, badExtension, noSuchDialog, refusalFor, SUPPORTED, type Refusal } from './refusal.ts';
+import { unknownOptions } from './session-headers.ts';
+import { Traces } from './traces.ts';
 
 const CONNECT_LIMIT_MS = 20_000;
 /** The SIP server gets at least this long, however long the media workers took. */
@@ -29,7 +39,10 @@ const LAST_TRY_MS = 1_000;
 const DRAIN_LIMIT_MS = 2_000;
 const FLUSH_LIMIT_MS = 500;
 
-export type GatewaySettings = Pick<ChildContext, 'config' | 'log' | 'registry' | 'runDir'>;
+export type GatewaySettings = Pick<ChildContext, 'config' | 'log' | 'registry' | 'runDir'> & {
+  /** The monotonic clock that session timers go by, milliseconds. Left out: that of the machine. */
+  readonly nowMs?: () => number;
+};
 
 /** SIP in, calls out: the call table, admission, and what each request means. */
 export class Gateway {
@@ -38,16 +51,22 @@ export class Gateway {
   readonly #metrics: GatewayMetrics;
   readonly #journal: Journal;
   readonly #announcer: Announcer;
+  readonly #traces: Traces;
   readonly #placement: Placement;
   readonly #sip: SipServer;
+  readonly #wholes: WholeCalls;
   readonly #tools: CallTools;
   readonly #inDialog: InDialog;
-  readonly #allowed: (address: string) => boolean;
-  /** By the dialog's id. */
+  readonly #timers: SessionTimers;
+  readonly #door: Door;
+  readonly #setups = new Setups();
+  readonly #logLimit = new LogLimit();
+  /** Dialogs by their id. A call may have several: #wholes. */
   readonly #calls = new Map<string, Call>();
-  /** Calls of the journal that no worker can take up. */
-  readonly #stale: CallRecord[] = [];
-  #draining = false;
+  /** Dialogs of the journal that no worker can take up. */
+  readonly #stale: Call[] = [];
+  #callsBefore = 0;
+  #ending = false;
   #stopped = false;
   #whenEmpty: (() => void) | null = null;
 
@@ -55,8 +74,12 @@ export class Gateway {
     const { config, log, registry, runDir } = settings;
     this.#settings = settings;
     this.#log = log;
-    this.#metrics = createMetrics(registry);
-    this.#allowed = addressCheck(config.sipAllow);
+    this.#door = new Door(config);
+    this.#metrics = createMetrics(registry, () => ({
+      draining: this.#door.draining,
+      capacity: this.#door.capacity(this.#live()),
+      headroom: this.#door.headroom,
+    }));
     this.#journal = new Journal(join(config.dataDir, 'gateway'), log);
     this.#announcer = new Announcer(
       join(runDir, sockets.calls),
@@ -79,6 +102,10 @@ export class Gateway {
       },
       log,
     );
+    this.#traces = new Traces(this.#announcer, (dialogId) => {
+      const record = this.#calls.get(dialogId)?.record ?? null;
+      return record === null ? null : { callId: record.info.callId, zero: record.legs[0]!.zero };
+    });
     this.#sip = new SipServer(
       {
         host: config.drachtio.host ?? '127.0.0.1',
@@ -87,6 +114,12 @@ export class Gateway {
       },
       (request) => this.#receive(request),
       log,
+      (message) => this.#traces.take(message),
+    );
+    const nowMs = settings.nowMs ?? ((): number => monoUs() / 1000);
+    this.#wholes = new WholeCalls(
+      { announcer: this.#announcer, journal: this.#journal, metrics: this.#metrics, log, nowMs },
+      (calls) => this.#counted(calls),
     );
     this.#tools = {
       placement: this.#placement,
@@ -94,10 +127,15 @@ export class Gateway {
       announcer: this.#announcer,
       journal: this.#journal,
       metrics: this.#metrics,
+      wholes: this.#wholes,
+      turns: new Turns(),
       log,
+      agents: config.agents,
+      nowMs,
       forget: (call) => this.#forget(call),
     };
     this.#inDialog = new InDialog(this.#tools);
+    this.#timers = new SessionTimers(this.#tools);
     this.#announcer.onPause = (callId, paused) => void this.#pause(callId, paused);
     this.#adopt(adopt);
   }
@@ -107,19 +145,20 @@ export class Gateway {
     const deadlineMs = performance.now() + limitMs;
     await this.#placement.whenReady(limitMs);
     await this.#sip.connect(Math.max(LAST_TRY_MS, deadlineMs - performance.now()));
+    this.#timers.start(() => this.#calls.values());
+    this.#wholes.start();
     // Calls that cannot be taken up are ended, now that their BYE can be sent.
-    for (const record of this.#stale.splice(0)) {
-      const call = Call.adopted(record, this.#tools);
+    for (const call of this.#stale.splice(0)) {
       this.#calls.set(call.dialogId, call);
       call.dispatch({ type: 'fault' });
     }
   }
 
   async #pause(callId: CallId, paused: boolean): Promise<void> {
-    const call = [...this.#calls.values()].find((each) => each.callId === callId);
-    if (call === undefined || call.phase === 'closing' || call.phase === 'ended') return;
+    const whole = this.#wholes.byId(callId);
+    if (whole === undefined) return;
     try {
-      await this.#inDialog.pause(call, paused);
+      await this.#inDialog.pause(whole, paused);
       this.#log.info({ callId, paused }, paused ? 'call paused' : 'call goes on');
     } catch (error) {
       this.#log.error({ err: error, callId, paused }, 'call could not be paused, or taken up');
@@ -128,7 +167,8 @@ export class Gateway {
 
   /** No new calls; the live ones are ended by us, within 2 s. */
   async drain(): Promise<void> {
-    this.#draining = true;
+    this.#ending = true;
+    this.#wholes.finishWaiting();
     if (this.#calls.size > 0) {
       const empty = new Promise<void>((resolve) => (this.#whenEmpty = resolve));
       for (const call of [...this.#calls.values()]) call.dispatch({ type: 'hangup' });
@@ -137,6 +177,7 @@ export class Gateway {
       await Promise.race([empty, limit]);
       clearTimeout(timer);
     }
+    this.#traces.flush();
     await this.#announcer.flushed(FLUSH_LIMIT_MS);
     this.stop();
   }
@@ -145,6 +186,9 @@ export class Gateway {
   stop(): void {
     if (this.#stopped) return;
     this.#stopped = true;
+    this.#timers.stop();
+    this.#wholes.stop();
+    this.#traces.stop();
     this.#sip.close();
     this.#placement.stop();
     this.#announcer.stop();
@@ -152,12 +196,25 @@ export class Gateway {
   }
 
   get liveCalls(): number {
-    return this.#calls.size;
+    return this.#wholes.size;
+  }
+
+  /** Host's engine table, once a second. */
+  engines(rows: readonly EngineRow[]): void {
+    this.#door.engines(rows);
+  }
+
+  /** Takes new calls, or none while live ones go on to their end. */
+  setAdmission(open: boolean): void {
+    if (this.#door.draining === !open) return;
+    this.#door.draining = !open;
+    this.#log.warn({ live: this.#calls.size }, open ? 'new calls are taken again' : 'draining');
   }
 
   #adopt(entries: Journal['entries']): void {
     let live = 0;
-    for (const { call: record, startedAcked, updatePending, end } of entries) {
+    for (const entry of entries) {
+      const { call: record, startedAcked, updatePending, end, waiting } = entry;
       const { callId } = record.info;
       if (!startedAcked) this.#announcer.started(record.info);
       if (updatePending) this.#announcer.updated(record.info);
@@ -166,13 +223,14 @@ export class Gateway {
         continue;
       }
       live++;
-      if (isAdoptable(record, this.#placement)) {
-        this.#calls.set(record.dialogId, Call.adopted(record, this.#tools));
-      } else {
-        this.#stale.push(record);
+      const whole = this.#wholes.adopt(entry);
+      if (waiting !== undefined && waiting !== null) continue;
+      for (const dialog of dialogsOf(entry)) {
+        const call = Call.adopted(whole, dialog, this.#tools);
+        if (isAdoptable(dialog, this.#placement)) this.#calls.set(call.dialogId, call);
+        else this.#stale.push(call);
       }
     }
-    this.#metrics.liveCalls.set(this.#calls.size);
     if (entries.length > 0) this.#log.info({ live, unreported: entries.length - live }, 'calls taken over');
   }
 
@@ -183,9 +241,8 @@ export class Gateway {
     if (method === 'ACK') {
       return call === undefined ? undefined : this.#inDialog.ack(call, request);
     }
-    if (!request.fromServer && !this.#allowed(request.source.address)) {
-      return this.#refuse(request, refusalFor(new EarshotError('SOURCE_FORBIDDEN', 'not in SIP_ALLOW')));
-    }
+    const forbidden = request.fromServer ? null : this.#door.source(request);
+    if (forbidden !== null) return this.#refuse(request, forbidden);
     if (request.toTag === null && !request.fromServer) {
       if (method === 'INVITE') return this.#invite(request, call);
       if (method === 'OPTIONS') return this.#options(request);
@@ -198,7 +255,7 @@ export class Gateway {
     // Call zero: the instant of acceptance, in both clocks.
     const zero = { wallMs: Date.now(), monoUs: monoUs() };
     const { config } = this.#settings;
-    if (this.#draining) {
+    if (this.#ending) {
       return this.#refuse(request, refusalFor(new EarshotError('NOT_READY', 'the gateway is going down')));
     }
     if (known !== undefined) {
@@ -207,44 +264,82 @@ export class Gateway {
       // RFC 3261 section 8.2.2.2: the same request by another way.
       return this.#refuse(request, { status: 482, reason: 'Loop Detected' });
     }
-    if (config.maxCalls !== null && this.#calls.size >= config.maxCalls) {
-      return this.#refuse(request, tooManyCalls(config.maxCalls));
-    }
+    const mediaLate = this.#placement.overloaded || this.#setups.piledUp(performance.now());
+    const notAdmitted = this.#door.invite(request, this.#live(), mediaLate, () =>
+      continuesCall(request, this.#tools),
+    );
+    if (notAdmitted !== null) return this.#refuse(request, notAdmitted);
     const callId = newCallId(zero.wallMs, randomBytes(10));
     try {
       const started = startCall(callId, request, zero, config, this.#tools);
       if (started.type === 'refused') return this.#refuse(request, started.refusal);
       this.#calls.set(started.call.dialogId, started.call);
-      this.#metrics.liveCalls.set(this.#calls.size);
-      void started.place();
+      this.#setups.began(started.call, performance.now());
+      void started.place().finally(() => this.#setups.done(started.call));
     } catch (error) {
       if (!isEarshotError(error)) throw error;
       this.#refuse(request, refusalFor(error), error.message);
     }
   }
 
+  /**
+   * Kamailio's dispatcher and SBCs take a 503 as: send no calls here. A node that is merely full says 200: a probe comes every
+   * few seconds, a place comes free meanwhile, and a call that finds none is refused at once.
+   */
   #options(request: SipRequest): void {
-    if (this.#draining || !this.#placement.ready) {
-      // Kamailio's dispatcher and SBCs take a 503 as: send calls elsewhere.
+    if (this.#ending || !this.#placement.ready) {
       return this.#refuse(request, refusalFor(new EarshotError('NOT_READY', 'no media worker is connected')));
     }
-    void request.respond(200, { headers: { Accept: ACCEPT, Allow: ALLOW, Supported: SUPPORTED } });
+    const unknown = unknownOptions(request);
+    if (unknown.length > 0) return this.#refuse(request, badExtension(unknown));
+    const live = this.#live();
+    const drained = this.#door.drained(live);
+    if (drained !== null) return this.#refuse(request, drained);
+    const headers = {
+      Accept: ACCEPT,
+      Allow: ALLOW,
+      Supported: SUPPORTED,
+      'X-Earshot-Load': this.#door.load(live),
+    };
+    void request.respond(200, { headers });
   }
 
   #refuse(request: SipRequest, refusal: Refusal, fault?: string): void {
     const { method } = request;
-    this.#log.warn({ method, status: refusal.status, reason: refusal.reason, fault }, 'request refused');
-    if (method === 'INVITE' && request.toTag === null) {
-      this.#metrics.calls.inc({ outcome: 'refused' });
-      if (refusal.admission !== undefined) this.#metrics.refusals.inc({ reason: refusal.admission });
+    const { status, reason, admission, challenge } = refusal;
+    const heldBack = admission === undefined ? 0 : this.#logLimit.take(admission, performance.now());
+    if (challenge === undefined && heldBack !== null) {
+      this.#log.warn(
+        { method, status, reason, fault, ...(heldBack > 0 ? { heldBack } : {}) },
+        'request refused',
+      );
     }
-    void request.respond(refusal.status, refusal);
+    if (method === 'INVITE' && request.toTag === null && challenge === undefined) {
+      this.#metrics.calls.inc({ outcome: 'refused' });
+      if (admission !== undefined) this.#metrics.refusals.inc({ reason: admission });
+    }
+    void request.respond(status, refusal);
+  }
+
+  /** Counted by ourselves, so that what was admitted this instant is in it. */
+  #live(): Live {
+    let channels = 0;
+    for (const { record } of this.#calls.values()) {
+      channels += record === null ? CHANNELS_OF_A_CALL : record.ports.length;
+    }
+    return { calls: this.#wholes.size, channels };
+  }
+
+  /** The number of calls changed; of those with several dialogs only the last one's end is theirs. */
+  #counted(calls: number): void {
+    if (calls < this.#callsBefore) this.#door.left();
+    this.#callsBefore = calls;
+    this.#metrics.liveCalls.set(calls);
   }
 
   #forget(call: Call): void {
     if (this.#calls.get(call.dialogId) !== call) return;
     this.#calls.delete(call.dialogId);
-    this.#metrics.liveCalls.set(this.#calls.size);
     if (this.#calls.size === 0) this.#whenEmpty?.();
   }
 
@@ -266,6 +361,9 @@ export class Gateway {
         break;
       case 'call.ended':
         this.#journal.append({ type: 'settled', callId: message.callId });
+        break;
+      case 'call.trace':
+        // Not in the journal: a trace that is lost with the gateway is no fault of the call.
         break;
     }
   }

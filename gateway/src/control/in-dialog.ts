@@ -1,39 +1,47 @@
-import { EarshotError, isEarshotError, type ChannelPorts, type Leg } from '@earshot/contracts';
-import { mergeMetadata } from '../dialects/index.ts';
+import { EarshotError, isEarshotError } from '@earshot/contracts';
+import type { SessionTimer } from '../call/session-timer.ts';
 import type { CallRecord } from '../journal/record.ts';
-import { requireAcceptable, type Offer } from '../sdp/offer.ts';
 import type { SipRequest } from '../sip/request.ts';
 import type { Call, CallTools } from './call.ts';
 import { answerHeaders } from './incoming.ts';
+import { readDescription, withOwnOffer, type Description } from './negotiation.ts';
 import {
-  answerFor,
-  describeChannels,
-  legForAdded,
-  readDescription,
-  renegotiate,
-  streamsOf,
-  withOwnOffer,
-  type Description,
-} from './negotiation.ts';
-import { ACCEPT, ALLOW, noSuchDialog, refusalFor, SUPPORTED, unsupportedBody } from './refusal.ts';
-import { contactFor, sessionTimer } from './session-headers.ts';
+  ACCEPT,
+  ALLOW,
+  noSuchDialog,
+  refusalFor,
+  SUPPORTED,
+  unsupportedBody,
+  type Refusal,
+} from './refusal.ts';
+import { contactFor, retryAfter, sessionTimer, timerOf, timerTooShort } from './session-headers.ts';
+import { Sessions } from './sessions.ts';
+import type { WholeCall } from './whole-call.ts';
+
+type Read = Extract<Description, { kind: 'read' }>;
+
+/** RFC 3261 section 14.2, RFC 3311 section 5.2: an offer of ours is not answered yet. */
+const requestPending: Refusal = { status: 491, reason: 'Request Pending' };
+
+const isOver = (call: Call): boolean => call.phase === 'closing' || call.phase === 'ended';
 
 /** Requests inside the dialog of a call that the table has: ours, or one that a gateway before this one took. */
 export class InDialog {
   readonly #tools: CallTools;
-  readonly #negotiating = new WeakSet<Call>();
+  readonly #sessions: Sessions;
+  /** Calls with an offer of the peer's that is not answered yet. */
+  readonly #offered = new WeakSet<Call>();
 
   constructor(tools: CallTools) {
     this.#tools = tools;
+    this.#sessions = new Sessions(tools);
   }
 
   async ack(call: Call, request: SipRequest): Promise<void> {
     call.dispatch({ type: 'ack' });
-    const { record } = call;
-    if (record?.awaitingAnswer !== true || request.body === '') return;
+    if (call.record?.awaitingAnswer !== true) return;
     try {
-      const next = await this.#takeAnswer(record, request);
-      if (call.record === record && call.phase === 'live') call.replaceRecord(next);
+      await this.#tools.turns.take(call.whole, () => this.#answered(call, request));
     } catch (error) {
       if (!isEarshotError(error)) throw error;
       // An ACK cannot be refused: a dialog whose answer is of no use is taken down.
@@ -43,15 +51,20 @@ export class InDialog {
   }
 
   /** The caller's answer to our offer. @throws EarshotError when it is malformed or takes none of our streams */
-  async #takeAnswer(record: CallRecord, request: SipRequest): Promise<CallRecord> {
+  async #answered(call: Call, request: SipRequest): Promise<void> {
+    const { record } = call;
+    if (record?.awaitingAnswer !== true || isOver(call)) return;
+    if (request.body.trim() === '') {
+      // Against RFC 3261 section 13.2.2.4, and no reason to end a call: what was agreed on before holds, or any source does.
+      call.replaceRecord({ ...record, awaitingAnswer: false });
+      return;
+    }
     const description = readDescription(request);
     if (description.kind === 'unsupported' || description.offer === null || description.sdp === null) {
       throw new EarshotError('SDP_MALFORMED', 'the ACK has a body that is not SDP');
     }
-    if (record.offerSdp === null) requireAcceptable(description.offer);
-    const { legs } = renegotiate(record, description.offer);
-    await this.#updateLegs(record, legs);
-    return { ...record, legs, offerSdp: description.sdp, awaitingAnswer: false };
+    const next = await this.#sessions.afterAnswer(record, description.offer, description.sdp);
+    if (!isOver(call)) call.replaceRecord(this.#sessions.described(next, description, request));
   }
 
   receive(call: Call, request: SipRequest): void | Promise<void> {
@@ -60,15 +73,18 @@ export class InDialog {
         return this.#bye(call, request);
       case 'INVITE':
       case 'UPDATE':
-        return this.#offer(call, request);
+        return this.#describe(call, request);
       case 'OPTIONS':
         void request.respond(200, { headers: { Accept: ACCEPT, Allow: ALLOW, Supported: SUPPORTED } });
         return;
       case 'INFO':
-      case 'PRACK':
       case 'MESSAGE':
       case 'NOTIFY':
         void request.respond(200);
+        return;
+      case 'PRACK':
+        // RFC 3262 section 3: of no provisional response of ours, since none is reliable.
+        void request.respond(noSuchDialog.status, noSuchDialog);
         return;
       default:
         void request.respond(405, { headers: { Allow: ALLOW } });
@@ -78,172 +94,144 @@ export class InDialog {
 
   #bye(call: Call, request: SipRequest): void {
     if (request.fromServer) {
-      const ackMissing = /ack/i.test(request.header('reason') ?? '');
-      call.dispatch({ type: 'dialog.destroyed', ackMissing });
+      const reason = request.header('reason') ?? '';
+      const cause = /ack/i.test(reason) ? 'no-ack' : /session/i.test(reason) ? 'session-expired' : 'unknown';
+      call.dispatch({ type: 'dialog.destroyed', cause });
       return;
     }
     void request.respond(200);
+    this.#lastWords(call, request);
     call.dispatch({ type: 'bye' });
   }
 
-  async #offer(call: Call, request: SipRequest): Promise<void> {
-    const record = call.record;
-    if (record === null || call.phase === 'closing' || call.phase === 'ended') {
-      void request.respond(noSuchDialog.status, noSuchDialog);
-      return;
-    }
-    if (this.#negotiating.has(call)) {
-      // RFC 3261 section 14.2: a second offer before the first is answered.
-      void request.respond(500, { headers: { 'Retry-After': '1' } });
-      return;
-    }
-    this.#negotiating.add(call);
+  /** Metadata in a BYE (Ribbon): who was there to the end. */
+  #lastWords(call: Call, request: SipRequest): void {
+    const { record } = call;
+    if (record === null || isOver(call) || request.body.trim() === '') return;
     try {
-      await this.#renegotiate(call, record, request);
+      const description = readDescription(request);
+      if (description.kind === 'unsupported' || description.metadata === null) return;
+      call.replaceRecord(this.#sessions.described(record, description, request));
     } catch (error) {
       if (!isEarshotError(error)) throw error;
-      const refusal = refusalFor(error);
-      this.#tools.log.warn(
-        { callId: call.callId, method: request.method, status: refusal.status, fault: error.message },
-        'offer in a dialog refused',
-      );
-      void request.respond(refusal.status, refusal);
-    } finally {
-      this.#negotiating.delete(call);
+      this.#tools.log.info({ callId: call.callId, fault: error.message }, 'metadata of a BYE is of no use');
     }
   }
 
-  async #renegotiate(call: Call, record: CallRecord, request: SipRequest): Promise<void> {
-    const description = readDescription(request);
-    if (description.kind === 'unsupported') {
-      const refusal = unsupportedBody(description.type);
+  /** A re-INVITE or an UPDATE: an offer, a wish for one, metadata, or the session's refresh. */
+  async #describe(call: Call, request: SipRequest): Promise<void> {
+    try {
+      const description = readDescription(request);
+      if (description.kind === 'unsupported') {
+        throw new Refused(unsupportedBody(description.type));
+      }
+      const tooShort = timerTooShort(request);
+      if (tooShort !== null) throw new Refused(tooShort);
+      const negotiates = request.method === 'INVITE' || description.offer !== null;
+      if (!negotiates) {
+        await this.#tools.turns.take(call.whole, () => this.#take(call, request, description));
+        return;
+      }
+      // A second one before the first is answered.
+      if (this.#offered.has(call)) throw new Refused({ status: 500, headers: retryAfter() });
+      this.#offered.add(call);
+      try {
+        await this.#tools.turns.take(call.whole, () => this.#take(call, request, description));
+      } finally {
+        this.#offered.delete(call);
+      }
+    } catch (error) {
+      const refusal =
+        error instanceof Refused ? error.refusal : isEarshotError(error) ? refusalFor(error) : null;
+      if (refusal === null) throw error;
+      this.#tools.log.warn(
+        {
+          callId: call.callId,
+          method: request.method,
+          status: refusal.status,
+          fault: (error as Error).message,
+        },
+        'request in a dialog refused',
+      );
       void request.respond(refusal.status, refusal);
-      return;
     }
-    const described = await this.#nextRecord(record, description, request);
-    const asksForOffer = request.method === 'INVITE' && description.offer === null;
-    const next = asksForOffer ? withOwnOffer(described) : described;
-    if (call.phase === 'closing' || call.phase === 'ended') {
+  }
+
+  /** @throws Refused, EarshotError */
+  async #take(call: Call, request: SipRequest, description: Read): Promise<void> {
+    const { record } = call;
+    if (record === null || isOver(call)) throw new Refused(noSuchDialog);
+    const isInvite = request.method === 'INVITE';
+    const negotiates = isInvite || description.offer !== null;
+    // A re-INVITE that overtakes the ACK of an answer of ours is taken: the answer has come (RFC 5407 section 3.1.2).
+    if (negotiates && (record.awaitingAnswer || call.isRefreshing)) throw new Refused(requestPending);
+    const described = await this.#sessions.afterOffer(record, description, request);
+    const own = isInvite && description.offer === null ? withOwnOffer(described) : described;
+    const next = { ...own, timer: nextTimer(record, request, this.#tools.nowMs()) };
+    if (isOver(call)) {
       // It ended meanwhile: what was opened for it is closed again.
       for (const leg of next.legs.slice(record.legs.length)) {
         void this.#tools.placement.close(record.info.worker, leg.legId);
       }
-      void request.respond(noSuchDialog.status, noSuchDialog);
-      return;
+      throw new Refused(noSuchDialog);
     }
-    if (next !== record) call.replaceRecord(next);
-    if (request.method === 'UPDATE' && description.offer === null) {
+    call.replaceRecord(next);
+    if (negotiates) {
+      void request.respond(200, { headers: answerHeaders(request), body: next.answer.sdp });
+    } else {
       void request.respond(200, { headers: { Contact: contactFor(request), ...sessionTimer(request) } });
-      return;
     }
-    void request.respond(200, { headers: answerHeaders(request), body: next.answer.sdp });
-  }
-
-  /** The same record when the offer repeats the one before (a session refresh) and there is no metadata. */
-  async #nextRecord(
-    record: CallRecord,
-    description: Extract<Description, { kind: 'read' }>,
-    request: SipRequest,
-  ): Promise<CallRecord> {
-    const { sdp, offer } = description;
-    const metadata =
-      description.metadata === null ? record.metadata : mergeMetadata(record.metadata, description.metadata);
-    const repeats = offer === null || sdp === null || sdp === record.offerSdp;
-    if (repeats && description.metadata === null) return record;
-    const session = repeats
-      ? { ...sessionOf(record), added: [] }
-      : await this.#nextSession(record, offer, sdp);
-    const { callId, dialect, channels } = record.info;
-    const streams = [
-      ...channels.map(({ label, codec, channel }) => ({
-        label,
-        codec:
-          session.legs.flatMap((leg) => leg.channels).find((on) => on.channel === channel)?.codecs[0]?.name ??
-          codec,
-      })),
-      ...session.added,
-    ];
-    const { added: _added, ...rest } = session;
-    return {
-      ...record,
-      ...rest,
-      metadata,
-      info: {
-        ...record.info,
-        channels: describeChannels(callId, dialect, request, metadata, streams, channels),
-      },
-    };
-  }
-
-  async #nextSession(record: CallRecord, offer: Offer, sdp: string): Promise<NextSession> {
-    const { callId, channels, worker } = record.info;
-    const { placement } = this.#tools;
-    const { legs: changed, assignment } = renegotiate(record, offer);
-    await this.#updateLegs(record, changed);
-    const { zero, rtpTimeoutS, record: keep, recognition } = record.legs[0]!;
-    const settings = {
-      zero,
-      rtpTimeoutS,
-      record: keep,
-      ...(recognition === undefined ? {} : { recognition }),
-      ...(record.info.paused === true ? { paused: true } : {}),
-    };
-    let media = assignment.media;
-    let added: NextSession['added'] = [];
-    const legs: Leg[] = [...changed];
-    const ports: ChannelPorts[] = [...record.ports];
-    if (assignment.added.length > 0) {
-      const leg = legForAdded(callId, legs.length, assignment.added, settings);
-      try {
-        ports.push(...(await placement.openOn(worker, leg)).ports);
-        legs.push(leg);
-        added = streamsOf(assignment.added);
-      } catch (error) {
-        // The call goes on with the streams it has; the new ones are refused by port 0.
-        this.#tools.log.warn({ err: error, callId }, 'further streams refused');
-        media = media.map((index) => (index !== null && index >= channels.length ? null : index));
-      }
-    }
-    const origin = { ...record.answer, version: record.answer.version + 1 };
-    const answer = { ...origin, sdp: answerFor(origin, offer, media, legs, ports) };
-    return { legs, ports, media, offerSdp: sdp, awaitingAnswer: false, answer, added };
   }
 
   /**
-   * Has the call's media workers keep nothing, or go on. A re-INVITE that is answered meanwhile keeps its streams: what it changed is
-   * read when ours is done.
+   * Has the call's media workers keep nothing, or go on.
+   * @throws EarshotError MEDIA_UNAVAILABLE when a worker did not say that it keeps nothing; all is as it was then
    */
-  async pause(call: Call, paused: boolean): Promise<void> {
-    const { record } = call;
-    if (record === null) return;
-    // Whoever asks may not know: it is told again.
-    if ((record.info.paused ?? false) === paused) return this.#tools.announcer.updated(record.info);
-    await this.#updateLegs(
-      record,
-      record.legs.map((leg) => ({ ...leg, paused })),
-    );
-    const now = call.record ?? record;
-    const legs = now.legs.map((leg) => ({ ...leg, paused }));
-    call.replaceRecord({ ...now, legs, info: { ...now.info, paused } });
-  }
-
-  async #updateLegs(record: CallRecord, legs: readonly Leg[]): Promise<void> {
-    for (const [index, leg] of legs.entries()) {
-      if (JSON.stringify(leg) === JSON.stringify(record.legs[index])) continue;
-      const result = await this.#tools.placement.update(record.info.worker, leg);
-      if (result.type === 'failed') throw new EarshotError('INTERNAL', result.message);
-    }
+  pause(whole: WholeCall, paused: boolean): Promise<void> {
+    return this.#tools.turns.take(whole, async () => {
+      const dialogs = whole.dialogs.flatMap((call) => {
+        const { record } = call;
+        if (record === null || !call.isUp) return [];
+        return [{ call, record, legs: record.legs.map((leg) => ({ ...leg, paused })) }];
+      });
+      if (whole.info === null) return;
+      if (dialogs.length === 0) return whole.pauseWaiting(paused);
+      // Whoever asks may not know: it is told again.
+      if ((whole.info.paused ?? false) === paused) return this.#tools.announcer.updated(whole.info);
+      for (const [told, { record, legs }] of dialogs.entries()) {
+        try {
+          // Words that go on being kept are a breach; a leg that goes on a little later, with the leg.sync, is not.
+          await this.#sessions.tell(record, legs, paused);
+        } catch (error) {
+          for (const before of dialogs.slice(0, told)) {
+            void this.#sessions.tell({ ...before.record, legs: before.legs }, before.record.legs);
+          }
+          throw error;
+        }
+      }
+      for (const { call, record, legs } of dialogs) {
+        if (call.isUp) call.replaceRecord({ ...record, legs, info: { ...whole.info, paused } });
+      }
+    });
   }
 }
 
-type Session = Pick<CallRecord, 'legs' | 'ports' | 'media' | 'offerSdp' | 'awaitingAnswer' | 'answer'>;
-type NextSession = Session & { readonly added: ReturnType<typeof streamsOf> };
+/** Why a request in a dialog is not taken, where that is no error of the catalogue. */
+class Refused extends Error {
+  readonly refusal: Refusal;
 
-const sessionOf = ({ legs, ports, media, offerSdp, awaitingAnswer, answer }: CallRecord): Session => ({
-  legs,
-  ports,
-  media,
-  offerSdp,
-  awaitingAnswer,
-  answer,
-});
+  constructor(refusal: Refusal) {
+    super(refusal.reason ?? `SIP ${refusal.status}`);
+    this.refusal = refusal;
+  }
+}
+
+/**
+ * RFC 4028 section 7.4: a request that says nothing of a timer ends it. Where refreshing is ours we go on, which harms nobody.
+ * @param nowMs of the monotonic clock
+ */
+function nextTimer(record: CallRecord, request: SipRequest, nowMs: number): SessionTimer | null {
+  const asked = timerOf(request, nowMs);
+  if (asked !== null || record.timer?.refresher !== 'us') return asked;
+  return { ...record.timer, refreshedAtMs: nowMs };
+}

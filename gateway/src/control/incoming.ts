@@ -1,13 +1,20 @@
 import { randomInt } from 'node:crypto';
-import type { CallId, CallInfo, CallZero, ChannelPorts } from '@earshot/contracts';
+import {
+  EarshotError,
+  isEarshotError,
+  type CallId,
+  type CallZero,
+  type ChannelInfo,
+  type Leg,
+} from '@earshot/contracts';
 import type { Config } from '@earshot/platform';
 import { assignChannels, type Assignment } from '../call/session.ts';
-import { dialectOf, recognitionOf } from '../dialects/index.ts';
+import { dialectOf, recognitionOf, stitchOf } from '../dialects/index.ts';
 import type { CallRecord } from '../journal/record.ts';
 import { buildOwnOffer } from '../sdp/answer.ts';
 import { requireAcceptable } from '../sdp/offer.ts';
 import type { SipRequest } from '../sip/request.ts';
-import { Call, type CallTools } from './call.ts';
+import { Call, type CallTools, type OpenedLeg } from './call.ts';
 import {
   answerFor,
   describeChannels,
@@ -16,8 +23,23 @@ import {
   sipFacts,
   streamsOf,
 } from './negotiation.ts';
-import { ALLOW, badExtension, badRequest, SUPPORTED, unsupportedBody, type Refusal } from './refusal.ts';
-import { contactFor, sessionTimer, unknownOptions } from './session-headers.ts';
+import {
+  ALLOW,
+  badExtension,
+  badRequest,
+  notAcceptable,
+  SUPPORTED,
+  unsupportedBody,
+  type Refusal,
+} from './refusal.ts';
+import {
+  acceptsSdp,
+  contactFor,
+  sessionTimer,
+  timerOf,
+  timerTooShort,
+  unknownOptions,
+} from './session-headers.ts';
 
 export type StartedCall =
   | { readonly type: 'refused'; readonly refusal: Refusal }
@@ -41,6 +63,9 @@ export function startCall(
   if (request.header('contact') === null) return refused(badRequest('no Contact'));
   const unknown = unknownOptions(request);
   if (unknown.length > 0) return refused(badExtension(unknown));
+  if (!acceptsSdp(request)) return refused(notAcceptable);
+  const tooShort = timerTooShort(request);
+  if (tooShort !== null) return refused(tooShort);
   const description = readDescription(request);
   if (description.kind === 'unsupported') return refused(unsupportedBody(description.type));
   const { sdp, offer, metadata } = description;
@@ -48,35 +73,66 @@ export function startCall(
   const { media, added } = offer === null ? delayedOffer : assignChannels([], 0, offer);
   const { recognition, ignored } = recognitionOf(request);
   for (const { header, fault } of ignored) tools.log.warn({ callId, header, fault }, 'header ignored');
-  const leg = legForAdded(callId, 0, added, {
+  const stitch = stitchOf(request, metadata);
+  const joined = tools.wholes.find(stitch, added.length);
+  const common = {
     zero,
     rtpTimeoutS: config.rtpTimeoutS,
     record: config.record,
     ...(recognition === null ? {} : { recognition }),
-  });
-  const dialect = dialectOf(request, metadata !== null).name;
-  const channels = describeChannels(callId, dialect, request, metadata, streamsOf(added), []);
+  };
+  const whole = joined ?? tools.wholes.open(callId, common, stitch);
+  const dialect = dialectOf({ invite: request, metadata, sdp }).name;
   const origin = {
     sessionId: String(randomInt(1, 2 ** 47)),
     version: 1,
     address: mediaAddress(config, request),
   };
 
-  const complete = (worker: number, ports: readonly ChannelPorts[]): CallRecord => {
-    const info: CallInfo = {
-      callId,
+  const open = async (): Promise<OpenedLeg> => {
+    if (joined === null) {
+      const leg = legForAdded(callId, added, common);
+      return { leg, ...(await tools.placement.open(leg)) };
+    }
+    const info = await joined.known();
+    if (info === null)
+      throw new EarshotError('MEDIA_UNAVAILABLE', 'the first dialog of the call was refused');
+    const later = added.map(({ index, media }) => ({ index: index + info.channels.length, media }));
+    const paused = info.paused === true ? { paused: true } : {};
+    const leg = legForAdded(joined.callId, later, { ...joined.common, ...paused });
+    return { leg, ...(await tools.placement.openOn(info.worker, leg)) };
+  };
+  const complete = ({ leg, worker, ports }: OpenedLeg): CallRecord => {
+    const facts = sipFacts(request, metadata);
+    const known = whole.info ?? {
+      callId: whole.callId,
       startedAtMs: zero.wallMs,
       dialect,
-      ...sipFacts(request, metadata),
-      channels,
+      ...facts,
+      channels: [],
       worker,
     };
+    const first = known.channels.length;
+    const channels = describeChannels(
+      whole.callId,
+      dialect,
+      request,
+      metadata,
+      streamsOf(added),
+      [],
+      tools.agents,
+    ).map((channel, place) => ({ ...channel, ...placeOf(leg, place, first) }));
+    const map = media.map((index) => (index === null ? null : index + first));
     return {
-      info,
+      info: {
+        ...known,
+        externalIds: { ...facts.externalIds, ...known.externalIds },
+        channels: [...known.channels, ...channels],
+      },
       dialogId: request.dialogId,
       legs: [leg],
       ports,
-      media,
+      media: map,
       offerSdp: sdp,
       awaitingAnswer: offer === null,
       answer: {
@@ -84,14 +140,36 @@ export function startCall(
         sdp:
           offer === null
             ? buildOwnOffer(origin, [{ rtpPort: ports[0]!.rtpPort, codecs: leg.channels[0]!.codecs }])
-            : answerFor(origin, offer, media, [leg], ports),
+            : answerFor(origin, offer, map, [leg], ports),
       },
       metadata,
+      timer: timerOf(request, tools.nowMs()),
+      stitch: whole.stitch,
     };
   };
-  const call = Call.incoming(callId, { request, receivedAtMs, headers: answerHeaders(request) }, tools);
-  return { type: 'started', call, place: () => call.place(leg, complete) };
+  const call = Call.incoming(whole, { request, receivedAtMs, headers: answerHeaders(request) }, tools);
+  const place = (): Promise<void> => call.place(open, complete);
+  // A further dialog changes what is known of the call, as re-INVITEs in the others do.
+  return { type: 'started', call, place: joined === null ? place : () => tools.turns.take(whole, place) };
 }
+
+/** Whether an INVITE goes on with a call that there is, so that it needs no room of its own. */
+export function continuesCall(request: SipRequest, tools: CallTools): boolean {
+  try {
+    const description = readDescription(request);
+    if (description.kind === 'unsupported') return false;
+    return tools.wholes.find(stitchOf(request, description.metadata), 1) !== null;
+  } catch (error) {
+    if (!isEarshotError(error)) throw error;
+    return false;
+  }
+}
+
+/** The channel of a leg's stream. @param first index of the leg's first */
+const placeOf = (leg: Leg, place: number, first: number): Pick<ChannelInfo, 'channel' | 'index'> => ({
+  channel: leg.channels[place]!.channel,
+  index: first + place,
+});
 
 /**
  * What we offer to an INVITE without SDP, as Cisco CUCM's built-in bridge sends it: one stream, all our codecs. The caller
@@ -110,7 +188,9 @@ const delayedOffer: Assignment = {
         formatNames: [],
         crypto: null,
         cryptoFault: null,
-        rtcp: { mux: false, muxOnly: false, reducedSize: false, port: 10, address: null },
+        rtcp: { mux: false, reducedSize: false, port: 10, address: null },
+        ptimeMs: null,
+        maxPtimeMs: null,
         label: null,
         direction: 'sendonly',
         address: null,

@@ -13,16 +13,17 @@ import {
 } from '@earshot/contracts';
 import { assignChannels, legChannel, type Assignment, type MediaMap } from '../call/session.ts';
 import {
-  dialectNamed,
+  continued,
   externalIds,
+  identify,
   readBody,
   parseMetadata,
-  type ChannelIdentity,
+  type AgentRules,
   type InviteHeaders,
   type RecordingMetadata,
 } from '../dialects/index.ts';
 import type { CallRecord } from '../journal/record.ts';
-import { buildAnswer, type AnsweredMedia } from '../sdp/answer.ts';
+import { buildAnswer, type AnsweredMedia, type AnsweredStream } from '../sdp/answer.ts';
 import { cryptoAnswer } from '../sdp/crypto.ts';
 import { parseOffer, whyNot, type Offer, type OfferedMedia } from '../sdp/offer.ts';
 import { rtcpAnswer } from '../sdp/rtcp.ts';
@@ -59,16 +60,11 @@ export interface LegSettings {
   readonly recognition?: RecognitionConfig;
 }
 
-/** A leg for the channels that an offer adds; `n` is how many legs the call has so far. */
-export function legForAdded(
-  callId: CallId,
-  n: number,
-  added: Assignment['added'],
-  settings: LegSettings,
-): Leg {
+/** A leg for the channels that an offer adds; the first of them names it. */
+export function legForAdded(callId: CallId, added: Assignment['added'], settings: LegSettings): Leg {
   return {
     callId,
-    legId: legIdOf(callId, n),
+    legId: legIdOf(callId, added[0]?.index ?? 0),
     ...settings,
     channels: added.map(({ index, media }) => legChannel(callId, index, media, null)),
   };
@@ -82,23 +78,16 @@ export function describeChannels(
   metadata: RecordingMetadata | null,
   streams: readonly Pick<ChannelInfo, 'label' | 'codec'>[],
   before: readonly ChannelInfo[],
+  rules?: AgentRules,
 ): ChannelInfo[] {
-  const identities = dialectNamed(dialect).identify(invite, streams, metadata);
-  return streams.map((stream, index) => {
-    const known = before[index];
-    const news: ChannelIdentity = identities[index]!;
-    const says = news.participant.name !== null || news.participant.aor !== null || news.role !== 'unknown';
-    const identity = known !== undefined && !says ? known : news;
-    return {
-      channel: channelIdOf(callId, index),
-      index,
-      role: identity.role,
-      label: stream.label,
-      codec: stream.codec,
-      participant: identity.participant,
-      evidence: identity.evidence,
-    };
-  });
+  const identities = identify(dialect, invite, streams, metadata, rules);
+  return streams.map((stream, index) => ({
+    channel: channelIdOf(callId, index),
+    index,
+    label: stream.label,
+    codec: stream.codec,
+    ...continued(identities[index]!, before[index], metadata),
+  }));
 }
 
 /** The answer's m-lines: the port and codecs of each channel that the offer leaves on. */
@@ -111,11 +100,25 @@ export function answerMedia(
   return offer.media.map((offered, line) => {
     const index = media[line] ?? null;
     if (index === null || offered.port === 0 || !offered.acceptable) return null;
-    const channel = legs.flatMap((leg) => leg.channels)[index];
-    const port = ports.find((candidate) => candidate.channel === channel?.channel);
+    const id = channelIdOf(legs[0]!.callId, index);
+    const channel = legs.flatMap((leg) => leg.channels).find((known) => known.channel === id);
+    const port = ports.find((candidate) => candidate.channel === id);
     if (port === undefined) return null;
-    return { rtpPort: port.rtpPort, codecs: offered.codecs, attributes: attributesOf(offered, channel) };
+    return {
+      rtpPort: port.rtpPort,
+      codecs: offered.codecs,
+      ...packetTimes(offered),
+      attributes: attributesOf(offered, channel),
+    };
   });
+}
+
+const USUAL_PTIME_MS = 20;
+
+/** What the offerer asks to get is what it likes to send: it is wished for in turn, within what it says that it can. */
+function packetTimes({ ptimeMs, maxPtimeMs }: OfferedMedia): Pick<AnsweredStream, 'ptimeMs' | 'maxPtimeMs'> {
+  const wished = ptimeMs ?? USUAL_PTIME_MS;
+  return maxPtimeMs === null ? { ptimeMs: wished } : { ptimeMs: Math.min(wished, maxPtimeMs), maxPtimeMs };
 }
 
 function attributesOf(offered: OfferedMedia, channel: LegChannel | undefined): string[] {
@@ -144,7 +147,8 @@ export function renegotiate(record: CallRecord, offer: Offer): Renegotiation {
   const { callId, channels } = record.info;
   for (const [line, offered] of offer.media.entries()) {
     const index = record.media[line] ?? null;
-    if (index !== null && offered.port !== 0 && !offered.acceptable) {
+    // A slot that another kind of media takes is answered with port 0 (RFC 3264 section 8.3.3).
+    if (index !== null && offered.kind === 'audio' && offered.port !== 0 && !offered.acceptable) {
       throw new EarshotError('CODEC_UNSUPPORTED', `m= line ${line + 1} changed: ${whyNot(offered)}`);
     }
   }
@@ -178,6 +182,20 @@ export const answerFor = (
   ports: readonly ChannelPorts[],
 ): string => buildAnswer(answer, offer, answerMedia(offer, media, legs, ports));
 
+/** The answer that follows one in its dialog: with a higher version when it says something else (RFC 3264 section 8), else the same. */
+export function answerAfter(
+  before: CallRecord['answer'],
+  offer: Offer,
+  media: MediaMap,
+  legs: readonly Leg[],
+  ports: readonly ChannelPorts[],
+): CallRecord['answer'] {
+  const { sdp, ...origin } = before;
+  if (answerFor(origin, offer, media, legs, ports) === sdp) return before;
+  const next = { ...origin, version: origin.version + 1 };
+  return { ...next, sdp: answerFor(next, offer, media, legs, ports) };
+}
+
 /**
  * The session as an offer of ours, for a re-INVITE without SDP (CUCM resumes a held call so). Streams that are held are
  * offered for receiving again; streams that were taken away stay away.
@@ -186,17 +204,12 @@ export function withOwnOffer(record: CallRecord): CallRecord {
   if (record.offerSdp === null) return { ...record, awaitingAnswer: true };
   const offer = parseOffer(record.offerSdp);
   const open: Offer = { ...offer, media: offer.media.map((media) => ({ ...media, direction: 'sendonly' })) };
-  const version = record.answer.version + 1;
-  const rewritten = answerFor({ ...record.answer, version }, open, record.media, record.legs, record.ports);
-  const same = withoutOrigin(rewritten) === withoutOrigin(record.answer.sdp);
   return {
     ...record,
     awaitingAnswer: true,
-    answer: same ? record.answer : { ...record.answer, version, sdp: rewritten },
+    answer: answerAfter(record.answer, open, record.media, record.legs, record.ports),
   };
 }
-
-const withoutOrigin = (sdp: string): string => sdp.replace(/^o=.*$/m, '');
 
 /** The parts of CallInfo that come from the request's headers. */
 export function sipFacts(

@@ -1,4 +1,6 @@
 import { catalogue, EarshotError, type ErrorCode } from '@earshot/contracts';
+import type { AdmissionRefusal, NotAdmitted } from '../admission/admission.ts';
+import type { Authentication } from '../admission/authenticator.ts';
 import type { ResponseOptions } from '../sip/request.ts';
 
 /** A final answer that refuses a request. */
@@ -6,6 +8,8 @@ export interface Refusal extends ResponseOptions {
   readonly status: number;
   /** Label of earshot_admission_refusals_total, when it is about capacity or permission. */
   readonly admission?: string;
+  /** The caller is asked for its password, as every call begins then: nothing was refused yet. */
+  readonly challenge?: true;
 }
 
 export const ACCEPT = 'application/sdp, multipart/mixed, application/rs-metadata+xml';
@@ -29,7 +33,7 @@ export function refusalFor(error: EarshotError): Refusal {
         reason,
         headers: {
           Accept: 'application/sdp',
-          Warning: warning(305, `${error.message}; accepted: PCMU/8000, PCMA/8000`),
+          Warning: warning(305, error.message),
         },
       };
     case 'SDP_NO_AUDIO':
@@ -45,10 +49,10 @@ export function refusalFor(error: EarshotError): Refusal {
         status: 503,
         reason,
         headers: { 'Retry-After': String(RETRY_AFTER_S), Warning: warning(399, error.message) },
-        admission: error.code.toLowerCase().replaceAll('_', '-'),
+        admission: error.code.toLowerCase(),
       };
     case 'SOURCE_FORBIDDEN':
-      return { status: 403, reason, admission: 'source-forbidden' };
+      return { status: 403, reason, admission: 'source' };
     default:
       return { status: error.status, reason, headers: { Warning: warning(399, error.message) } };
   }
@@ -60,11 +64,30 @@ export function refusalForCode(code: string, message: string): Refusal {
   return refusalFor(new EarshotError(known, message));
 }
 
-export const tooManyCalls = (limit: number): Refusal => ({
+const NOT_ADMITTED: Readonly<Record<AdmissionRefusal, string>> = {
+  capacity: 'No Room For Another Call',
+  max_calls: 'All Lines Are Taken',
+  draining: 'Node Is Draining',
+  rate_limit: 'Too Many Calls From This Address',
+};
+
+/** For a call that another node, or this one later, may well take (RFC 3261 section 21.5.4). */
+export const notAdmitted = ({ reason, retryAfterS }: NotAdmitted): Refusal => ({
   status: 503,
-  reason: 'All lines are taken',
-  headers: { 'Retry-After': String(RETRY_AFTER_S), Warning: warning(399, `${limit} calls are live`) },
-  admission: 'max-calls',
+  reason: NOT_ADMITTED[reason],
+  headers: { 'Retry-After': String(retryAfterS) },
+  admission: reason,
+});
+
+/** RFC 3261 section 22.2. */
+export const unauthenticated = ({
+  challenges,
+  wrong,
+}: Extract<Authentication, { readonly type: 'challenge' }>): Refusal => ({
+  status: 401,
+  reason: 'Unauthorized',
+  headers: { 'WWW-Authenticate': challenges },
+  ...(wrong ? { admission: 'authentication' } : { challenge: true }),
 });
 
 export const unsupportedBody = (type: string): Refusal => ({
@@ -72,6 +95,13 @@ export const unsupportedBody = (type: string): Refusal => ({
   reason: 'Unsupported Media Type',
   headers: { Accept: ACCEPT, Warning: warning(399, `Content-Type ${type === '' ? 'is missing' : type}`) },
 });
+
+/** The caller takes no SDP in our answer (RFC 3261 section 21.4.7, RFC 4475 section 3.3.15). */
+export const notAcceptable: Refusal = {
+  status: 406,
+  reason: 'Not Acceptable',
+  headers: { Warning: warning(399, 'Accept names no application/sdp') },
+};
 
 /** For a malformed request that never reached SDP. */
 export const badRequest = (what: string): Refusal => ({

@@ -1,161 +1,167 @@
-import { EarshotError, type Participant } from '@earshot/contracts';
-import { descendants, type Element, parseXml } from './xml.ts';
+import type { Participant } from '@earshot/contracts';
 
+/** Fields that may be left out are not in the journals of older versions. */
 export interface MetadataParticipant extends Participant {
   readonly id: string;
+  /** Addresses of its further nameIDs. */
+  readonly aliases?: readonly string[];
+  /** Whether it made the call (Oracle's apkt:callingParty, a role of `calling`). */
+  readonly calling?: boolean;
+  /** What the device calls its part: `agent`, `calling`, … */
+  readonly part?: string;
 }
 
 export interface MetadataStream {
   readonly id: string;
   /** As in the m-line's a=label; null where the device left it out. */
   readonly label: string | null;
+  /** The device says that it carries everybody (`<mode>mixed</mode>` of the drafts). */
+  readonly mixed?: boolean;
 }
 
 export interface Sends {
   readonly participantId: string;
+  /** Empty: it sends nothing now (held, or left). */
   readonly streamIds: readonly string[];
+}
+
+/** A participant in one of the sessions that are recorded; null where the device does not say in which. */
+export interface Membership {
+  readonly participantId: string;
+  readonly sessionId: string | null;
+}
+
+/** A vendor's own element: its local name in lower case, and the participant in which it stands. */
+export interface Extension {
+  readonly name: string;
+  readonly value: string;
+  readonly participantId: string | null;
 }
 
 /** What RFC 7865 metadata says of who speaks on which stream; near-dialects are read into the same form. */
 export interface RecordingMetadata {
   readonly partial: boolean;
+  /** Local name of the root element: `recording`, or BroadWorks' `recording_metadata`. */
+  readonly root?: string;
+  /** Namespace names in the order in which they are declared. */
+  readonly namespaces?: readonly string[];
   readonly sessionIds: readonly string[];
   readonly sipSessionIds: readonly string[];
   readonly groupIds: readonly string[];
+  /** Place of this document's dialog in a chain of them (NetSapiens). */
+  readonly sequence?: number;
+  /** Those who are there: who left is not in it. */
   readonly participants: readonly MetadataParticipant[];
   readonly streams: readonly MetadataStream[];
   /** Which streams each participant sends. Plain arrays: the journal keeps this as JSON. */
   readonly sends: readonly Sends[];
+  /** Who is in which session: a transfer may end one and go on in another, with the same participants. */
+  readonly joined?: readonly Membership[];
+  /** What of that this document ends. */
+  readonly ended?: readonly Membership[];
+  readonly extensions?: readonly Extension[];
   /** What could not be understood; goes into a channel's evidence. */
   readonly notes: readonly string[];
 }
 
-const MAX_ITEMS = 64;
-const MAX_TEXT_CHARS = 256;
+/** Most participants, streams and the like that are kept. */
+export const MAX_ITEMS = 64;
 
 /**
- * Reads recording metadata. Only XML that cannot be parsed is an error: what is odd inside it becomes a note.
- * Drafts before RFC 7865 say `id` for `participant_id` and put `send` into `participant` (AudioCodes, Oracle);
- * BroadWorks puts `aor` into an element.
- * @throws EarshotError METADATA_MALFORMED
+ * What a later, partial document adds to or changes in what was known (RFC 7866 section 8). A complete one replaces. A
+ * participant named again without name or address, as in Ribbon's BYE, keeps what it had.
  */
-export function parseMetadata(xml: string): RecordingMetadata {
-  let root: Element;
-  try {
-    root = parseXml(xml);
-  } catch (error) {
-    throw new EarshotError('METADATA_MALFORMED', `recording metadata: ${(error as Error).message}`, {
-      cause: error,
-    });
-  }
-  const notes: string[] = [];
-  if (!/^recording(_?metadata)?$/i.test(root.name)) notes.push(`metadata root is ${clip(root.name)}`);
-  const dataMode = descendants(root, 'datamode')[0]?.text.toLowerCase();
-  const participants = new Map<string, MetadataParticipant>();
-  const sends = new Map<string, string[]>();
-  for (const [index, element] of descendants(root, 'participant').slice(0, MAX_ITEMS).entries()) {
-    const participant = readParticipant(element, index);
-    participants.set(participant.id, participant);
-    addSends(sends, participant.id, element);
-  }
-  for (const element of descendants(root, 'participantstreamassoc').slice(0, MAX_ITEMS)) {
-    const id = attribute(element, 'participant_id', 'participant', 'id');
-    if (id === null) notes.push('a participantstreamassoc names no participant');
-    else if (ended(element)) sends.delete(id);
-    else addSends(sends, id, element);
-  }
-  for (const element of descendants(root, 'participantsessionassoc').slice(0, MAX_ITEMS)) {
-    const id = attribute(element, 'participant_id', 'participant', 'id');
-    if (id !== null && ended(element)) sends.delete(id);
-  }
-  const streams = new Map<string, MetadataStream>();
-  for (const [index, element] of descendants(root, 'stream').slice(0, MAX_ITEMS).entries()) {
-    const stream = readStream(element, index);
-    if (stream.label === null) notes.push('a stream has no label');
-    streams.set(stream.id, stream);
-  }
-  const sessions = descendants(root, 'session');
-  return {
-    partial: dataMode === 'partial',
-    sessionIds: unique(sessions.map((session) => attribute(session, 'session_id', 'id'))),
-    sipSessionIds: unique(descendants(root, 'sipSessionID').map((element) => element.text)),
-    groupIds: unique([
-      ...descendants(root, 'group').map((group) => attribute(group, 'group_id', 'id')),
-      ...descendants(root, 'group-ref').map((element) => element.text),
-      ...descendants(root, 'group_id').map((element) => element.text),
-    ]),
-    participants: [...participants.values()],
-    streams: [...streams.values()],
-    sends: [...sends].map(([participantId, streamIds]) => ({ participantId, streamIds })),
-    notes,
-  };
-}
-
-/** What a later, partial document adds to or changes in what was known (RFC 7866 section 8). A complete one replaces. */
 export function mergeMetadata(known: RecordingMetadata | null, news: RecordingMetadata): RecordingMetadata {
   if (known === null || !news.partial) return news;
-  const byId = <T extends { readonly id: string }>(older: readonly T[], newer: readonly T[]): T[] => [
-    ...new Map([...older, ...newer].map((item) => [item.id, item])).values(),
-  ];
+  const joined = stillJoined([...(known.joined ?? []), ...(news.joined ?? [])], news.ended ?? []);
+  const left = goneFrom(joined, news.ended ?? []);
+  const here = <T>(items: readonly T[], id: (item: T) => string): T[] =>
+    items.filter((item) => !left.has(id(item)));
+  const sequence = news.sequence ?? known.sequence;
   return {
     partial: true,
+    root: known.root ?? news.root ?? '',
+    namespaces: unique([...(known.namespaces ?? []), ...(news.namespaces ?? [])]),
     sessionIds: unique([...known.sessionIds, ...news.sessionIds]),
     sipSessionIds: unique([...known.sipSessionIds, ...news.sipSessionIds]),
     groupIds: unique([...known.groupIds, ...news.groupIds]),
-    participants: byId(known.participants, news.participants).slice(0, MAX_ITEMS),
-    streams: byId(known.streams, news.streams).slice(0, MAX_ITEMS),
-    sends: [
-      ...new Map([...known.sends, ...news.sends].map((entry) => [entry.participantId, entry])).values(),
-    ].slice(0, MAX_ITEMS),
+    ...(sequence === undefined ? {} : { sequence }),
+    participants: here(
+      merged(known.participants, news.participants, (item) => item.id, updatedParticipant),
+      (item) => item.id,
+    ),
+    streams: merged(
+      known.streams,
+      news.streams,
+      (item) => item.id,
+      (old, now) => ({ ...old, ...now, label: now.label ?? old.label }),
+    ),
+    sends: here(
+      merged(
+        known.sends,
+        news.sends,
+        (item) => item.participantId,
+        (_old, now) => now,
+      ),
+      (item) => item.participantId,
+    ),
+    joined,
+    extensions: merged(
+      known.extensions ?? [],
+      news.extensions ?? [],
+      (item) => `${item.participantId} ${item.name}`,
+      (_old, now) => now,
+    ),
     notes: unique([...known.notes, ...news.notes]),
   };
 }
 
-function readParticipant(element: Element, index: number): MetadataParticipant {
-  const nameId = descendants(element, 'nameID')[0] ?? descendants(element, 'nameId')[0];
-  const aor =
-    (nameId === undefined ? null : attribute(nameId, 'aor')) ??
-    text(descendants(element, 'aor')[0]) ??
-    attribute(element, 'aor');
-  return {
-    id: attribute(element, 'participant_id', 'id') ?? `participant ${index}`,
-    name: text(descendants(element, 'name')[0]),
-    // AudioCodes leaves the scheme out.
-    aor: aor === null || /^[a-z][a-z0-9+.-]*:/i.test(aor) ? aor : `sip:${aor}`,
-  };
-}
+/** The memberships that are left when some end. One without a session stands for all. */
+export const stillJoined = (joined: readonly Membership[], ended: readonly Membership[]): Membership[] => {
+  const last = new Map(joined.map((each) => [`${each.participantId} ${each.sessionId}`, each]));
+  return [...last.values()]
+    .filter(
+      (each) =>
+        !ended.some(
+          (end) =>
+            end.participantId === each.participantId &&
+            (end.sessionId === null || each.sessionId === null || end.sessionId === each.sessionId),
+        ),
+    )
+    .slice(-MAX_ITEMS);
+};
 
-const readStream = (element: Element, index: number): MetadataStream => ({
-  id: attribute(element, 'stream_id', 'id') ?? `stream ${index}`,
-  label: text(descendants(element, 'label')[0]) ?? attribute(element, 'label'),
+/** Who has left altogether: something of his ended, and he is in no other session. */
+export const goneFrom = (joined: readonly Membership[], ended: readonly Membership[]): Set<string> =>
+  new Set(
+    ended
+      .map(({ participantId }) => participantId)
+      .filter((id) => !joined.some(({ participantId }) => participantId === id)),
+  );
+
+const updatedParticipant = (old: MetadataParticipant, now: MetadataParticipant): MetadataParticipant => ({
+  ...old,
+  ...now,
+  aor: now.aor ?? old.aor,
+  // A new address is a new party: the name of the old one would be wrong on it.
+  name: now.name ?? (now.aor === null || now.aor === old.aor ? old.name : null),
 });
 
-function addSends(sends: Map<string, string[]>, participant: string, element: Element): void {
-  const streams = element.children
-    .filter((child) => child.name.toLowerCase() === 'send')
-    .map((child) => text(child) ?? attribute(child, 'stream_id', 'id'))
-    .filter((id) => id !== null);
-  if (streams.length === 0) return;
-  const known = sends.get(participant) ?? [];
-  sends.set(participant, unique([...known, ...streams]));
-}
-
-const ended = (element: Element): boolean => descendants(element, 'disassociate-time').length > 0;
-
-function attribute(element: Element, ...names: string[]): string | null {
-  for (const name of names) {
-    const value = element.attributes.get(name)?.trim();
-    // Avaya sends stream_id="".
-    if (value !== undefined && value !== '') return clip(value);
+/** Both lists by id, in the order of first mention; the oldest are dropped when there are too many. */
+function merged<T>(
+  older: readonly T[],
+  newer: readonly T[],
+  id: (item: T) => string,
+  update: (old: T, now: T) => T,
+): T[] {
+  const items = new Map(older.map((item) => [id(item), item]));
+  for (const item of newer) {
+    const old = items.get(id(item));
+    items.set(id(item), old === undefined ? item : update(old, item));
   }
-  return null;
+  return [...items.values()].slice(-MAX_ITEMS);
 }
 
-/** Null for no element and for an empty text: Ribbon sends a name of one space. */
-const text = (element: Element | undefined): string | null =>
-  element === undefined || element.text === '' ? null : clip(element.text);
-
-const clip = (value: string): string => value.slice(0, MAX_TEXT_CHARS);
-
-const unique = (values: readonly (string | null)[]): string[] =>
+/** The values that are there, each once, at most 64. */
+export const unique = (values: readonly (string | null)[]): string[] =>
   [...new Set(values.filter((value): value is string => value !== null && value !== ''))].slice(0, MAX_ITEMS);

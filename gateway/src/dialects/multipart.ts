@@ -19,14 +19,28 @@ const TEXT: ContentType = { type: 'text/plain', parameters: new Map() };
 /**
  * The parts of a multipart body (RFC 2046 section 5.1), from the raw body: drachtio-srf's own parser cuts a part at its
  * first blank line. Takes lines that end in CRLF or bare LF, a preamble and an epilogue, spaces after a delimiter,
- * boundaries that begin with dashes (Twilio), and a missing closing delimiter.
+ * boundaries that begin with dashes (Twilio), and a missing closing delimiter. A boundary that is missing, or that no
+ * line has, is taken from the first line that looks like one.
  * @throws EarshotError MULTIPART_MALFORMED that names the fault
  */
 export function parseMultipart(contentType: ContentType, body: string): Part[] {
-  const boundary = contentType.parameters.get('boundary')?.trimEnd();
-  if (boundary === undefined || boundary === '') throw malformed('Content-Type has no boundary');
-  if (boundary.length > MAX_BOUNDARY_CHARS) throw malformed('the boundary is longer than 200 characters');
+  const named = contentType.parameters.get('boundary')?.trimEnd() ?? '';
+  if (named.length > MAX_BOUNDARY_CHARS) throw malformed('the boundary is longer than 200 characters');
   if (body.length > MAX_BODY_CHARS) throw malformed(`longer than ${MAX_BODY_CHARS} characters`);
+  if (named !== '') {
+    const parts = partsBetween(named, body);
+    if (parts.length > 0) return parts;
+  }
+  const seen = /^--(\S{1,200}?)[ \t]*\r?$/m.exec(body)?.[1];
+  if (seen === undefined) {
+    throw malformed(named === '' ? 'Content-Type has no boundary' : 'no line is the boundary');
+  }
+  const parts = partsBetween(seen, body);
+  if (parts.length === 0) throw malformed('no line is the boundary');
+  return parts;
+}
+
+function partsBetween(boundary: string, body: string): Part[] {
   const parts: Part[] = [];
   let partStart = -1;
   let lineStart = 0;
@@ -38,17 +52,12 @@ export function parseMultipart(contentType: ContentType, body: string): Part[] {
       if (partStart >= 0) parts.push(readPart(body.slice(partStart, endBefore(body, lineStart, partStart))));
       if (parts.length > MAX_PARTS) throw malformed(`more than ${MAX_PARTS} parts`);
       partStart = kind === 'close' ? -1 : lineEnd + 1;
-      if (kind === 'close') return nonEmpty(parts);
+      if (kind === 'close') return parts;
     }
     lineStart = lineEnd + 1;
   }
   // No closing delimiter: a device that leaves it out, or a body that was cut. The last part may still be whole.
   if (partStart >= 0) parts.push(readPart(body.slice(partStart)));
-  return nonEmpty(parts);
-}
-
-function nonEmpty(parts: Part[]): Part[] {
-  if (parts.length === 0) throw malformed('no line is the boundary');
   return parts;
 }
 
@@ -70,12 +79,13 @@ function endBefore(body: string, lineStart: number, partStart: number): number {
 
 function readPart(text: string): Part {
   const headers = new Map<string, string>();
-  let at = 0;
+  // A blank line ahead of the header belongs to no part; Twilio's manual shows one.
+  let at = /^(?:[ \t]*\r?\n)+(?=Content-[A-Za-z-]+[ \t]*:)/i.exec(text)?.[0].length ?? 0;
   let last: string | null = null;
   for (;;) {
     const newline = text.indexOf('\n', at);
     const line = text.slice(at, newline < 0 ? text.length : newline).replace(/\r$/, '');
-    if (line === '') {
+    if (line.trim() === '') {
       at = newline < 0 ? text.length : newline + 1;
       break;
     }
@@ -83,11 +93,8 @@ function readPart(text: string): Part {
       headers.set(last, `${headers.get(last)} ${line.trim()}`);
     } else {
       const colon = line.indexOf(':');
-      // A part may have no header at all and no blank line: then it begins with its content.
-      if (colon < 1 || !/^[!-9;-~]+\s*$/.test(line.slice(0, colon))) {
-        if (headers.size > 0) throw malformed('a header line of a part has no name');
-        break;
-      }
+      // A part may have no header, or no blank line after it: then its content begins here.
+      if (colon < 1 || !/^[!-9;-~]+\s*$/.test(line.slice(0, colon)) || line.startsWith('<')) break;
       last = line.slice(0, colon).trim().toLowerCase();
       if (!headers.has(last)) headers.set(last, line.slice(colon + 1).trim());
       if (headers.size > MAX_PART_HEADERS)

@@ -17,3 +17,22 @@ export function parseNameAddr(value: string): Participant {
     aor: aor === '' ? null : aor.slice(0, MAX_CHARS),
   };
 }
+
+/** Host and parameters of the URI in a From, To or Contact value; names and host in lower case, '' for a bare name. */
+export function uriParameters(value: string): {
+  readonly host: string;
+  readonly parameters: ReadonlyMap<string, string>;
+} {
+  const text = value.slice(0, 2048).replace(/[\r\n]+/g, ' ');
+  // Without angle brackets what follows are parameters of the header (RFC 3261 section 20.10); some mean the URI's.
+  const uri = /<([^>]*)>/.exec(text)?.[1] ?? text;
+  const [address = '', ...rest] = uri.split(';');
+  const parameters = new Map<string, string>();
+  for (const part of rest) {
+    const [name = '', ...content] = part.split('=');
+    const key = name.trim().toLowerCase();
+    if (key !== '' && !parameters.has(key)) parameters.set(key, content.join('=').trim());
+  }
+  const host = /^(?:[a-z]+:)?(?:[^@]*@)?(\[[^\]]*\]|[^:;?]*)/i.exec(address.trim())?.[1] ?? '';
+  return { host: host.toLowerCase(), parameters };
+}

@@ -1,6 +1,7 @@
 import type { CallId, CallInfo, ChannelPorts, ChannelTotals, EndReason, Leg } from '@earshot/contracts';
+import type { SessionTimer } from '../call/session-timer.ts';
 import type { MediaMap } from '../call/session.ts';
-import type { RecordingMetadata } from '../dialects/index.ts';
+import type { RecordingMetadata, Stitch } from '../dialects/index.ts';
 
 /** All that a gateway needs to go on with a call that its predecessor had. */
 export interface CallRecord {
@@ -22,6 +23,16 @@ export interface CallRecord {
     readonly sdp: string;
   };
   readonly metadata: RecordingMetadata | null;
+  /** Null, and left out by gateways before this: the session does not expire. */
+  readonly timer?: SessionTimer | null;
+  /** What makes other dialogs part of the call. Null, and left out by gateways before this: none can be. */
+  readonly stitch?: Pick<Stitch, 'key' | 'kind'> | null;
+}
+
+/** The last dialog of a call is over, and another may go on with it. */
+export interface Waiting extends Omit<CallEnd, 'channels'> {
+  /** Of the monotonic clock that all processes of a machine share, milliseconds. */
+  readonly untilMs: number;
 }
 
 export interface CallEnd {
@@ -32,7 +43,11 @@ export interface CallEnd {
 
 /** A call of the journal and what transcripts has acknowledged of it. */
 export interface JournalEntry {
+  /** Of its dialog; while the call waits for the next one, of the last. */
   readonly call: CallRecord;
+  /** Of its further dialogs. */
+  readonly further?: readonly CallRecord[];
+  readonly waiting?: Waiting | null;
   readonly startedAcked: boolean;
   readonly updatePending: boolean;
   readonly end: CallEnd | null;
@@ -42,6 +57,17 @@ export interface JournalEntry {
 export type JournalLine =
   | { readonly type: 'opened'; readonly call: CallRecord }
   | { readonly type: 'updated'; readonly call: CallRecord; readonly announce: boolean }
+  /** A further dialog of a call, or the next one of a call that waits. */
+  | { readonly type: 'joined'; readonly call: CallRecord }
+  /** A dialog is over and the call is not. `waiting` when it was the last one. */
+  | {
+      readonly type: 'left';
+      readonly callId: CallId;
+      readonly dialogId: string;
+      readonly waiting: Waiting | null;
+    }
+  /** What is known of a call changed while it waits. */
+  | { readonly type: 'described'; readonly info: CallInfo }
   | { readonly type: 'ended'; readonly callId: CallId; readonly end: CallEnd }
   | { readonly type: 'acked'; readonly callId: CallId; readonly what: 'started' | 'updated' }
   /** call.ended was acknowledged: nothing is left to do. */
@@ -63,8 +89,34 @@ export function applyLine(entries: Map<CallId, JournalEntry>, line: JournalLine)
     case 'updated':
       change(entries, line.call.info.callId, (entry) => ({
         ...entry,
-        call: line.call,
+        ...withDialogs(
+          dialogsOf(entry).map((dialog) => (dialog.dialogId === line.call.dialogId ? line.call : dialog)),
+          line.call.info,
+        ),
         updatePending: entry.updatePending || line.announce,
+      }));
+      break;
+    case 'joined':
+      change(entries, line.call.info.callId, (entry) => ({
+        ...entry,
+        ...withDialogs([...(entry.waiting ? [] : dialogsOf(entry)), line.call], line.call.info),
+        waiting: null,
+        end: null,
+        updatePending: true,
+      }));
+      break;
+    case 'left':
+      change(entries, line.callId, (entry) => {
+        if (line.waiting !== null) return { ...entry, waiting: line.waiting };
+        const left = dialogsOf(entry).filter(({ dialogId }) => dialogId !== line.dialogId);
+        return left.length === 0 ? entry : { ...entry, ...withDialogs(left, entry.call.info) };
+      });
+      break;
+    case 'described':
+      change(entries, line.info.callId, (entry) => ({
+        ...entry,
+        ...withDialogs(dialogsOf(entry), line.info),
+        updatePending: true,
       }));
       break;
     case 'ended':
@@ -82,6 +134,18 @@ export function applyLine(entries: Map<CallId, JournalEntry>, line: JournalLine)
       entries.set(line.entry.call.info.callId, line.entry);
       break;
   }
+}
+
+/** Of each dialog of an entry; of one that waits, that of its last. */
+export const dialogsOf = ({ call, further = [] }: JournalEntry): readonly CallRecord[] => [call, ...further];
+
+/** What is known of the call is the same in all its dialogs. */
+function withDialogs(
+  dialogs: readonly CallRecord[],
+  info: CallInfo,
+): Required<Pick<JournalEntry, 'call' | 'further'>> {
+  const [call, ...further] = dialogs.map((dialog) => ({ ...dialog, info }));
+  return { call: call!, further };
 }
 
 function change(

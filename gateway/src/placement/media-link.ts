@@ -16,9 +16,15 @@ export type OpenResult =
   | { readonly type: 'failed'; readonly code: string; readonly message: string };
 
 export type UpdateResult =
-  { readonly type: 'updated' } | { readonly type: 'failed'; readonly code: string; readonly message: string };
+  /** `heard`: the worker says so. Else it did not answer: it has it from the leg.sync after the break, if it is on record by then. */
+  | { readonly type: 'updated'; readonly heard: boolean }
+  | { readonly type: 'failed'; readonly code: string; readonly message: string };
 
 const LATE_CLOSE_LIMIT_MS = 3_000;
+/** A worker's loop is late by less than 5 ms when it is well; the kernel holds some five seconds of a stream. */
+const LATE_MS = 500;
+/** Reports come once a second. */
+const OVERLOADED_REPORTS = 5;
 
 type Reply = Extract<FromMedia, { readonly id: number }>;
 
@@ -35,6 +41,7 @@ export class MediaLink {
   #ready = false;
   #reportedChannels = 0;
   #openedSinceReport = 0;
+  #lateReports = 0;
 
   constructor(worker: number, socketPath: string, events: MediaLinkEvents, log: Log) {
     this.worker = worker;
@@ -57,6 +64,11 @@ export class MediaLink {
     return this.#reportedChannels + this.#openedSinceReport;
   }
 
+  /** It has been late for seconds: packets wait in the kernel. */
+  get overloaded(): boolean {
+    return this.#lateReports >= OVERLOADED_REPORTS;
+  }
+
   async open(leg: Leg, limitMs: number): Promise<OpenResult> {
     this.#openedSinceReport += leg.channels.length;
     const reply = await this.#ask((id) => ({ type: 'leg.open', id, leg }), limitMs);
@@ -73,7 +85,7 @@ export class MediaLink {
     const reply = await this.#ask((id) => ({ type: 'leg.update', id, leg }), limitMs);
     return reply?.type === 'leg.failed'
       ? { type: 'failed', code: reply.code, message: reply.message }
-      : { type: 'updated' };
+      : { type: 'updated', heard: reply !== null };
   }
 
   /** @returns the channels' totals, empty when the worker could not be asked within limitMs */
@@ -127,6 +139,7 @@ export class MediaLink {
       case 'load':
         this.#reportedChannels = message.channels;
         this.#openedSinceReport = 0;
+        this.#lateReports = message.loopDelayMs > LATE_MS ? this.#lateReports + 1 : 0;
         break;
       case 'leg.timeout':
         this.#events.legTimeout(this.worker, message.legId);
@@ -171,6 +184,7 @@ export class MediaLink {
     const wasReady = this.#ready;
     this.#ready = false;
     this.#syncId = null;
+    this.#lateReports = 0;
     if (wasReady) this.#log.warn({ worker: this.worker }, 'media worker is gone');
     this.#answerAll();
     if (wasReady) this.#events.lost(this.worker);

@@ -51,6 +51,11 @@ export class Placement {
     return this.#links.some((link) => link.ready);
   }
 
+  /** Every worker that is there has been late for seconds. */
+  get overloaded(): boolean {
+    return this.ready && this.#links.every((link) => !link.ready || link.overloaded);
+  }
+
   /** @throws EarshotError MEDIA_UNAVAILABLE when no worker says hello within limitMs */
   async whenReady(limitMs: number): Promise<void> {
     if (!this.ready) await this.#nextHello(limitMs);
@@ -110,16 +115,46 @@ export class Placement {
     });
   }
 
-  /** Opens a further leg of a call on the worker that has the call. */
+  /**
+   * Asks the worker that has a call. One that is just being replaced is waited for, also when it goes while it is asked.
+   * @param answered whether the answer is one, and not that of a broken link
+   */
+  async #askPatiently<T>(
+    worker: number,
+    ask: (link: MediaLink) => Promise<T>,
+    answered: (result: T) => boolean,
+  ): Promise<T | undefined> {
+    const link = this.#links[worker];
+    if (link === undefined) return undefined;
+    const deadlineMs = performance.now() + PLACE_LIMIT_MS;
+    const leftMs = (): number => deadlineMs - performance.now();
+    for (;;) {
+      while (!link.ready && leftMs() > 0) await this.#nextHello(leftMs());
+      const result = await ask(link);
+      if (answered(result) || link.ready || leftMs() <= 0) return result;
+    }
+  }
+
+  /** Opens a further leg of a call on the worker that has the call. Waits for one that is just being replaced. */
   async openOn(worker: number, leg: Leg): Promise<Placed> {
-    const result = await this.#links[worker]?.open(leg, TRY_LIMIT_MS);
+    const result = await this.#askPatiently(
+      worker,
+      (link) => link.open(leg, TRY_LIMIT_MS),
+      ({ type }) => type === 'opened',
+    );
     if (result?.type === 'opened' && coversChannels(leg, result.ports))
       return { worker, ports: result.ports };
     throw new EarshotError('MEDIA_UNAVAILABLE', 'the media worker of the call took no further channel');
   }
 
-  async update(worker: number, leg: Leg): Promise<UpdateResult> {
-    return (await this.#links[worker]?.update(leg, UPDATE_LIMIT_MS)) ?? { type: 'updated' };
+  /** @param patient waits for a worker that is just being replaced */
+  async update(worker: number, leg: Leg, patient = false): Promise<UpdateResult> {
+    const ask = (link: MediaLink): Promise<UpdateResult> => link.update(leg, UPDATE_LIMIT_MS);
+    const link = this.#links[worker];
+    const result = patient
+      ? await this.#askPatiently(worker, ask, (answer) => answer.type === 'failed' || answer.heard)
+      : link && (await ask(link));
+    return result ?? { type: 'updated', heard: false };
   }
 
   async close(worker: number, legId: LegId): Promise<readonly ChannelTotals[]> {
@@ -132,8 +167,11 @@ export class Placement {
 }
 
 function leastLoaded(links: readonly MediaLink[]): MediaLink | null {
+  const well = links.filter((link) => !link.overloaded);
   let best: MediaLink | null = null;
-  for (const link of links) if (best === null || link.channels < best.channels) best = link;
+  for (const link of well.length > 0 ? well : links) {
+    if (best === null || link.channels < best.channels) best = link;
+  }
   return best;
 }
 

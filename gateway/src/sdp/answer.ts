@@ -17,6 +17,10 @@ export type AnsweredMedia = AnsweredStream | null;
 export interface AnsweredStream {
   readonly rtpPort: number;
   readonly codecs: readonly LegCodec[];
+  /** How much audio we would have in a packet, milliseconds; left out: 20. */
+  readonly ptimeMs?: number;
+  /** The most; left out where the offer says nothing of it. */
+  readonly maxPtimeMs?: number;
   /** Further attributes, without `a=`: crypto, rtcp-mux. */
   readonly attributes?: readonly string[];
 }
@@ -24,10 +28,11 @@ export interface AnsweredStream {
 /**
  * The answer to an offer (RFC 3264 section 6): every m-line in order, the refused ones with port 0. We only listen:
  * `recvonly`, or `inactive` where the offerer sends nothing. `a=label` is repeated: NetSapiens sends no media without it.
- * a=rtcp is left out, because RTCP is on the port above RTP (RFC 3605).
+ * a=rtcp is left out, because RTCP is on the port above RTP (RFC 3605). a=group and a=mid, too, which means that nothing is
+ * bundled (RFC 9143 section 7.3).
  */
 export function buildAnswer(origin: AnswerOrigin, offer: Offer, media: readonly AnsweredMedia[]): string {
-  const lines = head(origin);
+  const lines = head(origin, offer.timing);
   for (const [index, offered] of offer.media.entries()) {
     const answered = media[index] ?? null;
     if (answered === null) {
@@ -42,19 +47,19 @@ export function buildAnswer(origin: AnswerOrigin, offer: Offer, media: readonly 
 
 /** Our own offer of one stream, for an INVITE that came without SDP (delayed offer, RFC 3261 section 13.2.1). */
 export function buildOwnOffer(origin: AnswerOrigin, media: readonly AnsweredStream[]): string {
-  const lines = head(origin);
+  const lines = head(origin, '0 0');
   for (const stream of media) lines.push(...streamLines('RTP/AVP', stream, 'recvonly', null));
   return `${lines.join('\r\n')}\r\n`;
 }
 
-function head({ sessionId, version, address }: AnswerOrigin): string[] {
+function head({ sessionId, version, address }: AnswerOrigin, timing: string): string[] {
   const network = address.includes(':') ? 'IP6' : 'IP4';
   return [
     'v=0',
     `o=earshot ${sessionId} ${version} IN ${network} ${address}`,
     's=earshot',
     `c=IN ${network} ${address}`,
-    't=0 0',
+    `t=${timing}`,
   ];
 }
 
@@ -67,7 +72,8 @@ function streamLines(
   return [
     `m=audio ${stream.rtpPort} ${protocol} ${stream.codecs.map((codec) => codec.payloadType).join(' ')}`,
     ...stream.codecs.flatMap(codecLines),
-    'a=ptime:20',
+    `a=ptime:${stream.ptimeMs ?? 20}`,
+    ...(stream.maxPtimeMs === undefined ? [] : [`a=maxptime:${stream.maxPtimeMs}`]),
     `a=${direction}`,
     ...(stream.attributes ?? []).map((attribute) => `a=${attribute}`),
     ...(label === null ? [] : [`a=label:${label}`]),

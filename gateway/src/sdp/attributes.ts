@@ -21,3 +21,7 @@ export function valuesOf(attributes: readonly string[], name: string): string[] 
   }
   return values;
 }
+
+/** An IP address rather than a name; whether it is a sound one is seen when something is sent there. */
+export const isAddress = (text: string): boolean =>
+  /^(\d{1,3}(\.\d{1,3}){3}|[0-9a-f.:]*:[0-9a-f.:]*)$/i.test(text);

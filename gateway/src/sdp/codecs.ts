@@ -9,7 +9,7 @@ const STATIC_FORMATS: Readonly<Record<string, LegCodec>> = {
   13: { payloadType: 13, name: 'CN' },
   19: { payloadType: 19, name: 'CN' },
 };
-/** The most that telephony sends as L16 without being a multiple of 8 kHz apart. */
+/** Rates of L16 that we resample; 44.1 kHz (payload types 10 and 11) is not among them. */
 const L16_RATES: ReadonlySet<number> = new Set([8000, 16_000, 32_000, 48_000]);
 
 /** Names of static payload types that we do not take. */
@@ -25,11 +25,12 @@ export function formatName(media: ParsedMedia, format: string): string {
 /** Names by which people know what we decode, for messages. */
 export const AUDIO_CODEC_NAMES = 'PCMU, PCMA, G722, opus or L16';
 
-export const isAudio = ({ name }: LegCodec): boolean => name !== 'telephone-event' && name !== 'CN';
+const isAudio = ({ name }: LegCodec): boolean => name !== 'telephone-event' && name !== 'CN';
 
 /**
- * Of an m-line's formats those that we take, in the offerer's order of preference, audio first. telephone-event and CN only
- * at the clock rates of audio that is taken (RFC 4733 section 2.1 wants the same clock); without audio, none.
+ * Of an m-line's formats those that we take, in the offerer's order of preference, audio first; without audio, none. CN only at the
+ * clock rates of audio that is taken. So is telephone-event (RFC 4733 section 2.1 wants the same clock), and where there is none at
+ * those, what there is at 8000: baresip and others offer that alone beside Opus.
  */
 export function codecsOf(media: ParsedMedia, formats: readonly string[]): LegCodec[] {
   const known: LegCodec[] = [];
@@ -43,7 +44,11 @@ export function codecsOf(media: ParsedMedia, formats: readonly string[]): LegCod
   }
   const audio = known.filter(isAudio);
   const rates = new Set(audio.map((codec) => codec.clockRate ?? 8000));
-  return [...audio, ...known.filter((codec) => !isAudio(codec) && rates.has(codec.clockRate ?? 8000))];
+  if (audio.length === 0) return [];
+  const fits = known.filter((codec) => !isAudio(codec) && rates.has(codec.clockRate ?? 8000));
+  const keys = ({ name }: LegCodec): boolean => name === 'telephone-event';
+  const slower = known.filter((codec) => keys(codec) && codec.clockRate === 8000);
+  return [...audio, ...fits, ...(fits.some(keys) ? [] : slower)];
 }
 
 function mapped(payloadType: number, map: ParsedMedia['rtp'][number]): LegCodec | undefined {

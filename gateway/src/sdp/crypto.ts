@@ -13,8 +13,6 @@ const SUITES = {
 /** An a=crypto attribute that we can take. */
 export interface CryptoAttribute extends SrtpKeySet {
   readonly tag: number;
-  /** Packets that the offerer means to send with a key at most; null: the suite's default. Of the key with the least. */
-  readonly lifetimePackets: number | null;
 }
 
 export type CryptoRead =
@@ -52,14 +50,11 @@ export function readCrypto(value: string): CryptoRead {
 function readKeys(tag: number, suite: SrtpSuite, parameters: readonly string[]): CryptoRead {
   if (parameters.length > MAX_KEYS) return malformed(`crypto ${tag} has more than ${MAX_KEYS} keys`);
   const keys: SrtpMasterKey[] = [];
-  let lifetimePackets: number | null = null;
   for (const parameter of parameters) {
     const key = readKey(suite, parameter);
     if (typeof key === 'string') return malformed(`crypto ${tag}: ${key}`);
     if (key === null) return unsupported(`key method ${nameOf(parameter)}`);
-    keys.push({ key: key.key, mki: key.mki });
-    if (key.lifetimePackets !== null)
-      lifetimePackets = Math.min(lifetimePackets ?? Infinity, key.lifetimePackets);
+    keys.push(key);
   }
   const mkiBytes = keys.map(({ mki }) => (mki === null ? 0 : Buffer.from(mki, 'base64').length));
   if (keys.length > 1 && mkiBytes.some((bytes) => bytes === 0 || bytes !== mkiBytes[0])) {
@@ -67,14 +62,11 @@ function readKeys(tag: number, suite: SrtpSuite, parameters: readonly string[]):
   }
   if (new Set(keys.map(({ mki }) => mki)).size !== keys.length)
     return malformed(`crypto ${tag}: a key identifier is repeated`);
-  return { kind: 'usable', attribute: { tag, suite, keys, lifetimePackets } };
+  return { kind: 'usable', attribute: { tag, suite, keys } };
 }
 
 /** @returns what is wrong as text; null for a method that is not `inline` */
-function readKey(
-  suite: SrtpSuite,
-  parameter: string,
-): (SrtpMasterKey & { readonly lifetimePackets: number | null }) | string | null {
+function readKey(suite: SrtpSuite, parameter: string): SrtpMasterKey | string | null {
   const colon = parameter.indexOf(':');
   if (colon < 1) return 'a key has no method';
   if (parameter.slice(0, colon).toLowerCase() !== 'inline') return null;
@@ -88,20 +80,20 @@ function readKey(
   const lifetimeText = rest[0] !== undefined && !rest[0].includes(':') ? rest.shift()! : null;
   const mkiText = rest.shift() ?? null;
   if (rest.length > 0) return 'a key has too many parts';
-  const lifetimePackets = lifetimeText === null ? null : readLifetime(lifetimeText);
-  if (Number.isNaN(lifetimePackets)) return 'a key lifetime is not 2^n or a number, from 1 to 2^48';
+  // How many packets the offerer means to send with a key: nothing to a receiver, whose limit is the suite's.
+  if (lifetimeText !== null && !isLifetime(lifetimeText))
+    return 'a key lifetime is not 2^n or a number, from 1 to 2^48';
   const mki = mkiText === null ? null : readMki(mkiText);
   if (mkiText !== null && mki === null)
     return 'a key identifier is not value:length with a length of 1 to 128';
-  return { key: bytes.toString('base64'), mki, lifetimePackets };
+  return { key: bytes.toString('base64'), mki };
 }
 
-/** @returns NaN when it is none */
-function readLifetime(text: string): number {
+function isLifetime(text: string): boolean {
   const match = /^(2\^)?(\d{1,15})$/.exec(text);
-  if (match === null) return NaN;
+  if (match === null) return false;
   const packets = match[1] === undefined ? Number(match[2]) : 2 ** Number(match[2]);
-  return packets >= 1 && packets <= MAX_LIFETIME ? packets : NaN;
+  return packets >= 1 && packets <= MAX_LIFETIME;
 }
 
 /** `value:length`: the identifier as packets carry it, a big-endian number of so many bytes; in base64, or null. */
@@ -164,9 +156,6 @@ export function negotiateCrypto(
   const send = before !== null && before.send.suite === suite ? before.send : ownKeys(suite, random);
   return { receive: { suite, keys }, send };
 }
-
-/** An SDP that may be shown: the keys of its a=crypto lines are hidden. */
-export const withoutKeys = (sdp: string): string => sdp.replace(/inline:[^\s|;]+/gi, 'inline:[SrtpKeys]');
 
 /** The name of a parameter, cut: a key may stand behind it. */
 const nameOf = (parameter: string): string => parameter.split(/[=:]/, 1)[0]!.slice(0, 32);

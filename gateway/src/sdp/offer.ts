@@ -29,6 +29,9 @@ export interface OfferedMedia {
   /** Why a stream that is to be protected cannot be taken. */
   readonly cryptoFault: string | null;
   readonly rtcp: RtcpOffer;
+  /** a=ptime and a=maxptime (RFC 8866 section 6.4), milliseconds; null where there is none that makes sense. */
+  readonly ptimeMs: number | null;
+  readonly maxPtimeMs: number | null;
   /** An audio stream that is on, in a protocol we take, with a codec we take. */
   readonly acceptable: boolean;
   /** No media is to come for now: inactive, recvonly, or the old way of holding, c=0.0.0.0 (RFC 3264 section 8.4). */
@@ -39,12 +42,16 @@ export interface Offer {
   /** o= session id and version, as texts: they may be too big for a number. */
   readonly sessionId: string;
   readonly sessionVersion: string;
+  /** The values of t=, which the answer repeats (RFC 3264 section 6); `0 0` where there are none. */
+  readonly timing: string;
   readonly media: readonly OfferedMedia[];
 }
 
 export const MAX_SDP_CHARS = 65_536;
 const MAX_MEDIA = 32;
 const MAX_FORMATS = 64;
+/** The longest packet that our decoders take whole. */
+const MAX_PTIME_MS = 240;
 const PLAIN: ReadonlySet<string> = new Set(['RTP/AVP', 'RTP/AVPF']);
 /** With keys in the SDP (RFC 4568). */
 const PROTECTED: ReadonlySet<string> = new Set(['RTP/SAVP', 'RTP/SAVPF']);
@@ -57,13 +64,15 @@ const PROTECTED: ReadonlySet<string> = new Set(['RTP/SAVP', 'RTP/SAVPF']);
 export function parseOffer(sdp: string): Offer {
   if (sdp.length > MAX_SDP_CHARS) throw malformed(`longer than ${MAX_SDP_CHARS} characters`);
   const mediaLines = checkLines(sdp);
-  const session = sdpTransform.parse(sdp);
+  // The number of ports behind the port (RFC 8866 section 5.14) is for layered codecs; sdp-transform reads no line that has it.
+  const session = sdpTransform.parse(sdp.replace(/^(m=\S+ \d+)\/\d+/gm, '$1'));
   const attributes = mediaAttributes(sdp);
   if (session.origin === undefined) throw malformed('the o= line is missing or not of six fields');
   if (session.media.length !== mediaLines) throw malformed('an m= line cannot be read');
   return {
     sessionId: String(session.origin.sessionId),
     sessionVersion: String(session.origin.sessionVersion),
+    timing: /^t=(\d{1,20} \d{1,20})\s*$/m.exec(sdp)?.[1] ?? '0 0',
     media: session.media.map((media, index) => readMedia(session, media, index, attributes[index] ?? [])),
   };
 }
@@ -84,9 +93,10 @@ export function requireAcceptable(offer: Offer): void {
 
 /** Why an audio stream with a port is not acceptable. No key is in it. */
 export function whyNot({ protocol, cryptoFault, formatNames }: OfferedMedia): string {
-  if (cryptoFault !== null) return `${protocol}: ${cryptoFault}`;
+  const transport = protocol.slice(0, 40);
+  if (cryptoFault !== null) return `${transport}: ${cryptoFault}`;
   if (!PLAIN.has(protocol) && !PROTECTED.has(protocol)) {
-    return `transport ${protocol.slice(0, 40)} is not supported, RTP/AVP and RTP/SAVP with a=crypto are`;
+    return `transport ${transport} is not supported; offer RTP/AVP, or RTP/SAVP with a=crypto`;
   }
   return `${formatNames.join(', ').slice(0, 80)} cannot be decoded; offer ${AUDIO_CODEC_NAMES}`;
 }
@@ -129,6 +139,7 @@ function readMedia(
   const direction = directionOf(media.direction ?? session.direction);
   const codecs = codecsOf(media, formats);
   const choice = PROTECTED.has(protocol) ? chooseCrypto(valuesOf(attributes, 'crypto')) : null;
+  const dtls = valuesOf(attributes, 'fingerprint').length > 0 && valuesOf(attributes, 'crypto').length === 0;
   const transportTaken = PLAIN.has(protocol) || choice?.kind === 'chosen';
   return {
     kind: type,
@@ -141,11 +152,23 @@ function readMedia(
     codecs,
     formatNames: formats.map((format) => formatName(media, format)),
     crypto: choice?.kind === 'chosen' ? choice.attribute : null,
-    cryptoFault: choice?.kind === 'none' ? choice.why : null,
+    cryptoFault:
+      choice?.kind !== 'none'
+        ? null
+        : dtls
+          ? 'keys by DTLS are not supported; offer a=crypto, or RTP/AVP'
+          : choice.why,
     rtcp: rtcpOf(attributes, port),
+    ptimeMs: millisecondsOf(valuesOf(attributes, 'ptime')[0]),
+    maxPtimeMs: millisecondsOf(valuesOf(attributes, 'maxptime')[0]),
     acceptable: type === 'audio' && port !== 0 && transportTaken && codecs.length > 0,
     held: direction === 'inactive' || direction === 'recvonly' || address === '0.0.0.0' || address === '::',
   };
+}
+
+function millisecondsOf(value: string | undefined): number | null {
+  const milliseconds = /^\s*\d{1,3}(\.\d+)?\s*$/.test(value ?? '') ? Math.floor(Number(value)) : 0;
+  return milliseconds > 0 ? Math.min(milliseconds, MAX_PTIME_MS) : null;
 }
 
 function directionOf(attribute: string | undefined): Direction {

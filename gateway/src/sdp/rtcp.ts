@@ -1,14 +1,9 @@
-import { valuesOf } from './attributes.ts';
-
-/** An IP address rather than a name; whether it is a sound one is seen when something is sent there. */
-const ADDRESS = /^(\d{1,3}(\.\d{1,3}){3}|[0-9a-f.:]*:[0-9a-f.:]*)$/i;
+import { isAddress, valuesOf } from './attributes.ts';
 
 /** What an m-line says of its RTCP. */
 export interface RtcpOffer {
-  /** RTP and RTCP on one port (RFC 5761 section 5.1.1). */
+  /** RTP and RTCP on one port (RFC 5761 section 5.1.1), or on nothing else (RFC 8858). */
   readonly mux: boolean;
-  /** Nothing else will do (RFC 8858). */
-  readonly muxOnly: boolean;
   /** Packets that are not compound may be sent (RFC 5506 section 5). */
   readonly reducedSize: boolean;
   /** Where the offerer's RTCP comes from and ours goes to, without mux: a=rtcp (RFC 3605), else the port above RTP. */
@@ -23,10 +18,8 @@ export interface RtcpOffer {
  */
 export function rtcpOf(attributes: readonly string[], rtpPort: number): RtcpOffer {
   const named = valuesOf(attributes, 'rtcp').map(readRtcp)[0] ?? null;
-  const muxOnly = valuesOf(attributes, 'rtcp-mux-only').length > 0;
   return {
-    mux: muxOnly || valuesOf(attributes, 'rtcp-mux').length > 0,
-    muxOnly,
+    mux: ['rtcp-mux', 'rtcp-mux-only'].some((name) => valuesOf(attributes, name).length > 0),
     reducedSize: valuesOf(attributes, 'rtcp-rsize').length > 0,
     port: named?.port ?? (rtpPort + 1) & 0xffff,
     address: named?.address ?? null,
@@ -39,7 +32,7 @@ function readRtcp(value: string): { readonly port: number; readonly address: str
   const port = Number(match?.[1] ?? 0);
   if (port === 0 || port > 65_535) return null;
   const address = match?.[2] ?? null;
-  return address === null || ADDRESS.test(address) ? { port, address } : null;
+  return address === null || isAddress(address) ? { port, address } : null;
 }
 
 /**

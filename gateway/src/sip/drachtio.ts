@@ -1,32 +1,51 @@
 import Srf from 'drachtio-srf';
 
-/** The parts of drachtio-srf that are used, typed as they behave. The package's own types miss most of them. */
-export interface SrfRequest {
-  readonly method: string;
-  readonly headers: Readonly<Record<string, string>>;
-  readonly msg: { readonly raw?: string };
-  readonly source: string;
+/** A message as it was on the wire. */
+export interface SrfMessage {
+  readonly raw?: string;
+}
+
+/** Where a message came from, or went to: known once it did. */
+export interface SrfWay {
   readonly source_address?: string;
   readonly source_port?: number;
   readonly protocol?: string;
+}
+
+/** The parts of drachtio-srf that are used, typed as they behave. The package's own types miss most of them. */
+export interface SrfRequest extends SrfWay {
+  readonly msg: SrfMessage;
+  readonly method: string;
+  readonly headers: Readonly<Record<string, string>>;
+  readonly source: string;
   readonly receivedOn?: string;
   readonly stackTxnId?: string;
   readonly stackDialogId?: string;
   readonly socket: { setNoDelay(on: boolean): void };
-  on(event: 'cancel', listener: () => void): void;
+  on(event: 'cancel', listener: (cancel: SrfMessage) => void): void;
 }
 
-export interface SrfResponse {
+export interface SrfResponse extends SrfWay {
   send(
     status: number,
     reason: string | undefined,
     options: { headers: Record<string, string>; body?: string },
-    callback: (error: unknown) => void,
+    callback: (error: unknown, sent?: SrfMessage) => void,
   ): void;
 }
 
-export interface SrfSentRequest {
-  on(event: 'response', listener: (response: { readonly status: number }) => void): void;
+export interface SrfReceivedResponse extends SrfWay {
+  readonly msg: SrfMessage;
+  readonly status: number;
+  readonly body?: string;
+  get(name: string): string | undefined;
+}
+
+type SendAck = (options: object, callback: (error: unknown, sent?: SrfMessage) => void) => void;
+
+export interface SrfSentRequest extends SrfWay {
+  readonly msg: SrfMessage;
+  on(event: 'response', listener: (response: SrfReceivedResponse, ack: SendAck) => void): void;
 }
 
 export type SrfHandler = (req: SrfRequest, res: SrfResponse, next: () => void) => void;
@@ -50,6 +69,7 @@ export interface SrfApp {
       method: string;
       stackDialogId: string;
       headers: Record<string, string>;
+      body?: string;
     },
     callback: (error: Error | null, request?: SrfSentRequest) => void,
   ): void;

@@ -2,7 +2,8 @@ import type { InviteHeaders } from '../dialects/index.ts';
 
 export interface ResponseOptions {
   readonly reason?: string;
-  readonly headers?: Readonly<Record<string, string>>;
+  /** A list becomes a line for each value: WWW-Authenticate must not be joined by commas (RFC 3261 section 7.3.1). */
+  readonly headers?: Readonly<Record<string, string | readonly string[]>>;
   readonly body?: string;
 }
 
@@ -19,7 +20,11 @@ export interface SipRequest extends InviteHeaders {
   readonly toTag: string | null;
   /** Everything after the header, as it came. */
   readonly body: string;
-  readonly source: { readonly address: string; readonly port: number; readonly transport: 'udp' | 'tcp' };
+  readonly source: {
+    readonly address: string;
+    readonly port: number;
+    readonly transport: 'udp' | 'tcp' | 'tls';
+  };
   /** Our address that a new request came to. */
   readonly receivedOn: string | null;
   /** Made by the SIP server itself, such as a BYE after an ACK did not come. It must not be answered. */

@@ -1,11 +1,16 @@
+import { monoUs } from '@earshot/contracts';
 import type { ResponseOptions, SendResult, SipRequest } from './request.ts';
-import type { SrfRequest, SrfResponse } from './drachtio.ts';
+import type { SrfMessage, SrfRequest, SrfResponse } from './drachtio.ts';
+import { seen, type Tap } from './tap.ts';
 
 /** The server echoes what it sent; a reply that takes longer than this will not come (the link broke). */
 const ECHO_LIMIT_MS = 5_000;
 
-/** Wraps a request of drachtio-srf. Header values that a device sent are passed on only through `oneLine`. */
-export function wrapRequest(req: SrfRequest, res: SrfResponse): SipRequest {
+/**
+ * Wraps a request of drachtio-srf. Header values that a device sent are passed on only through `oneLine`. @param tap sees it, its
+ * answers and its CANCEL, if it is of a dialog or opens one
+ */
+export function wrapRequest(req: SrfRequest, res: SrfResponse, tap: Tap): SipRequest {
   const headers = new Map<string, string>();
   for (const [name, value] of Object.entries(req.headers)) {
     const key = name.toLowerCase();
@@ -16,37 +21,59 @@ export function wrapRequest(req: SrfRequest, res: SrfResponse): SipRequest {
   const callId = headers.get('call-id') ?? '';
   const fromTag = tagOf(headers.get('from') ?? '');
   const fromServer = req.source === 'application';
+  const method = req.method.toUpperCase();
+  const dialogId = req.stackDialogId || `${callId};from-tag=${fromTag ?? ''}`;
+  const toTag = tagOf(headers.get('to') ?? '');
+  const isTraced = method === 'INVITE' || toTag !== null || fromServer;
+  if (isTraced) tap(seen(dialogId, fromServer ? 'out' : 'in', req.msg, req, req.receivedOn));
+  if (method === 'INVITE') req.on('cancel', (cancel) => tap(seen(dialogId, 'in', cancel, req)));
   return {
-    method: req.method.toUpperCase(),
+    method,
     callId,
-    dialogId: req.stackDialogId || `${callId};from-tag=${fromTag ?? ''}`,
-    toTag: tagOf(headers.get('to') ?? ''),
+    dialogId,
+    toTag,
     body: bodyOf(req.msg.raw ?? '', headers.get('content-length')),
     source: {
       address: (req.source_address ?? '').replace(/^\[|\]$/g, ''),
       port: req.source_port ?? 0,
-      transport: req.protocol === 'tcp' || req.protocol === 'tls' ? 'tcp' : 'udp',
+      transport: req.protocol === 'tcp' || req.protocol === 'tls' ? req.protocol : 'udp',
     },
     receivedOn: receivedAddress(req.receivedOn),
     fromServer,
     header: (name) => headers.get(name.toLowerCase()) ?? null,
     entries: () => headers,
-    respond: (status, options = {}) => (fromServer ? Promise.resolve('sent') : send(res, status, options)),
+    respond: (status, options = {}) => {
+      if (fromServer) return Promise.resolve('sent');
+      const atUs = monoUs();
+      return send(res, status, options, (sent) => {
+        if (isTraced) tap(seen(dialogId, 'out', sent, res, null, atUs));
+      });
+    },
     onCancel: (listener) => req.on('cancel', listener),
   };
 }
 
-function send(res: SrfResponse, status: number, options: ResponseOptions): Promise<SendResult> {
+function send(
+  res: SrfResponse,
+  status: number,
+  options: ResponseOptions,
+  echoed: (sent: SrfMessage | undefined) => void,
+): Promise<SendResult> {
   return new Promise((resolve) => {
     const timer = setTimeout(() => resolve('unknown'), ECHO_LIMIT_MS);
     const headers: Record<string, string> = {};
-    for (const [name, value] of Object.entries(options.headers ?? {})) headers[name] = oneLine(value);
+    for (const [name, value] of Object.entries(options.headers ?? {})) {
+      // drachtio-srf would join a list with commas; it writes the value as it is, so further lines can be in it.
+      headers[name] = [value].flat().map(oneLine).join(`\r\n${name}: `);
+    }
     const reason = options.reason === undefined ? undefined : oneLine(options.reason);
     const payload = options.body === undefined ? { headers } : { headers, body: options.body };
-    res.send(status, reason, payload, (error) => {
+    res.send(status, reason, payload, (error, sent) => {
       clearTimeout(timer);
-      if (error === null || error === undefined) resolve('sent');
-      else resolve(/unknown transaction/i.test(describe(error)) ? 'cancelled' : 'failed');
+      if (error === null || error === undefined) {
+        echoed(sent);
+        resolve('sent');
+      } else resolve(/unknown transaction/i.test(describe(error)) ? 'cancelled' : 'failed');
     });
   });
 }

@@ -18,7 +18,10 @@ export class FakeMedia {
   readonly legs = new Map<LegId, Leg>();
   /** What to do with a leg.open. */
   onOpen: 'open' | 'fail' | 'ignore' | 'hangup' = 'open';
+  /** What to do with a leg.update; `hold` until released. */
+  onUpdate: (leg: Leg) => 'update' | 'fail' | 'hold' = () => 'update';
   answersClose = true;
+  readonly #held: (() => void)[] = [];
   readonly #path: string;
   #listener: Listener | null = null;
   #connection: Connection<ToMedia, FromMedia> | null = null;
@@ -36,12 +39,23 @@ export class FakeMedia {
     return fake;
   }
 
+  /** Does the updates that were held, in order, and holds no more. */
+  release(): void {
+    this.onUpdate = () => 'update';
+    for (const update of this.#held.splice(0)) update();
+  }
+
   async listen(): Promise<void> {
     this.#listener = await listen<ToMedia, FromMedia>(this.#path, (connection) => {
       this.#connection = connection;
       connection.send({ type: 'hello', worker: this.worker, pid: process.pid });
-      return { message: (message) => this.#receive(message), close: () => (this.#connection = null) };
+      return { message: (message) => this.#receive(message), close: () => this.#closed(connection) };
     });
+  }
+
+  /** The connection before may be seen to close after the next one was made. */
+  #closed(connection: Connection<ToMedia, FromMedia>): void {
+    if (this.#connection === connection) this.#connection = null;
   }
 
   /** As if the process died: the link breaks and its memory is gone. */
@@ -95,10 +109,19 @@ export class FakeMedia {
           }),
         });
         break;
-      case 'leg.update':
-        this.legs.set(message.leg.legId, message.leg);
-        this.send({ type: 'leg.updated', id: message.id, legId: message.leg.legId });
+      case 'leg.update': {
+        const { id, leg } = message;
+        const { legId } = leg;
+        const update = (): void => {
+          this.legs.set(legId, leg);
+          this.send({ type: 'leg.updated', id, legId });
+        };
+        const what = this.onUpdate(leg);
+        if (what === 'update') update();
+        else if (what === 'hold') this.#held.push(update);
+        else this.send({ type: 'leg.failed', id, legId, code: 'INTERNAL', message: 'of the test' });
         break;
+      }
       case 'leg.close': {
         if (!this.answersClose) return;
         const leg = this.legs.get(message.legId);

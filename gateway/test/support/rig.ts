@@ -15,6 +15,10 @@ export interface RigOptions {
   readonly workers?: number;
   /** The endpoint's timers run this many times as fast. */
   readonly hurry?: number;
+  /** The clock of session timers, milliseconds. */
+  readonly nowMs?: () => number;
+  /** What the endpoint binds; 127.0.0.1 when left out. */
+  readonly host?: string;
   /** Without it the gateway is not started. */
   readonly gateway?: boolean;
 }
@@ -29,15 +33,19 @@ export class Rig {
   endpoint!: SipEndpoint;
   gateway!: Gateway;
   registry!: Registry;
+  nowMs: (() => number) | undefined;
   readonly #clients: SipClient[] = [];
+  #host = '127.0.0.1';
   #ports: { udp: number; tcp: number; wire: number } | null = null;
 
   static async start(options: RigOptions = {}): Promise<Rig> {
     const rig = new Rig();
+    rig.nowMs = options.nowMs;
     const workers = options.workers ?? 1;
     for (let worker = 0; worker < workers; worker++) {
       rig.media.push(await FakeMedia.start(rig.folder, worker));
     }
+    rig.#host = options.host ?? '127.0.0.1';
     rig.transcripts = await FakeTranscripts.start(rig.folder);
     await rig.startEndpoint(options.hurry ?? 1);
     rig.env = {
@@ -54,11 +62,11 @@ export class Rig {
 
   /** Again on the ports it had, when it was there before. */
   async startEndpoint(hurry = 1): Promise<void> {
-    const at = (port: number | undefined) => ({ host: '127.0.0.1', port: port ?? 0 });
+    const at = (port: number | undefined, host = this.#host) => ({ host, port: port ?? 0 });
     this.endpoint = await SipEndpoint.start({
       udp: at(this.#ports?.udp),
       tcp: at(this.#ports?.tcp),
-      wire: at(this.#ports?.wire),
+      wire: at(this.#ports?.wire, '127.0.0.1'),
       secret: SECRET,
       dialogFile: join(this.folder, 'dialogs'),
       log: this.log,
@@ -79,6 +87,7 @@ export class Rig {
       log: this.log,
       registry: (this.registry = createRegistry('gateway')),
       runDir: this.folder,
+      ...(this.nowMs === undefined ? {} : { nowMs: this.nowMs }),
     });
     await this.gateway.start(limitMs);
   }

@@ -29,12 +29,25 @@ export interface InviteOptions {
   readonly body: string;
   readonly contentType?: string | null;
   readonly headers?: readonly string[];
+  /** Without its tag. */
+  readonly from?: string;
   readonly contact?: string | null;
+}
+
+export interface Answer {
+  readonly status: number;
+  readonly headers?: readonly string[];
+  readonly body?: string;
 }
 
 /** A caller on UDP, written for tests: it sends exactly what it is told. */
 export class SipClient {
   readonly received: SipMessage[] = [];
+  /** Given each message as it came. */
+  onText: (text: string) => void = () => undefined;
+  /** What it answers to a request; null for nothing. A caller answers the BYE that it gets. */
+  onRequest: (request: SipMessage) => Answer | null = ({ method }) =>
+    method === 'BYE' ? { status: 200 } : null;
   readonly #socket: dgram.Socket;
   readonly #serverPort: number;
 
@@ -42,15 +55,18 @@ export class SipClient {
     this.#socket = socket;
     this.#serverPort = serverPort;
     socket.on('message', (bytes) => {
-      const message = parse(bytes.toString('utf8'));
+      const text = bytes.toString('utf8');
+      this.onText(text);
+      const message = parse(text);
       this.received.push(message);
-      // A caller answers the BYE that it gets.
-      if (message.status === 0 && message.method === 'BYE') this.#answer(message);
+      if (message.status !== 0 || message.method === 'ACK') return;
+      const answer = this.onRequest(message);
+      if (answer !== null) this.#answer(message, answer);
     });
   }
 
   static async open(serverPort: number, address = '127.0.0.1'): Promise<SipClient> {
-    const socket = dgram.createSocket('udp4');
+    const socket = dgram.createSocket(address.includes(':') ? 'udp6' : 'udp4');
     await new Promise<void>((resolve) => socket.bind(0, address, resolve));
     return new SipClient(socket, serverPort);
   }
@@ -59,8 +75,10 @@ export class SipClient {
     return this.#socket.address().port;
   }
 
+  /** As it stands in a Via: an IPv6 one in brackets. */
   get address(): string {
-    return this.#socket.address().address;
+    const { address, family } = this.#socket.address();
+    return family === 'IPv6' ? `[${address}]` : address;
   }
 
   close(): void {
@@ -68,7 +86,7 @@ export class SipClient {
   }
 
   send(text: string): void {
-    this.#socket.send(text, this.#serverPort, '127.0.0.1');
+    this.#socket.send(text, this.#serverPort, this.address.startsWith('[') ? '::1' : '127.0.0.1');
   }
 
   dialog(): ClientDialog {
@@ -82,11 +100,12 @@ export class SipClient {
     return dialog.final(method);
   }
 
-  #answer(request: SipMessage): void {
+  #answer(request: SipMessage, { status, headers = [], body = '' }: Answer): void {
     const copied = ['via', 'from', 'to', 'call-id', 'cseq'].map(
       (name) => `${name}: ${request.headers.get(name)}`,
     );
-    this.send(['SIP/2.0 200 OK', ...copied, 'Content-Length: 0', '', ''].join('\r\n'));
+    const length = `Content-Length: ${Buffer.byteLength(body)}`;
+    this.send([`SIP/2.0 ${status} Whatever`, ...copied, ...headers, length, '', body].join('\r\n'));
   }
 }
 
@@ -95,6 +114,8 @@ export class ClientDialog {
   readonly callId = randomUUID();
   readonly fromTag = randomUUID().slice(0, 8);
   toTag: string | null = null;
+  /** From of all its requests that say nothing else, without the tag. */
+  from = '"Fork 7" <sip:fork7@example.test>';
   #cseq = 0;
   #inviteBranch = '';
   readonly #client: SipClient;
@@ -107,8 +128,10 @@ export class ClientDialog {
     return this.#client.received.filter((message) => message.headers.get('call-id') === this.callId);
   }
 
-  request(method: string, options: InviteOptions, keepCseq = false): void {
-    if (!keepCseq) this.#cseq++;
+  /** @param at CSeq: of the last request for true, the next one for false */
+  request(method: string, options: InviteOptions, at: boolean | number = false): void {
+    if (at === false) this.#cseq++;
+    const cseq = typeof at === 'number' ? at : this.#cseq;
     const branch =
       method === 'CANCEL' ? this.#inviteBranch : `z9hG4bK${randomUUID().replaceAll('-', '').slice(0, 16)}`;
     if (method === 'INVITE') this.#inviteBranch = branch;
@@ -118,10 +141,10 @@ export class ClientDialog {
     const lines = [
       `${method} sip:srs@127.0.0.1 SIP/2.0`,
       `Via: SIP/2.0/UDP ${address}:${port};branch=${branch}`,
-      `From: "Fork 7" <sip:fork7@example.test>;tag=${this.fromTag}`,
+      `From: ${options.from ?? this.from};tag=${this.fromTag}`,
       `To: <sip:srs@example.test>${this.toTag === null ? '' : `;tag=${this.toTag}`}`,
       `Call-ID: ${this.callId}`,
-      `CSeq: ${this.#cseq} ${method}`,
+      `CSeq: ${cseq} ${method}`,
       'Max-Forwards: 70',
       ...(contact === null ? [] : [`Contact: ${contact}`]),
       ...(contentType === null ? [] : [`Content-Type: ${contentType}`]),
@@ -134,8 +157,8 @@ export class ClientDialog {
   }
 
   /** The final response to the latest request of the method. */
-  final(method: string): Promise<SipMessage> {
-    const cseq = `${this.#cseq} ${method}`;
+  final(method: string, at = this.#cseq): Promise<SipMessage> {
+    const cseq = `${at} ${method}`;
     return until(`final response to ${cseq}`, () =>
       this.#messages.find((message) => message.status >= 200 && message.headers.get('cseq') === cseq),
     );
@@ -148,12 +171,23 @@ export class ClientDialog {
     );
   }
 
-  /** @param ackBody SDP answer in the ACK, where the 200 had the offer */
-  async invite(options: InviteOptions, ackBody = ''): Promise<SipMessage> {
+  /** Acknowledges a 2xx to an INVITE. @param body SDP answer, where the 200 had the offer @param at its CSeq */
+  ack(body = '', at: boolean | number = true): void {
+    this.request('ACK', { body, contentType: body === '' ? null : 'application/sdp' }, at);
+  }
+
+  /** An INVITE and its final answer, not acknowledged yet. */
+  async inviteOnly(options: InviteOptions): Promise<SipMessage> {
     this.request('INVITE', options);
     const final = await this.final('INVITE');
     this.toTag ??= /tag=([^;>\s]+)/.exec(final.headers.get('to') ?? '')?.[1] ?? null;
-    this.request('ACK', { body: ackBody, contentType: ackBody === '' ? null : 'application/sdp' }, true);
+    return final;
+  }
+
+  /** @param ackBody SDP answer in the ACK, where the 200 had the offer */
+  async invite(options: InviteOptions, ackBody = ''): Promise<SipMessage> {
+    const final = await this.inviteOnly(options);
+    this.ack(ackBody);
     return final;
   }
 

@@ -3,6 +3,14 @@ import type { Pool } from '@earshot/platform';
 import { type DeliveryJob, deliveryJobId, type FanOutJob } from '../queues/jobs.ts';
 import type { JobsOfQueue } from '../queues/queues.ts';
 
+/** The types of event that an active webhook asks for: others need no job. */
+export async function eventsAskedFor(pool: Pool): Promise<ReadonlySet<string>> {
+  const { rows } = await pool.query<{ event: string }>(
+    'select distinct unnest(events) as event from webhooks where active',
+  );
+  return new Set(rows.map(({ event }) => event));
+}
+
 /**
  * One event to every active webhook that asks for its type, or to the one named: a row in deliveries and a job each.
  * Run twice it makes the same rows and the same jobs.

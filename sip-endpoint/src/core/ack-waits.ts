@@ -12,6 +12,8 @@ export interface AckWaitOptions {
   readonly timers: Timers;
   readonly send: (bytes: Buffer, target: Target) => void;
   readonly onRepeated: () => void;
+  /** The dialog's record has another 2xx to repeat, or none. */
+  readonly onChanged: (dialog: Dialog) => void;
   /** No ACK came in 64*T1: the call is to be ended (RFC 3261 section 13.3.1.4). */
   readonly onTimeout: (dialog: Dialog) => void;
 }
@@ -26,13 +28,30 @@ export class AckWaits {
   }
 
   start(dialog: Dialog, transaction: ServerTransaction, bytes: Buffer): void {
-    const { timers } = this.#options;
     const { seq } = transaction.request.cseq;
+    const { proto, host, port } = transaction.target;
+    const response = bytes.toString('latin1');
+    dialog.record.unacknowledged = { seq, transactionId: transaction.id, response, proto, host, port };
+    this.#options.onChanged(dialog);
+    this.#wait(dialog, transaction.id, seq, bytes, transaction.target);
+  }
+
+  /** Goes on where a process before this one was ended. */
+  resume(dialog: Dialog): void {
+    const { unacknowledged } = dialog.record;
+    if (unacknowledged === undefined) return;
+    const { transactionId, seq, response, proto, host, port } = unacknowledged;
+    const target: Target = { proto, host, port, connection: undefined };
+    this.#wait(dialog, transactionId, seq, Buffer.from(response, 'latin1'), target);
+  }
+
+  #wait(dialog: Dialog, transactionId: string, seq: number, bytes: Buffer, target: Target): void {
+    const { timers } = this.#options;
     let cancelRepeat: () => void;
     const repeatAfter = (delayMs: number): void => {
       cancelRepeat = timers.after(delayMs, () => {
         this.#options.onRepeated();
-        this.#options.send(bytes, transaction.target);
+        this.#options.send(bytes, target);
         repeatAfter(Math.min(delayMs * 2, T2_MS));
       });
     };
@@ -42,7 +61,7 @@ export class AckWaits {
       this.#options.onTimeout(dialog);
     });
     const wait: AckWait = {
-      transactionId: transaction.id,
+      transactionId,
       stop: () => {
         cancelRepeat();
         cancelEnd();
@@ -61,6 +80,10 @@ export class AckWaits {
     wait.stop();
     waits?.delete(seq);
     if (waits?.size === 0) this.#waits.delete(dialog);
+    if (dialog.record.unacknowledged?.seq === seq) {
+      delete dialog.record.unacknowledged;
+      this.#options.onChanged(dialog);
+    }
     return wait.transactionId;
   }
 
@@ -68,6 +91,8 @@ export class AckWaits {
     for (const wait of this.#waits.get(dialog)?.values() ?? []) wait.stop();
     this.#waits.delete(dialog);
   }
+
+  /** Stops all timers; the records keep what a successor is to repeat. */
   close(): void {
     for (const dialog of [...this.#waits.keys()]) this.stopAll(dialog);
   }

@@ -4,13 +4,13 @@ import { writeMessage, type HeaderLine } from '../parse/build.ts';
 import { headerValue, type Header, type SipResponse } from '../parse/message.ts';
 import type { ClientTransaction, ClientUser, OutgoingRequest } from '../transaction/client.ts';
 import { newBranch } from '../transaction/layer.ts';
-import type { Flow, Target } from '../transport/flow.ts';
 import type { AppMessage } from '../wire/command.ts';
 import type { AppLink, SipCommand } from '../wire/connection.ts';
 import { notificationFrame, NOWHERE, replyFrame, sentFrame, type Endpoint } from '../wire/leader.ts';
 import type { AckWaits } from './ack-waits.ts';
-import { appHeaders, contentType, forApplication } from './app-view.ts';
+import { appHeaders, contentType, endpointOf, forApplication, localResponse, peerOf } from './app-view.ts';
 import type { Context } from './context.ts';
+import { OutsideRequests } from './outside.ts';
 
 const NO_DIALOG = 'Server error: unable to find dialog for dialog id provided';
 const EMPTY = Buffer.alloc(0);
@@ -23,20 +23,16 @@ interface Draft {
   readonly seq?: number;
 }
 
-const endpointOf = (target: Target): Endpoint => ({
-  proto: target.proto,
-  address: target.host,
-  port: target.port,
-});
-
 /** Requests inside dialogs, sent for the application or by ourselves, and their responses. */
 export class AppRequests {
   readonly #context: Context;
   readonly #acks: AckWaits;
+  readonly #outside: OutsideRequests;
 
   constructor(context: Context, acks: AckWaits) {
     this.#context = context;
     this.#acks = acks;
+    this.#outside = new OutsideRequests(context);
   }
 
   handle(link: AppLink, command: SipCommand, message: AppMessage, method: string): void {
@@ -45,20 +41,19 @@ export class AppRequests {
     const { dialogs, owners, addressing } = this.#context;
     const named = headerValue(message.headers, 'call-id') ?? '';
     const dialog = command.dialogId === '' ? dialogs.byCallId(named) : dialogs.get(command.dialogId);
-    if (dialog === undefined)
-      return nok(
-        command.dialogId === '' ? 'Server error: requests outside a dialog are not supported' : NO_DIALOG,
-      );
+    if (dialog === undefined && command.dialogId === '')
+      return this.#outside.handle(link, command, message, method);
+    if (dialog === undefined) return nok(NO_DIALOG);
     if (method === 'ACK') return this.#ack(link, command, dialog, message);
     if (method === 'PRACK') return nok('Server error: PRACK is not supported');
     if (method === 'INVITE' && this.#inviteInProgress(dialog)) return nok('Server error: INVITE in progress');
     const type = contentType(message);
     if (type === 'missing') return nok('missing content-type');
-    const hostPort = addressing.ofDialog(dialog.record);
-    const headers = appHeaders(message.headers, hostPort);
+    const ours = addressing.ofDialog(dialog.record);
+    const headers = appHeaders(message.headers, ours);
     if (type !== 'present') headers.push(['Content-Type', type]);
     if ((method === 'INVITE' || method === 'UPDATE') && headerValue(message.headers, 'contact') === undefined)
-      headers.unshift(['Contact', addressing.contact(dialog.record.proto, hostPort)]);
+      headers.unshift(['Contact', addressing.contact(ours)]);
     const request = this.#build(dialog, { method, headers, body: message.body });
     if (request === undefined) return nok('requested protocol/transport not available');
     owners.set(dialog, link);
@@ -211,17 +206,3 @@ export class AppRequests {
 }
 
 const CANCEL_HEADERS = new Set(['Via', 'Max-Forwards', 'Route', 'From', 'To', 'Call-ID', 'CSeq']);
-const RESPONSE_HEADERS = new Set(['Via', 'From', 'To', 'Call-ID', 'CSeq']);
-
-const peerOf = (flow: Flow): Endpoint => ({
-  proto: flow.proto,
-  address: flow.remoteAddress,
-  port: flow.remotePort,
-});
-
-/** The response that we make for a request that nobody answered or that could not be sent. */
-function localResponse(transaction: ClientTransaction, status: 408 | 503): Buffer {
-  const lines = transaction.request.headers.filter(([name]) => RESPONSE_HEADERS.has(name));
-  const reason = status === 408 ? 'Request Timeout' : 'Service Unavailable';
-  return writeMessage(`SIP/2.0 ${status} ${reason}`, lines);
-}

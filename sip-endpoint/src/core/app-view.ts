@@ -3,7 +3,28 @@ import { isToken, splitList } from '../parse/chars.ts';
 import { wireName } from '../parse/header-names.ts';
 import { headerValue, type Header, type SipMessage } from '../parse/message.ts';
 import { parseNameAddr, tagOf } from '../parse/uri.ts';
+import type { ClientTransaction } from '../transaction/client.ts';
+import type { Flow, Target } from '../transport/flow.ts';
 import type { AppMessage } from '../wire/command.ts';
+import type { Endpoint } from '../wire/leader.ts';
+import { transportParam, type OurAddress } from './addressing.ts';
+
+export const endpointOf = ({ proto, host, port }: Target): Endpoint => ({ proto, address: host, port });
+
+export const peerOf = ({ proto, remoteAddress, remotePort }: Flow): Endpoint => ({
+  proto,
+  address: remoteAddress,
+  port: remotePort,
+});
+
+const RESPONSE_HEADERS = new Set(['Via', 'From', 'To', 'Call-ID', 'CSeq']);
+
+/** The response that we make for a request that nobody answered or that could not be sent. */
+export function localResponse({ request }: ClientTransaction, status: 408 | 503): Buffer {
+  const lines = request.headers.filter(([name]) => RESPONSE_HEADERS.has(name));
+  const reason = status === 408 ? 'Request Timeout' : 'Service Unavailable';
+  return writeMessage(`SIP/2.0 ${status} ${reason}`, lines);
+}
 
 const ADDRESSES = new Set(['from', 'to', 'contact']);
 
@@ -19,14 +40,21 @@ function readableAddress(value: string): string {
   return `"${display.replace(/["\\]/g, '\\$&')}" ${value.slice(open)}`;
 }
 
-/** A message from the network as it is shown to the application: unfolded, long names, own Content-Length. */
-export function forApplication(message: SipMessage): Buffer {
+/**
+ * A message from the network as it is shown to the application: unfolded, long names, own Content-Length. A NUL, which a
+ * quoted-pair may hold and a database may not, becomes `?`.
+ * @param contact put in where there is none: RFC 2543 did without, applications do not
+ */
+export function forApplication(message: SipMessage, contact?: string): Buffer {
   const lines: HeaderLine[] = [];
   for (const { name, key, value } of message.headers) {
     if (key === 'content-length') continue;
     const single = ADDRESSES.has(key) && !(key === 'contact' && splitList(value).length > 1);
-    lines.push([name, single ? readableAddress(value) : value]);
+    const text = value.includes('\0') ? value.replaceAll('\0', '?') : value;
+    lines.push([name, single ? readableAddress(text) : text]);
   }
+  if (contact !== undefined && headerValue(message.headers, 'contact') === undefined)
+    lines.push(['Contact', contact]);
   return writeMessage(startLine(message), lines, message.body);
 }
 
@@ -46,12 +74,21 @@ const OURS = new Set([
 
 const LOCALHOST = new Set(['contact', 'p-asserted-identity', 'p-preferred-identity']);
 
+/** Our own URI as an application writes it: it cannot know the address, nor the scheme that goes with it. */
+const OWN_CONTACT = /<sips?:([^<>@]*@)localhost(?:;transport=[a-z]+)?/gi;
+
 /** The application's own headers, written as they go out, with `@localhost` replaced by our address. */
-export function appHeaders(headers: readonly Header[], hostPort: string): HeaderLine[] {
+export function appHeaders(headers: readonly Header[], ours: OurAddress): HeaderLine[] {
+  const { hostPort, proto, secure } = ours;
+  const scheme = secure ? 'sips' : 'sip';
   const lines: HeaderLine[] = [];
   for (const { name, key, value } of headers) {
     if (OURS.has(key)) continue;
-    lines.push([wireName(name), LOCALHOST.has(key) ? value.replaceAll('@localhost', `@${hostPort}`) : value]);
+    let text = value;
+    if (key === 'contact')
+      text = text.replace(OWN_CONTACT, `<${scheme}:$1${hostPort}${transportParam(proto, secure)}`);
+    if (LOCALHOST.has(key)) text = text.replaceAll('@localhost', `@${hostPort}`);
+    lines.push([wireName(name), text]);
   }
   return lines;
 }

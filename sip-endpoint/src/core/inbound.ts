@@ -5,31 +5,28 @@ import type { SipRequest } from '../parse/message.ts';
 import { tagOf } from '../parse/uri.ts';
 import type { TransactionUser } from '../transaction/layer.ts';
 import type { ServerTransaction } from '../transaction/server.ts';
-import type { Flow } from '../transport/flow.ts';
+import { sourceUri, type Flow } from '../transport/flow.ts';
 import type { AppLink } from '../wire/connection.ts';
-import { notificationFrame, type Endpoint } from '../wire/leader.ts';
+import { notificationFrame } from '../wire/leader.ts';
 import type { AckWaits } from './ack-waits.ts';
-import { forApplication } from './app-view.ts';
+import { forApplication, peerOf } from './app-view.ts';
 import type { Context } from './context.ts';
 import { PendingRequests, type Pending } from './pending.ts';
+import type { ReliableProvisionals } from './reliable.ts';
 
 const OUTSIDE_ONLY_IN_DIALOG = new Set(['BYE', 'UPDATE', 'PRACK']);
-
-const peerOf = (flow: Flow): Endpoint => ({
-  proto: flow.proto,
-  address: flow.remoteAddress,
-  port: flow.remotePort,
-});
 
 /** Requests from the network: into their dialog, to the application that is to answer them. */
 export class Inbound implements TransactionUser {
   readonly #context: Context;
   readonly #acks: AckWaits;
+  readonly #reliable: ReliableProvisionals;
   readonly pending: PendingRequests;
 
-  constructor(context: Context, acks: AckWaits) {
+  constructor(context: Context, acks: AckWaits, reliable: ReliableProvisionals) {
     this.#context = context;
     this.#acks = acks;
+    this.#reliable = reliable;
     this.pending = new PendingRequests(context, (pending, link) => this.#notify(pending, link));
   }
 
@@ -38,9 +35,20 @@ export class Inbound implements TransactionUser {
     if (tagOf(request.to) !== undefined) return this.#onInDialog(transaction);
     if (OUTSIDE_ONLY_IN_DIALOG.has(request.method)) return this.#refuse(transaction, 481);
     const known = this.#context.dialogs.get(dialogId(request.callId, tagOf(request.from) ?? ''));
-    // A new INVITE with the identifiers of a call that exists came over another path, or loops.
-    if (request.method === 'INVITE' && known !== undefined) return this.#refuse(transaction, 482);
+    if (request.method === 'INVITE' && known !== undefined) return this.#onKnownCall(transaction, known);
     this.pending.add(transaction, undefined);
+  }
+
+  #onKnownCall(transaction: ServerTransaction, dialog: Dialog): void {
+    const { unacknowledged } = dialog.record;
+    // An INVITE that a process before this one answered is repeated: so is its answer.
+    if (unacknowledged?.seq === transaction.request.cseq.seq) {
+      const answer = Buffer.from(unacknowledged.response, 'latin1');
+      this.#context.transactions.respondBytes(transaction, 200, answer);
+      return;
+    }
+    // A new INVITE with the identifiers of a call that exists came over another path, or loops.
+    this.#refuse(transaction, 482);
   }
 
   #refuse(transaction: ServerTransaction, status: keyof typeof REASONS, headers?: HeaderLine[]): void {
@@ -51,7 +59,9 @@ export class Inbound implements TransactionUser {
     const { request, flow } = transaction;
     const { dialogs } = this.#context;
     const dialog = dialogs.find(request);
-    if (dialog === undefined || request.method === 'PRACK') return this.#refuse(transaction, 481);
+    if (dialog === undefined) return this.#refuse(transaction, 481);
+    if (request.method === 'PRACK' && !this.#acknowledges(dialog, request))
+      return this.#refuse(transaction, 481);
     if (request.cseq.seq < dialog.record.remoteSeq) return this.#refuse(transaction, 500);
     if (request.method === 'INVITE') {
       // RFC 3261 section 14.2: two INVITEs at once.
@@ -65,6 +75,10 @@ export class Inbound implements TransactionUser {
     if (request.method === 'BYE') return this.#onBye(transaction, dialog);
     dialogs.changed(dialog);
     this.pending.add(transaction, dialog);
+  }
+
+  #acknowledges({ receivedInvite }: Dialog, prack: SipRequest): boolean {
+    return receivedInvite !== undefined && this.#reliable.acknowledge(receivedInvite, prack);
   }
 
   #onBye(transaction: ServerTransaction, dialog: Dialog): void {
@@ -82,11 +96,21 @@ export class Inbound implements TransactionUser {
   }
 
   onCancel(invite: ServerTransaction, cancel: SipRequest, _flow: Flow): void {
+    this.#end(invite, 487, forApplication(cancel));
+  }
+
+  /** A reliable provisional answer was never acknowledged: for the application this is the same as a CANCEL. */
+  onNoPrack(invite: ServerTransaction): void {
+    this.#context.log.warn({}, 'no PRACK came for a provisional answer; its call is refused');
+    this.#end(invite, 504, cancelFor(invite.request));
+  }
+
+  #end(invite: ServerTransaction, status: 487 | 504, cancel: Buffer): void {
     const { dialogs, transactions } = this.#context;
-    transactions.respond(invite, 487, 'Request Terminated');
+    transactions.respond(invite, status, REASONS[status]);
     const dialog = this.pending.get(invite.id)?.dialog;
     if (dialog?.confirmed === false) dialogs.remove(dialog);
-    this.#ended(invite, dialog, forApplication(cancel));
+    this.#ended(invite, dialog, cancel);
   }
 
   /** Tells the application of a pending INVITE that it was cancelled. */
@@ -110,7 +134,8 @@ export class Inbound implements TransactionUser {
     if (dialog === undefined) return;
     const transactionId = this.#acks.acknowledge(dialog, ack.cseq.seq);
     if (transactionId === undefined) return;
-    const link = owners.get(dialog) ?? pick('ACK');
+    // Hardly an application routes ACK: who takes calls takes theirs.
+    const link = owners.get(dialog) ?? pick('ACK') ?? pick('INVITE');
     link?.send(
       notificationFrame({
         source: 'network',
@@ -133,7 +158,7 @@ export class Inbound implements TransactionUser {
         // Outside a dialog it stays empty, even after an early dialog was made for it.
         dialogId: pending.inDialog ? (pending.dialog?.id ?? '') : '',
         ...(!pending.inDialog && { receivedOn: this.#context.addressing.arrivedOn(flow) }),
-        message: forApplication(request),
+        message: forApplication(request, request.method === 'INVITE' ? `<${sourceUri(flow)}>` : undefined),
       }),
     );
   }
@@ -142,8 +167,10 @@ export class Inbound implements TransactionUser {
 const REASONS = {
   481: 'Call/Transaction Does Not Exist',
   482: 'Loop Detected',
+  487: 'Request Terminated',
   491: 'Request Pending',
   500: 'Server Internal Error',
+  504: 'Server Time-out',
 } as const;
 
 /** A CANCEL as its sender would have made it for this INVITE (RFC 3261 section 9.1). */

@@ -115,7 +115,8 @@ export class PendingRequests {
   #offer(pending: Pending): boolean {
     const { owners, pick } = this.#context;
     const owner = pending.dialog && owners.get(pending.dialog);
-    const link = owner ?? pick(pending.transaction.request.method);
+    const { method } = pending.transaction.request;
+    const link = owner ?? pick(method) ?? (method === 'PRACK' ? pick('INVITE') : undefined);
     if (link === undefined) return false;
     if (pending.dialog !== undefined && owner === undefined) owners.set(pending.dialog, link);
     pending.link = link;

@@ -1,8 +1,8 @@
 import type { HeaderLine } from '../parse/build.ts';
 import { splitList } from '../parse/chars.ts';
 import { headerValue, headerValues, type SipMessage } from '../parse/message.ts';
-import { parseNameAddr, parseSipUri } from '../parse/uri.ts';
-import { bareHost, type Connection, type Proto, type Target } from '../transport/flow.ts';
+import { parseNameAddr, parseSipUri, type SipUri } from '../parse/uri.ts';
+import { bareHost, DEFAULT_PORT, type Connection, type Proto, type Target } from '../transport/flow.ts';
 import type { DialogRecord } from './record.ts';
 
 /** URI of the first Contact, if it is a SIP URI that we can reach over UDP or TCP. */
@@ -42,7 +42,7 @@ export function routeRequest(record: DialogRecord): Hop {
 
 /**
  * Where a URI is reached. Without a transport parameter the dialog's own transport is kept: a peer that called
- * over TCP from behind a connection is best answered over it. An open connection of a TCP dialog is reused, since
+ * over TCP from behind a connection is best answered over it. An open connection of a TCP or TLS dialog is reused, since
  * a Contact behind an address translator cannot be dialled.
  */
 export function resolveTarget(
@@ -52,11 +52,17 @@ export function resolveTarget(
 ): Target | undefined {
   const parsed = parseSipUri(uri);
   if (parsed === undefined) return undefined;
-  const named = parsed.params.get('transport')?.toLowerCase();
-  if (parsed.scheme === 'sips' || (named !== undefined && named !== 'udp' && named !== 'tcp'))
-    return undefined;
-  const proto: Proto = named === 'udp' || named === 'tcp' ? named : fallback;
+  const proto = protoOf(parsed, fallback);
+  if (proto === undefined) return undefined;
   const host = bareHost(parsed.params.get('maddr') ?? parsed.host);
-  const reuse = proto === 'tcp' && connection?.open === true ? connection : undefined;
-  return { proto, host, port: parsed.port ?? 5060, connection: reuse };
+  const reuse = connection?.proto === proto && connection.open ? connection : undefined;
+  return { proto, host, port: parsed.port ?? DEFAULT_PORT[proto], connection: reuse };
+}
+
+/** `sips:`, and `transport=tcp` of a sips URI, mean TLS (RFC 3261 section 26.2.2). */
+function protoOf({ scheme, params }: SipUri, fallback: Proto): Proto | undefined {
+  const named = params.get('transport')?.toLowerCase();
+  if (scheme === 'sips') return named === undefined || named === 'tcp' || named === 'tls' ? 'tls' : undefined;
+  if (named === undefined) return fallback;
+  return named === 'udp' || named === 'tcp' || named === 'tls' ? named : undefined;
 }

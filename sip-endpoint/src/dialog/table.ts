@@ -1,6 +1,7 @@
 import type { Log } from '../log.ts';
 import type { SipRequest } from '../parse/message.ts';
 import { tagOf } from '../parse/uri.ts';
+import type { Connection } from '../transport/flow.ts';
 import { Dialog } from './dialog.ts';
 import { DialogFile } from './file.ts';
 import { dialogId } from './record.ts';
@@ -31,6 +32,17 @@ export class DialogTable {
 
   get size(): number {
     return this.#dialogs.size;
+  }
+
+  /** Connections that peers of dialogs last used. */
+  connections(): ReadonlySet<Connection> {
+    const used = new Set<Connection>();
+    for (const { connection } of this.#dialogs.values()) if (connection !== undefined) used.add(connection);
+    return used;
+  }
+
+  values(): Iterable<Dialog> {
+    return this.#dialogs.values();
   }
 
   get(id: string): Dialog | undefined {

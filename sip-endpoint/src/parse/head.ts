@@ -66,6 +66,8 @@ function parseStart(line: string): StartLine | ParseFault {
     return fault('SIP_START_LINE', 'Malformed Request-Line');
   if (version !== 'SIP/2.0') return fault('SIP_VERSION', 'Version Not Supported', 505);
   if (uri === '' || /[\s<>"]/.test(uri)) return fault('SIP_START_LINE', 'Malformed Request-URI');
+  // Headers in a Request-URI are for links on pages only (RFC 3261 section 19.1.1); a user part may hold a `?`.
+  if (uri.includes('?', uri.lastIndexOf('@') + 1)) return fault('SIP_START_LINE', 'Headers in Request-URI');
   const scheme = uriScheme(uri);
   if (scheme === undefined) return fault('SIP_START_LINE', 'Malformed Request-URI');
   if (scheme !== 'sip' && scheme !== 'sips' && scheme !== 'tel')
@@ -138,7 +140,8 @@ export function parseHead(text: string, limits: ParseLimits = DEFAULT_LIMITS): H
       continue;
     }
     const value = line.slice(colon + 1).trim();
-    if (/[\0\r\n]/.test(value)) {
+    // A quoted-pair may escape a NUL (RFC 3261 section 25.1), but neither CR nor LF.
+    if (/(?<!\\)\0|[\r\n]/.test(value)) {
       note(fault('SIP_HEADER_SYNTAX', 'Control character in header field'));
       continue;
     }

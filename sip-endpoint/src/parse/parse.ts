@@ -12,17 +12,20 @@ import {
 import { parseNameAddr, tagOf } from './uri.ts';
 import { parseCSeq, parseVia } from './via.ts';
 
+/** Begins the branch of a Via made after RFC 3261 (section 8.1.1.7). */
+export const MAGIC_COOKIE = 'z9hG4bK';
+
 const HEAD_END = Buffer.from('\r\n\r\n');
 
 /** Headers that must appear once (RFC 3261 sections 7.3.1 and 20; shape of RFC 4475 section 3.3.8). */
 const SINGLE = ['From', 'To', 'Call-ID', 'CSeq', 'Max-Forwards', 'Content-Type'] as const;
 const REQUIRED = ['Via', 'From', 'To', 'Call-ID', 'CSeq'] as const;
 
+const CONTACT_MATTERS = new Set(['INVITE', 'REGISTER']);
+
 function answerable(head: Head): Answerable | undefined {
   if (head.isResponse) return undefined;
-  for (const name of REQUIRED)
-    if (headerValue(head.headers, name.toLowerCase()) === undefined) return undefined;
-  const via = parseVia(headerValue(head.headers, 'via') ?? '');
+  const via = parseVia(headerValue(head.headers, 'via') ?? '', true);
   if (via === undefined) return undefined;
   const seqMethod = (headerValue(head.headers, 'cseq') ?? '').split(/\s+/).pop() ?? '';
   const method = head.start?.kind === 'request' ? head.start.method : seqMethod;
@@ -61,14 +64,22 @@ function check(head: Head): ParseFault | undefined {
   const hopCount = hops === undefined ? 70 : parseDecimal(hops);
   if (hopCount === undefined || hopCount > 255)
     return bad('SIP_BAD_MAX_FORWARDS', 'Malformed Max-Forwards header field');
-  if (head.start.method === 'INVITE') {
-    const contact = headerValue(head.headers, 'contact');
-    if (contact === undefined) return bad('SIP_MISSING_HEADER', 'Missing Contact header field');
-    if (parseNameAddr(splitList(contact)[0] ?? '') === undefined)
-      return bad('SIP_BAD_CONTACT', 'Malformed Contact header field');
-  }
+  // Elsewhere a Contact decides little: a BYE must not fail for one.
+  if (!CONTACT_MATTERS.has(head.start.method)) return undefined;
+  const contact = headerValue(head.headers, 'contact');
+  if (contact === undefined && head.start.method === 'INVITE' && !isOld(head))
+    return bad('SIP_MISSING_HEADER', 'Missing Contact header field');
+  const all = contact === '*' && head.start.method === 'REGISTER';
+  if (contact !== undefined && !all && parseNameAddr(splitList(contact)[0] ?? '') === undefined)
+    return bad('SIP_BAD_CONTACT', 'Malformed Contact header field');
   return undefined;
 }
+
+/** Made after RFC 2543, where From tag and Contact were optional: no magic cookie (RFC 4475 section 3.4.1). */
+const isOld = (head: Head): boolean =>
+  parseVia(headerValue(head.headers, 'via') ?? '', true)
+    ?.params.get('branch')
+    ?.startsWith(MAGIC_COOKIE) !== true;
 
 /** Turns a head and its body into a message, or says what is wrong with it. */
 export function finishMessage(head: Head, body: Buffer): ParseResult {
@@ -83,7 +94,7 @@ export function finishMessage(head: Head, body: Buffer): ParseResult {
   if ('sipStatus' in from) return fail(from);
   const to = party(head, 'to', 'SIP_BAD_TO');
   if ('sipStatus' in to) return fail(to);
-  if (start.kind === 'request' && start.method === 'INVITE' && tagOf(from) === undefined)
+  if (start.kind === 'request' && start.method === 'INVITE' && tagOf(from) === undefined && !isOld(head))
     return fail({ code: 'SIP_BAD_FROM', sipStatus: 400, reason: 'Missing From tag' });
   const callId = headerValue(headers, 'call-id') ?? '';
   const cseq = parseCSeq(headerValue(headers, 'cseq') ?? '') ?? { seq: 0, method: '' };

@@ -87,9 +87,10 @@ export function parseSipUri(text: string): SipUri | undefined {
 
 /**
  * Reads `;name[=value]` pairs from `i` to the end of the text. Blanks are allowed around `;` and `=`, values may
- * be quoted strings. Undefined when something else follows.
+ * be quoted strings. Undefined when something else follows, or nothing stands between two semicolons (RFC 4475
+ * section 3.1.2.1); one at the very end is let pass. `lenient` skips empty ones, for a fault that is to be answered.
  */
-export function parseParams(text: string, i: number): Params | undefined {
+export function parseParams(text: string, i: number, lenient = false): Params | undefined {
   const params = new Map<string, string | undefined>();
   i = skipBlanks(text, i);
   while (i < text.length) {
@@ -99,7 +100,7 @@ export function parseParams(text: string, i: number): Params | undefined {
     const nameStart = i;
     while (i < text.length && !';= \t'.includes(text.charAt(i))) i++;
     const name = text.slice(nameStart, i).toLowerCase();
-    if (name === '') continue;
+    if (name === '' && lenient) continue;
     if (!isToken(name)) return undefined;
     i = skipBlanks(text, i);
     if (text.charCodeAt(i) !== 0x3d) {
@@ -148,6 +149,8 @@ export function parseNameAddr(text: string): NameAddr | undefined {
     const semi = text.indexOf(';', i);
     uri = (semi === -1 ? text.slice(i) : text.slice(i, semi)).trim();
     i = semi === -1 ? text.length : semi;
+    // Whose headers these are would be unclear (RFC 3261 section 20, RFC 4475 section 3.1.2.13).
+    if (uri.includes('?')) return undefined;
   }
   if (uri === '' || /[\s<>"|]/.test(uri)) return undefined;
   const scheme = uriScheme(uri);

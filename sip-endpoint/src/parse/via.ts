@@ -2,13 +2,16 @@ import { isBlank, isToken, parseDecimal, skipBlanks } from './chars.ts';
 import type { CSeq, Via } from './message.ts';
 import { formatParams, parseHostPort, parseParams } from './uri.ts';
 
-/** Reads one Via value: `SIP/2.0/UDP host[:port];params`, with blanks wherever RFC 3261 section 25.1 has them. */
-export function parseVia(text: string): Via | undefined {
+/**
+ * Reads one Via value: `SIP/2.0/UDP host[:port];params`, with blanks wherever RFC 3261 section 25.1 has them.
+ * @param lenient any version, and empty parameters: enough to answer a faulty request
+ */
+export function parseVia(text: string, lenient = false): Via | undefined {
   const first = text.indexOf('/');
   const second = text.indexOf('/', first + 1);
   if (first === -1 || second === -1) return undefined;
   if (text.slice(0, first).trim().toUpperCase() !== 'SIP') return undefined;
-  if (text.slice(first + 1, second).trim() !== '2.0') return undefined;
+  if (text.slice(first + 1, second).trim() !== '2.0' && !lenient) return undefined;
   let i = skipBlanks(text, second + 1);
   const transportStart = i;
   while (i < text.length && !isBlank(text.charCodeAt(i))) i++;
@@ -19,7 +22,7 @@ export function parseVia(text: string): Via | undefined {
   const sentBy = (semi === -1 ? text.slice(i) : text.slice(i, semi)).trim();
   const hostPort = parseHostPort(sentBy);
   if (hostPort === undefined) return undefined;
-  const params = parseParams(text, semi === -1 ? text.length : semi);
+  const params = parseParams(text, semi === -1 ? text.length : semi, lenient);
   if (params === undefined) return undefined;
   return { transport, host: hostPort.host, port: hostPort.port, params };
 }

@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { writeMessage, type HeaderLine } from '../parse/build.ts';
 import { headerValue, type SipResponse } from '../parse/message.ts';
-import type { Flow, Target } from '../transport/flow.ts';
+import { isReliable, type Flow, type Target } from '../transport/flow.ts';
 import { GIVE_UP_MS, T1_MS, T2_MS, T4_MS, TIMER_D_MS, type Timers } from '../timers.ts';
 
 /** A request that is about to be sent, with its Via, in the order in which it is written. */
@@ -72,7 +72,7 @@ export class ClientTransaction {
 
   start(): void {
     this.#cancelEnd = this.#environment.timers.after(GIVE_UP_MS, () => this.#fail('timeout')); // B, F
-    if (this.request.target.proto === 'udp') this.#repeatAfter(T1_MS); // A, E
+    if (!isReliable(this.request.target.proto)) this.#repeatAfter(T1_MS); // A, E
     this.#send(this.bytes);
   }
 
@@ -107,12 +107,13 @@ export class ClientTransaction {
       if (this.isInvite) {
         this.#cancelRepeat?.();
         this.#endAfter(PROCEEDING_LIMIT_MS, () => this.#fail('timeout'));
-      } else if (this.#state === 'calling' && this.request.target.proto === 'udp') this.#repeatAfter(T2_MS);
+      } else if (this.#state === 'calling' && !isReliable(this.request.target.proto))
+        this.#repeatAfter(T2_MS);
       this.#state = 'proceeding';
       return this.#user.onResponse(response, flow, this);
     }
     this.#cancelRepeat?.();
-    const reliable = this.request.target.proto === 'tcp';
+    const reliable = isReliable(this.request.target.proto);
     if (this.isInvite && response.status < 300) {
       this.#state = 'accepted';
       this.#endAfter(GIVE_UP_MS, () => this.terminate()); // Timer M

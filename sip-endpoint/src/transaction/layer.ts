@@ -1,5 +1,6 @@
-import { createHmac, randomBytes } from 'node:crypto';
+import { hash, randomBytes } from 'node:crypto';
 import { buildResponse, type HeaderLine } from '../parse/build.ts';
+import { MAGIC_COOKIE } from '../parse/parse.ts';
 import type { Answerable, SipRequest, SipResponse, Via } from '../parse/message.ts';
 import { tagOf } from '../parse/uri.ts';
 import type { Timers } from '../timers.ts';
@@ -25,8 +26,6 @@ export interface LayerOptions {
   readonly maxTransactions?: number;
 }
 
-const MAGIC_COOKIE = 'z9hG4bK';
-
 const ignore = (): void => undefined;
 
 /** Finds or makes the transaction of each message (RFC 3261 sections 17.1.3 and 17.2.3). */
@@ -37,7 +36,7 @@ export class TransactionLayer {
   readonly #merges = new Map<string, ServerTransaction>();
   readonly #clients = new Map<string, ClientTransaction>();
   readonly #clientsById = new Map<string, ClientTransaction>();
-  readonly #tagSecret = randomBytes(16);
+  readonly #tagSecret = randomBytes(16).toString('hex');
   readonly #max: number;
 
   constructor(options: LayerOptions, user: TransactionUser) {
@@ -135,10 +134,11 @@ export class TransactionLayer {
     headers: readonly HeaderLine[] = [],
   ): void {
     if (request.method === 'ACK') return;
-    const toTag = createHmac('sha256', this.#tagSecret)
-      .update(`${request.via.params.get('branch')}|${flow.remoteAddress}`)
-      .digest('hex')
-      .slice(0, 16);
+    // In one piece: a keyed hash object for each was the dearest thing in refusing a flood.
+    const toTag = hash(
+      'sha256',
+      `${this.#tagSecret}|${request.via.params.get('branch')}|${flow.remoteAddress}`,
+    ).slice(0, 16);
     const bytes = buildResponse(request, { status, reason, toTag, headers });
     this.#options.onSent(status);
     this.#options.send(bytes, responseTarget(request.via, flow), ignore);
@@ -178,10 +178,14 @@ function sentBy(via: Via): string {
   return `${via.host.toLowerCase()}:${via.port ?? 5060}`;
 }
 
-/** Branch, sent-by and method; a request of RFC 2543 times without magic cookie by its other identifiers. */
+/**
+ * Branch, sent-by and method; by its other identifiers a request of RFC 2543 times without magic cookie, or with
+ * nothing behind it (RFC 4475 section 3.2.1).
+ */
 function serverKey(request: SipRequest, method: string): string {
   const branch = request.via.params.get('branch') ?? '';
-  if (branch.startsWith(MAGIC_COOKIE)) return `${branch} ${sentBy(request.via)} ${method}`;
+  if (branch.length > MAGIC_COOKIE.length && branch.startsWith(MAGIC_COOKIE))
+    return `${branch} ${sentBy(request.via)} ${method}`;
   return `${request.callId} ${request.cseq.seq} ${tagOf(request.from) ?? ''} ${branch} ${sentBy(request.via)} ${method}`;
 }
 

@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import type { SipRequest } from '../parse/message.ts';
-import type { Flow, Target } from '../transport/flow.ts';
+import { isReliable, type Flow, type Target } from '../transport/flow.ts';
 import { GIVE_UP_MS, T1_MS, T2_MS, T4_MS, type Timers } from '../timers.ts';
 
 /** `accepted` is RFC 6026: an INVITE answered with a 2xx, whose repeats the dialog sends. */
@@ -67,7 +67,7 @@ export class ServerTransaction {
   #finish(): void {
     this.#state = 'completed';
     // Timer J
-    if (this.target.proto === 'tcp') this.terminate();
+    if (isReliable(this.target.proto)) this.terminate();
     else this.#endAfter(GIVE_UP_MS);
   }
 
@@ -79,7 +79,7 @@ export class ServerTransaction {
     }
     this.#state = 'completed';
     this.#endAfter(GIVE_UP_MS); // Timer H
-    if (this.target.proto === 'udp') this.#repeatAfter(T1_MS); // Timer G
+    if (!isReliable(this.target.proto)) this.#repeatAfter(T1_MS); // Timer G
   }
 
   #repeatAfter(delayMs: number): void {
@@ -111,7 +111,7 @@ export class ServerTransaction {
     if (this.#state !== 'completed') return true;
     this.#state = 'confirmed';
     this.#cancelRepeat?.();
-    if (this.target.proto === 'tcp') this.terminate();
+    if (isReliable(this.target.proto)) this.terminate();
     else this.#endAfter(T4_MS); // Timer I
     return true;
   }

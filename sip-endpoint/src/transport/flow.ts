@@ -1,10 +1,18 @@
+import { isIPv6, SocketAddress } from 'node:net';
 import type { Params, SipRequest, SipResponse, ParseFault, Answerable, Via } from '../parse/message.ts';
 import { formatVia } from '../parse/via.ts';
 
-export type Proto = 'udp' | 'tcp';
+export type Proto = 'udp' | 'tcp' | 'tls';
 
-/** An open TCP connection as the upper layers see it. */
+/** Where SIP is found when no port is named (RFC 3261 section 18). */
+export const DEFAULT_PORT: Readonly<Record<Proto, number>> = { udp: 5060, tcp: 5060, tls: 5061 };
+
+/** True where what is sent arrives or the connection breaks: no repeats by timers. */
+export const isReliable = (proto: Proto): boolean => proto !== 'udp';
+
+/** An open TCP or TLS connection as the upper layers see it. */
 export interface Connection {
+  readonly proto: Proto;
   readonly open: boolean;
   send(bytes: Buffer): void;
 }
@@ -22,7 +30,7 @@ export interface Flow {
 /** Where a message is to go. An open `connection` is used; otherwise one is made, or a datagram is sent. */
 export interface Target {
   readonly proto: Proto;
-  /** IP address or host name, without brackets. */
+  /** IP address or host name, brackets allowed. */
   readonly host: string;
   readonly port: number;
   readonly connection: Connection | undefined;
@@ -33,23 +41,61 @@ export interface TransportUser {
   onRequest(request: SipRequest, flow: Flow): void;
   onResponse(response: SipResponse, flow: Flow): void;
   onFault(fault: ParseFault, answerable: Answerable | undefined, flow: Flow): void;
+  /** Connections that dialogs use; they are not closed for being idle. */
+  connectionsInUse(): ReadonlySet<Connection>;
+}
+
+/** What the layers above need of the transports. */
+export interface TransportSet {
+  /** Bound address and port, or undefined where that transport is off. */
+  local(proto: Proto): { readonly address: string; readonly port: number } | undefined;
+  /** Open TCP and TLS connections. */
+  readonly connections: number;
+  /** Sends, or calls `failed` once, never throws. */
+  send(bytes: Buffer, target: Target, failed: (error: Error) => void): void;
+  close(): Promise<void>;
 }
 
 export const bareHost = (host: string): string =>
   host.startsWith('[') && host.endsWith(']') ? host.slice(1, -1) : host;
 
+/** An IPv4 address that arrived on a dual-stack socket, without its `::ffff:`. */
+export const plainAddress = (address: string): string =>
+  address.startsWith('::ffff:') && address.includes('.') ? address.slice(7) : address;
+
 /** A host as it stands in a URI or Via: IPv6 in brackets. */
-export const uriHost = (address: string): string => (address.includes(':') ? `[${address}]` : address);
+export const uriHost = (address: string): string => {
+  const text = withoutZone(address);
+  return text.includes(':') ? `[${text}]` : text;
+};
+
+/** The zone of a link-local address (`%eth0`) means nothing to anyone else. */
+const withoutZone = (address: string): string => address.split('%', 1)[0] ?? address;
+
+/** Where a message came from as a URI, for a peer that names no Contact. */
+export const sourceUri = ({ proto, remoteAddress, remotePort }: Flow): string =>
+  `sip:${uriHost(remoteAddress)}:${remotePort}${proto === 'udp' ? '' : `;transport=${proto}`}`;
+
+/** IPv6 addresses have many spellings; a name is never the same as an address. */
+function sameAddress(host: string, address: string): boolean {
+  if (host === address) return true;
+  return (
+    isIPv6(host) &&
+    isIPv6(address) &&
+    new SocketAddress({ address: host, family: 'ipv6' }).address ===
+      new SocketAddress({ address, family: 'ipv6' }).address
+  );
+}
 
 function stampedParams(via: Via, flow: Flow): Params | undefined {
   const wantsRport = via.params.has('rport');
-  const differs = bareHost(via.host).toLowerCase() !== flow.remoteAddress.toLowerCase();
+  const differs = !sameAddress(bareHost(via.host), flow.remoteAddress);
   // A peer may not choose its own `received` or `rport`: answers would go to whom it likes.
   if (!wantsRport && !differs && !via.params.has('received')) return undefined;
   const params = new Map(via.params);
   params.delete('received');
   if (wantsRport) params.set('rport', String(flow.remotePort));
-  if (wantsRport || differs) params.set('received', flow.remoteAddress);
+  if (wantsRport || differs) params.set('received', withoutZone(flow.remoteAddress));
   return params;
 }
 
@@ -74,6 +120,6 @@ export function stampVia(request: SipRequest, flow: Flow): SipRequest {
  */
 export function responseTarget(via: Via, flow: Flow): Target {
   const rport = flow.proto === 'udp' && via.params.has('rport');
-  const port = rport ? flow.remotePort : (via.port ?? 5060);
+  const port = rport ? flow.remotePort : (via.port ?? DEFAULT_PORT[flow.proto]);
   return { proto: flow.proto, host: flow.remoteAddress, port, connection: flow.connection };
 }

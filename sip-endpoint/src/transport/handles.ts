@@ -10,6 +10,15 @@ export type LentHandle = object;
 /** An address to bind, or a socket that is bound already. */
 export type Binding = { readonly handle: LentHandle } | { readonly host: string; readonly port: number };
 
+/** Whether a socket on this binding is an IPv6 one. */
+export function isIPv6Binding(binding: Binding): boolean {
+  if ('host' in binding) return binding.host.includes(':');
+  type Named = { getsockname(out: { family?: string }): number };
+  const name: { family?: string } = {};
+  (binding.handle as Named).getsockname(name);
+  return name.family === 'IPv6';
+}
+
 /** Binds a datagram socket. Node accepts a raw handle in place of a port; its types do not say so. */
 export function bindDatagram(socket: DatagramSocket, binding: Binding): Promise<void> {
   return new Promise((resolve, reject) => {

@@ -1,18 +1,31 @@
-/** One IPv4 address of this machine, as `os.networkInterfaces()` lists it. */
+import { BlockList, isIPv4, isIPv6 } from 'node:net';
+
+/** One address of this machine, as `os.networkInterfaces()` lists it. */
 export interface InterfaceAddress {
   readonly address: string;
-  readonly netmask: string;
+  readonly family: 'IPv4' | 'IPv6';
+  /** `address/prefix length`. */
+  readonly cidr: string | null;
   readonly internal: boolean;
 }
 
 const isWildcard = (address: string): boolean => address === '0.0.0.0' || address === '::' || address === '';
 
-const asNumber = (address: string): number =>
-  address.split('.').reduce((sum, part) => sum * 256 + Number(part), 0);
+/** Such an address means nothing without its interface's name. */
+const isLinkLocal = (address: string): boolean => /^fe[89ab]/i.test(address);
+
+function isNear(found: InterfaceAddress, remote: string): boolean {
+  const bits = Number(found.cidr?.split('/')[1]);
+  if (!Number.isInteger(bits)) return false;
+  const network = new BlockList();
+  const family = found.family === 'IPv4' ? 'ipv4' : 'ipv6';
+  network.addSubnet(found.address, bits, family);
+  return network.check(remote, family);
+}
 
 /**
  * The address of ours that a peer reaches: the bound one; on a wildcard the interface in the peer's network, else
- * the first that is not loopback. `remote` is an IP address or a host name.
+ * the first of the same family that is not loopback. `remote` is an IP address or a host name.
  */
 export function localAddressFor(
   bound: string,
@@ -22,11 +35,14 @@ export function localAddressFor(
   if (!isWildcard(bound)) return bound;
   if (remote === '::1') return '::1';
   if (remote.startsWith('127.') || remote === 'localhost') return '127.0.0.1';
-  const usable = interfaces.filter((found) => !found.internal);
-  const near = usable.find((found) => {
-    // Plain arithmetic: JavaScript's bit operators are signed 32-bit.
-    const size = 2 ** 32 - asNumber(found.netmask);
-    return Math.floor(asNumber(found.address) / size) === Math.floor(asNumber(remote) / size);
-  });
-  return (near ?? usable[0])?.address ?? '127.0.0.1';
+  const family = isIPv6(remote) ? 'IPv6' : 'IPv4';
+  const usable = interfaces.filter(
+    (found) =>
+      found.family === family &&
+      !found.internal &&
+      (family === 'IPv4' || isLinkLocal(remote) || !isLinkLocal(found.address)),
+  );
+  const near =
+    isIPv4(remote) || family === 'IPv6' ? usable.find((found) => isNear(found, remote)) : undefined;
+  return (near ?? usable[0])?.address ?? (family === 'IPv6' ? '::1' : '127.0.0.1');
 }

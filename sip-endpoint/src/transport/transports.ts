@@ -1,63 +1,93 @@
 import type { Log } from '../log.ts';
 import type { ParseResult } from '../parse/message.ts';
-import { bareHost, stampVia, type Flow, type Proto, type Target, type TransportUser } from './flow.ts';
+import {
+  bareHost,
+  stampVia,
+  type Flow,
+  type Proto,
+  type Target,
+  type TransportSet,
+  type TransportUser,
+} from './flow.ts';
 import type { Binding } from './handles.ts';
-import { TcpTransport, type TcpLimits } from './tcp.ts';
+import { PLAIN, STREAM_LIMITS, StreamTransport, type StreamKind, type StreamLimits } from './stream.ts';
+import type { TlsCredentials } from './tls.ts';
 import { UdpTransport } from './udp.ts';
 
 export interface TransportOptions {
-  readonly udp: Binding | undefined;
-  readonly tcp: Binding | undefined;
-  readonly tcpLimits?: TcpLimits;
+  readonly udp?: Binding | undefined;
+  readonly tcp?: Binding | undefined;
+  readonly tls?: { readonly binding: Binding; readonly credentials: TlsCredentials } | undefined;
+  readonly limits?: StreamLimits;
   readonly log: Log;
 }
 
-/** The UDP and TCP sockets of the endpoint behind one `send`. */
-export class Transports {
-  readonly #udp: UdpTransport | undefined;
-  readonly #tcp: TcpTransport | undefined;
+/** Hands on what was read. */
+export function deliver(result: ParseResult, flow: Flow, user: TransportUser): void {
+  if (!result.ok) user.onFault(result.fault, result.answerable, flow);
+  else if (result.message.kind === 'request') user.onRequest(stampVia(result.message, flow), flow);
+  else user.onResponse(result.message, flow);
+}
 
+/** The UDP, TCP and TLS sockets of the endpoint behind one `send`. */
+export class Transports implements TransportSet {
+  #udp: UdpTransport | undefined;
+  readonly #streams = new Map<Proto, StreamTransport>();
+
+  /** Rejects when an address cannot be bound; what was bound before is closed. */
   static async open(options: TransportOptions, user: TransportUser): Promise<Transports> {
-    const receive = (result: ParseResult, flow: Flow): void => {
-      if (!result.ok) user.onFault(result.fault, result.answerable, flow);
-      else if (result.message.kind === 'request') user.onRequest(stampVia(result.message, flow), flow);
-      else user.onResponse(result.message, flow);
-    };
-    const { udp, tcp, log } = options;
-    const udpTransport = udp && (await UdpTransport.open(udp, receive, log));
+    const transports = new Transports();
     try {
-      const tcpTransport = tcp && (await TcpTransport.open(tcp, receive, log, options.tcpLimits));
-      return new Transports(udpTransport, tcpTransport);
+      await transports.#open(options, user);
     } catch (error) {
-      await udpTransport?.close();
+      await transports.close();
       throw error;
     }
+    return transports;
   }
 
-  private constructor(udp: UdpTransport | undefined, tcp: TcpTransport | undefined) {
-    this.#udp = udp;
-    this.#tcp = tcp;
+  async #open(
+    { udp, tcp, tls, log, limits = STREAM_LIMITS }: TransportOptions,
+    user: TransportUser,
+  ): Promise<void> {
+    const receive = (result: ParseResult, flow: Flow): void => {
+      if (result.ok && result.message.kind === 'request' && result.message.via.params.has('alias'))
+        this.#streams.get(flow.proto)?.alias(flow, result.message.via.port);
+      deliver(result, flow, user);
+    };
+    const inUse = () => user.connectionsInUse();
+    const open = async (binding: Binding, kind: StreamKind): Promise<void> => {
+      const stream = await StreamTransport.open({ binding, kind, receive, inUse, log, limits });
+      this.#streams.set(kind.proto, stream);
+    };
+    if (udp !== undefined) this.#udp = await UdpTransport.open(udp, receive, log);
+    if (tcp !== undefined) await open(tcp, PLAIN);
+    if (tls !== undefined) await open(tls.binding, tls.credentials.kind);
   }
 
-  /** Bound address and port, or undefined where that transport is off. */
+  #of(proto: Proto): UdpTransport | StreamTransport | undefined {
+    return proto === 'udp' ? this.#udp : this.#streams.get(proto);
+  }
+
   local(proto: Proto): { readonly address: string; readonly port: number } | undefined {
-    const transport = proto === 'udp' ? this.#udp : this.#tcp;
+    const transport = this.#of(proto);
     return transport && { address: transport.address, port: transport.port };
   }
 
   get connections(): number {
-    return this.#tcp?.connections ?? 0;
+    let count = 0;
+    for (const stream of this.#streams.values()) count += stream.connections;
+    return count;
   }
 
-  /** Sends, or calls `failed` once, never throws. */
   send(bytes: Buffer, target: Target, failed: (error: Error) => void): void {
     if (target.connection?.open === true) return target.connection.send(bytes);
-    const transport = target.proto === 'udp' ? this.#udp : this.#tcp;
+    const transport = this.#of(target.proto);
     if (transport === undefined) return failed(new Error('requested protocol/transport not available'));
     transport.send(bytes, bareHost(target.host), target.port, failed);
   }
 
   async close(): Promise<void> {
-    await Promise.all([this.#udp?.close(), this.#tcp?.close()]);
+    await Promise.all([this.#udp?.close(), ...[...this.#streams.values()].map((stream) => stream.close())]);
   }
 }

@@ -1,9 +1,19 @@
 import { createSocket, type RemoteInfo, type Socket } from 'node:dgram';
+import { lookup } from 'node:dns';
 import type { Log } from '../log.ts';
 import { parseMessage } from '../parse/parse.ts';
 import type { ParseResult } from '../parse/message.ts';
-import { bindDatagram, type Binding } from './handles.ts';
-import type { Flow } from './flow.ts';
+import { bindDatagram, isIPv6Binding, type Binding } from './handles.ts';
+import { plainAddress, type Flow } from './flow.ts';
+
+/** An IPv6 socket reaches IPv4 peers by their mapped addresses; Node's own look-up finds it no IPv4 address at all. */
+function lookupMapped(
+  host: string,
+  _options: unknown,
+  done: (error: NodeJS.ErrnoException | null, address: string, family: number) => void,
+): void {
+  lookup(host, (error, address, family) => done(error, family === 4 ? `::ffff:${address}` : address, 6));
+}
 
 /** Room for a burst of calls while the process is busy or being replaced; the kernel may grant less. */
 const RECEIVE_BUFFER_BYTES = 4 * 1024 * 1024;
@@ -20,8 +30,8 @@ export class UdpTransport {
     receive: (result: ParseResult, flow: Flow) => void,
     log: Log,
   ): Promise<UdpTransport> {
-    const ipv6 = 'host' in binding && binding.host.includes(':');
-    const socket = createSocket({ type: ipv6 ? 'udp6' : 'udp4' });
+    const ipv6 = isIPv6Binding(binding);
+    const socket = createSocket(ipv6 ? { type: 'udp6', lookup: lookupMapped } : { type: 'udp4' });
     await bindDatagram(socket, binding);
     return new UdpTransport(socket, receive, log);
   }
@@ -44,7 +54,7 @@ export class UdpTransport {
       if (bytes.length < 16) return;
       receive(parseMessage(bytes), {
         proto: 'udp',
-        remoteAddress: from.address,
+        remoteAddress: plainAddress(from.address),
         remotePort: from.port,
         localAddress: local.address,
         localPort: local.port,

@@ -11,6 +11,8 @@ export type AppCommand =
       readonly id: string;
       readonly transactionId: string;
       readonly dialogId: string;
+      /** Where a request outside a dialog is sent instead of its URI; empty for none. */
+      readonly proxyUri: string;
       readonly text: Buffer;
     }
   | { readonly verb: 'proxy'; readonly id: string }
@@ -33,7 +35,14 @@ export function parseCommand(payload: Buffer): AppCommand {
       return { verb: 'ping', id };
     case 'sip': {
       const text = end === -1 ? Buffer.alloc(0) : payload.subarray(end + 2);
-      return { verb: 'sip', id, transactionId: third, dialogId: tokens[3] ?? '', text };
+      return {
+        verb: 'sip',
+        id,
+        transactionId: third,
+        dialogId: tokens[3] ?? '',
+        proxyUri: tokens[4] ?? '',
+        text,
+      };
     }
     case 'proxy':
       return { verb: 'proxy', id };

@@ -8,11 +8,21 @@ export interface WireUser {
   closed(link: AppLink): void;
 }
 
+/** The applications, as the endpoint sees them. */
+export interface WireSide {
+  readonly port: number;
+  /** Authenticated applications. */
+  readonly size: number;
+  /** The next application in turn that routes this method. */
+  pick(method: string): AppLink | undefined;
+  close(): Promise<void>;
+}
+
 const isLoopback = (address: string): boolean =>
   address.startsWith('127.') || address === '::1' || address.startsWith('::ffff:127.');
 
 /** Listens for applications, on loopback only, and shares requests among them. */
-export class WireServer {
+export class WireServer implements WireSide {
   readonly #server: Server;
   readonly #links = new Set<AppConnection>();
   readonly #sockets = new Set<Socket>();

@@ -35,6 +35,7 @@ function faultOf(bytes: Buffer): ParseFault & { answerable: boolean } {
   return { ...result.fault, answerable: result.answerable !== undefined };
 }
 
+/** Single rules; the 49 messages of RFC 4475 as they are, are in rfc4475.test.ts. */
 describe('valid though unusual messages', () => {
   it('reads folded headers, odd blanks, compact forms and a comma-separated Via', () => {
     const message = read(
@@ -104,6 +105,12 @@ describe('valid though unusual messages', () => {
     expect(parseSipUri('sip:[2001:db8::10]:5060')?.host).toBe('[2001:db8::10]');
   });
 
+  it('takes a BYE whatever stands in its Contact', () => {
+    const bye = { start: 'BYE sip:a@b SIP/2.0', cseq: 'CSeq: 8 BYE' };
+    for (const contact of ['Contact:', 'Contact: *', 'Contact: <nonsense'])
+      expect(read(build({ ...bye, contact })).kind).toBe('request');
+  });
+
   it('accepts Max-Forwards 0: we are the end of the way, not a proxy (RFC 4475 section 3.3.11)', () => {
     expect(read(build({ hops: 'Max-Forwards: 0' })).kind).toBe('request');
   });
@@ -151,16 +158,16 @@ describe('faults, answered with what fits them', () => {
   });
 
   it.each(['via', 'from', 'to', 'callId', 'cseq'] as const)(
-    'a request without its %s is dropped: nothing could carry an answer',
+    'a request without its %s is refused, unless the Via is missing that names the way back',
     (field) => {
       expect(faultOf(build({ [field]: '' }))).toMatchObject({
         code: 'SIP_MISSING_HEADER',
-        answerable: false,
+        answerable: field !== 'via',
       });
     },
   );
 
-  it('a malformed Via is dropped', () => {
+  it('a malformed Via is dropped when it names no way back', () => {
     expect(faultOf(build({ via: 'Via: SIP/2.0/UDP' }))).toMatchObject({
       code: 'SIP_BAD_VIA',
       answerable: false,

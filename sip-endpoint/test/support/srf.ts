@@ -52,7 +52,13 @@ export interface Srf {
     res: SrfResponse,
     options: { localSdp: string; headers?: Record<string, string> },
   ): Promise<SrfDialog>;
-  request(options: { uri: string; method: string }, done: (error: { code?: string } | null) => void): void;
+  request(
+    options: { uri: string; method: string },
+    done: (
+      error: { code?: string } | null,
+      sent?: { on(event: 'response', run: (response: { status: number }) => void): void },
+    ) => void,
+  ): void;
 }
 
 export const newSrf = (): Srf => new SrfClass() as unknown as Srf;

@@ -1,6 +1,8 @@
 import { createSocket, type Socket as UdpSocket } from 'node:dgram';
 import { connect, type Socket as TcpSocket } from 'node:net';
 import { once } from 'node:events';
+import { connect as connectTls, type ConnectionOptions } from 'node:tls';
+import { uriHost } from '../../src/transport/flow.ts';
 import { StreamFramer } from '../../src/parse/framing.ts';
 import { headerValue, type SipMessage, type SipRequest, type SipResponse } from '../../src/parse/message.ts';
 import { parseMessage } from '../../src/parse/parse.ts';
@@ -31,21 +33,40 @@ export class Uac {
   readonly #serverPort: number;
   readonly #waiters = new Set<() => void>();
   readonly port: number;
+  readonly host: string;
+  readonly proto: 'UDP' | 'TCP' | 'TLS';
 
-  static async udp(serverPort: number): Promise<Uac> {
-    const socket = createSocket('udp4');
-    socket.bind(0, '127.0.0.1');
+  /** @param host the server's address, and ours */
+  static async udp(serverPort: number, host = '127.0.0.1'): Promise<Uac> {
+    const socket = createSocket(host.includes(':') ? 'udp6' : 'udp4');
+    socket.bind(0, host);
     await once(socket, 'listening');
-    return new Uac(serverPort, socket.address().port, socket, undefined);
+    return new Uac('UDP', serverPort, host, socket.address().port, socket, undefined);
   }
 
-  static async tcp(serverPort: number): Promise<Uac> {
-    const socket = connect({ port: serverPort, host: '127.0.0.1' });
+  static async tcp(serverPort: number, host = '127.0.0.1'): Promise<Uac> {
+    const socket = connect({ port: serverPort, host });
     await once(socket, 'connect');
-    return new Uac(serverPort, socket.localPort ?? 0, undefined, socket);
+    return new Uac('TCP', serverPort, host, socket.localPort ?? 0, undefined, socket);
   }
 
-  private constructor(serverPort: number, port: number, udp?: UdpSocket, tcp?: TcpSocket) {
+  /** Rejects where the server does not let us in, or we do not believe it. */
+  static async tls(serverPort: number, options: ConnectionOptions, host = '127.0.0.1'): Promise<Uac> {
+    const socket = connectTls({ port: serverPort, host, ...options });
+    await once(socket, 'secureConnect');
+    return new Uac('TLS', serverPort, host, socket.localPort ?? 0, undefined, socket);
+  }
+
+  private constructor(
+    proto: 'UDP' | 'TCP' | 'TLS',
+    serverPort: number,
+    host: string,
+    port: number,
+    udp?: UdpSocket,
+    tcp?: TcpSocket,
+  ) {
+    this.proto = proto;
+    this.host = host;
     this.#serverPort = serverPort;
     this.port = port;
     this.#udp = udp;
@@ -65,10 +86,6 @@ export class Uac {
     tcp?.on('error', () => tcp.destroy());
   }
 
-  get proto(): 'UDP' | 'TCP' {
-    return this.#udp === undefined ? 'TCP' : 'UDP';
-  }
-
   get closed(): boolean {
     return this.#tcp?.destroyed === true || this.#tcp?.readyState === 'writeOnly';
   }
@@ -80,7 +97,7 @@ export class Uac {
 
   sendRaw(bytes: Buffer | string): void {
     const data = typeof bytes === 'string' ? Buffer.from(bytes, 'latin1') : bytes;
-    this.#udp?.send(data, this.#serverPort, '127.0.0.1');
+    this.#udp?.send(data, this.#serverPort, this.host);
     this.#tcp?.write(data);
   }
 
@@ -146,6 +163,10 @@ export class TestCall {
   readonly fromTag: string;
   toTag: string | undefined;
   seq = 0;
+  /** Such as `;alias`. */
+  viaParams = '';
+  /** Where we say that we can be reached, if not where we send from. */
+  contactPort: number | undefined;
   readonly inviteBranch: string;
 
   constructor(uac: Uac, options: CallOptions) {
@@ -167,15 +188,16 @@ export class TestCall {
 
   headers(method: string, seq: number, branch: string): HeaderLine[] {
     const { proto, port } = this.#uac;
-    const transport = proto === 'TCP' ? ';transport=tcp' : '';
+    const host = uriHost(this.#uac.host);
+    const transport = proto === 'UDP' ? '' : `;transport=${proto.toLowerCase()}`;
     return [
-      ['Via', `SIP/2.0/${proto} 127.0.0.1:${port};branch=${branch}`],
-      ['From', `"Caller" <sip:caller@127.0.0.1:${port}>;tag=${this.fromTag}`],
+      ['Via', `SIP/2.0/${proto} ${host}:${port};branch=${branch}${this.viaParams}`],
+      ['From', `"Caller" <sip:caller@${host}:${port}>;tag=${this.fromTag}`],
       ['To', `<sip:answer@127.0.0.1>${this.toTag === undefined ? '' : `;tag=${this.toTag}`}`],
       ['Call-ID', this.callId],
       ['CSeq', `${seq} ${method}`],
       ['Max-Forwards', '70'],
-      ['Contact', `<sip:caller@127.0.0.1:${port}${transport}>`],
+      ['Contact', `<sip:caller@${host}:${this.contactPort ?? port}${transport}>`],
     ];
   }
 

@@ -2,7 +2,7 @@ import { once } from 'node:events';
 import { createServer, type Socket } from 'node:net';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import type { SipEndpoint } from '../../src/endpoint.ts';
-import { TCP_LIMITS, TcpTransport } from '../../src/transport/tcp.ts';
+import { PLAIN, STREAM_LIMITS, StreamTransport, type StreamLimits } from '../../src/transport/stream.ts';
 import { quiet, startEndpoint } from '../support/endpoint.ts';
 import { SDP, Uac } from '../support/uac.ts';
 import { eventually } from '../support/wait.ts';
@@ -101,8 +101,17 @@ describe('SIP over TCP', () => {
 
 describe('a TCP peer that holds resources', () => {
   const loopback = { host: '127.0.0.1', port: 0 };
-  let transport: TcpTransport;
+  let transport: StreamTransport;
   const uacs: Uac[] = [];
+  const open = (limits: Partial<StreamLimits>, receive = (): void => undefined): Promise<StreamTransport> =>
+    StreamTransport.open({
+      binding: loopback,
+      kind: PLAIN,
+      receive,
+      inUse: () => new Set(),
+      log: quiet,
+      limits: { ...STREAM_LIMITS, ...limits },
+    });
   const dial = async (): Promise<Uac> => {
     const uac = await Uac.tcp(transport.port);
     uacs.push(uac);
@@ -116,7 +125,7 @@ describe('a TCP peer that holds resources', () => {
   it('is cut off when a message does not end in time, or none begins; a quiet one that spoke is kept', async () => {
     let messages = 0;
     const count = (): void => void messages++;
-    transport = await TcpTransport.open(loopback, count, quiet, { ...TCP_LIMITS, messageMs: 200 });
+    transport = await open({ messageMs: 200 }, count);
     const slow = await dial();
     slow.sendRaw('INVITE sip:a SIP/2.0\r\n');
     const silent = await dial();
@@ -129,7 +138,7 @@ describe('a TCP peer that holds resources', () => {
   });
 
   it('makes room for another when there are too many: the one idle longest goes', async () => {
-    transport = await TcpTransport.open(loopback, () => undefined, quiet, { ...TCP_LIMITS, connections: 2 });
+    transport = await open({ connections: 2 });
     const first = await dial();
     const second = await dial();
     second.sendRaw(second.call().bytes('OPTIONS', 1, 'z9hG4bKx'));

@@ -5,7 +5,7 @@ import { headerValues, type SipRequest } from '../../src/parse/message.ts';
 import { parseMessage } from '../../src/parse/parse.ts';
 import { parseVia } from '../../src/parse/via.ts';
 import { responseTarget, stampVia, type Flow } from '../../src/transport/flow.ts';
-import { localAddressFor } from '../../src/transport/local-address.ts';
+import { localAddressFor, type InterfaceAddress } from '../../src/transport/local-address.ts';
 
 const FLOW: Flow = {
   proto: 'udp',
@@ -103,7 +103,7 @@ describe('a request in a dialog', () => {
   });
 
   it('keeps the transport of the dialog unless the URI names one that we have', () => {
-    const open = { open: true, send: () => undefined };
+    const open = { proto: 'tcp' as const, open: true, send: () => undefined };
     expect(resolveTarget('sip:a@h', 'tcp', open)).toEqual({
       proto: 'tcp',
       host: 'h',
@@ -115,16 +115,25 @@ describe('a request in a dialog', () => {
       connection: undefined,
     });
     expect(resolveTarget('sip:a@h', 'tcp', { ...open, open: false })?.connection).toBeUndefined();
-    expect(resolveTarget('sips:a@h', 'tcp', open)).toBeUndefined();
+    expect(resolveTarget('sips:a@h', 'tcp', open)).toMatchObject({
+      proto: 'tls',
+      port: 5061,
+      connection: undefined,
+    });
+    expect(resolveTarget('sip:a@h;transport=tls', 'udp', undefined)).toMatchObject({
+      proto: 'tls',
+      port: 5061,
+    });
+    expect(resolveTarget('sips:a@h;transport=udp', 'tcp', open)).toBeUndefined();
     expect(resolveTarget('sip:a@h;transport=ws', 'tcp', open)).toBeUndefined();
   });
 });
 
 describe('our own address, on a wildcard', () => {
-  const interfaces = [
-    { address: '127.0.0.1', netmask: '255.0.0.0', internal: true },
-    { address: '10.1.0.5', netmask: '255.255.0.0', internal: false },
-    { address: '192.0.2.9', netmask: '255.255.255.0', internal: false },
+  const interfaces: InterfaceAddress[] = [
+    { address: '127.0.0.1', family: 'IPv4', cidr: '127.0.0.1/8', internal: true },
+    { address: '10.1.0.5', family: 'IPv4', cidr: '10.1.0.5/16', internal: false },
+    { address: '192.0.2.9', family: 'IPv4', cidr: '192.0.2.9/24', internal: false },
   ];
   it('is the one in the network of the peer, loopback for loopback, else the first', () => {
     expect(localAddressFor('0.0.0.0', '192.0.2.200', interfaces)).toBe('192.0.2.9');

@@ -127,9 +127,7 @@ describe.skipIf(!canBaresip || !hasFfmpeg || !hasFlite)(
 
     test.each(CASES)(
       'with $name is recorded as it was played, to the sample in time and within the error of the codec',
-
-      // One more try: a machine that holds up a sender for half a second makes a gap, and rightly.
-      { timeout: 90_000, retry: 1 },
+      { timeout: 90_000 },
       async (codec) => {
         const native = await resampled(speech.samples, speech.rate, codec.rate);
         const wav = encodeWav({
@@ -177,7 +175,7 @@ describe.skipIf(!canBaresip || !hasFfmpeg || !hasFlite)(
 
     test.each(CASES.filter(({ name }) => /PCMA|opus/.test(name)))(
       'with $name and SRTP is recorded as it was played, also after the keys were offered anew',
-      { timeout: 90_000, retry: 1 },
+      { timeout: 90_000 },
       async (codec) => {
         const native = await resampled(speech.samples, speech.rate, codec.rate);
         const wav = encodeWav({

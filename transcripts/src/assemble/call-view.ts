@@ -1,4 +1,5 @@
 import type { CallInfo, CallView, ChannelInfo, ChannelTotals, ChannelView } from '@earshot/contracts';
+import type { ChannelCorrection } from './corrections.ts';
 
 /** The recording's facts, as the calls table keeps them. */
 export interface RecordingFacts {
@@ -30,6 +31,8 @@ export interface CallRecord {
   readonly mediaMissing: readonly number[];
   /** Nothing of it is kept or recognised for now. Never of a call that has ended. */
   readonly paused: boolean;
+  /** What people said of who speaks. `channels` follows it. */
+  readonly corrections: readonly ChannelCorrection[];
 }
 
 export const recordOfCall = (call: CallInfo): CallRecord => ({
@@ -51,6 +54,7 @@ export const recordOfCall = (call: CallInfo): CallRecord => ({
   recording: null,
   mediaMissing: [],
   paused: call.paused === true,
+  corrections: [],
 });
 
 const channelViewOf = (info: ChannelInfo, { totals, mediaMissing }: CallRecord): ChannelView => {
@@ -61,7 +65,9 @@ const channelViewOf = (info: ChannelInfo, { totals, mediaMissing }: CallRecord):
     label: info.label,
     codec: info.codec,
     participant: { name: info.participant.name, aor: info.participant.aor },
+    ...(info.participants === undefined ? {} : { participants: [...info.participants] }),
     evidence: [...info.evidence],
+    score: info.score ?? null,
     packetsReceived: total?.packetsReceived ?? null,
     packetsLost: total?.packetsLost ?? null,
     media: mediaMissing.includes(info.index) ? 'missing' : 'present',

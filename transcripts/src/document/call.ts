@@ -5,6 +5,7 @@ import {
   type ChannelTotals,
   partsOfChannel,
 } from '@earshot/contracts';
+import { type ChannelCorrection, corrected, withCorrection } from '../assemble/corrections.ts';
 import { ChannelDocument } from './channel.ts';
 
 /** How far a channel is, for the proof of completeness and the warning when it lacks. */
@@ -43,21 +44,29 @@ export class CallDocument {
   /** Finals of it were given up before it was known: its channels are to be spoken again. */
   discarded = false;
   readonly channels = new Map<number, ChannelDocument>();
-  #roles: readonly string[] = [];
+  #roles: string[] = [];
+  #corrections: readonly ChannelCorrection[];
   /** When nothing but a ledger lacked, same clock as endedAtMs. */
   #settledAtMs: number | null = null;
 
-  constructor(callId: CallId) {
+  /** @param corrections as the call log has them */
+  constructor(callId: CallId, corrections: readonly ChannelCorrection[] = []) {
     this.callId = callId;
+    this.#corrections = corrections;
   }
 
   describe(call: Pick<CallInfo, 'channels' | 'paused'>): void {
     this.known = true;
     this.paused = call.paused === true;
-    const roles: string[] = [];
-    for (const info of call.channels) roles[info.index] = info.role;
-    this.#roles = roles;
+    this.#roles = [];
+    for (const info of corrected(call.channels, this.#corrections)) this.#roles[info.index] = info.role;
     for (const info of call.channels) this.channel(info.channel);
+  }
+
+  /** Somebody said who speaks on a channel, and it is in the log. */
+  correct(correction: ChannelCorrection): void {
+    this.#corrections = withCorrection(this.#corrections, correction);
+    this.#roles[correction.index] = correction.role;
   }
 
   roleOf(index: number): string {

@@ -7,9 +7,11 @@ import type {
   EndReason,
   LedgerRow,
   RevisedSegment,
+  TraceEntry,
   Word,
 } from '@earshot/contracts';
 import type { RecordingFacts } from '../assemble/call-view.ts';
+import type { ChannelCorrection } from '../assemble/corrections.ts';
 import type { ChannelProof } from '../document/call.ts';
 
 /** One change of the call log, in the order of arrival. All are idempotent: the log itself says what is new. */
@@ -54,6 +56,10 @@ export type LogItem =
     }
   | { readonly kind: 'complete'; readonly callId: CallId; readonly proof: readonly ChannelProof[] }
   | { readonly kind: 'recording'; readonly callId: CallId; readonly recording: RecordingFacts }
+  /** SIP messages of the call. */
+  | { readonly kind: 'trace'; readonly callId: CallId; readonly entries: readonly TraceEntry[] }
+  /** Somebody says who speaks on a channel. */
+  | { readonly kind: 'corrected'; readonly callId: CallId; readonly correction: ChannelCorrection }
   /** The call's audio was recognised again. */
   | {
       readonly kind: 'revised';
@@ -77,6 +83,9 @@ export interface ChannelRow {
 /** What became of an item. A refusal carries a code of the error catalogue. */
 export type Outcome =
   | { readonly done: true }
-  | { readonly done: false; readonly code: 'CALL_NOT_FOUND' | 'CALL_NOT_COMPLETE' | 'INTERNAL' };
+  | {
+      readonly done: false;
+      readonly code: 'CALL_NOT_FOUND' | 'CALL_NOT_COMPLETE' | 'CHANNEL_NOT_FOUND' | 'INTERNAL';
+    };
 
 export const DONE: Outcome = { done: true };

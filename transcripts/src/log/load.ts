@@ -1,5 +1,6 @@
 import type { CallId, ChannelId, ChannelInfo, ChannelTotals } from '@earshot/contracts';
 import type { Pool } from '@earshot/platform';
+import type { ChannelCorrection } from '../assemble/corrections.ts';
 import { CallDocument } from '../document/call.ts';
 import { ChannelDocument } from '../document/channel.ts';
 
@@ -10,6 +11,7 @@ interface Row {
   totals: ChannelTotals[] | null;
   complete: boolean;
   paused: boolean;
+  corrections: ChannelCorrection[];
   fences:
     | {
         channel: ChannelId;
@@ -23,7 +25,7 @@ interface Row {
 }
 
 const SELECT = `
-  select c.id, c.channels, c.ended_at, c.totals, c.complete, c.paused,
+  select c.id, c.channels, c.ended_at, c.totals, c.complete, c.paused, c.corrections,
     jsonb_agg(to_jsonb(f)) filter (where f.channel is not null) as fences
   from calls c left join channels f on f.call_id = c.id`;
 
@@ -44,7 +46,7 @@ export async function loadCalls(
 }
 
 function documentOf(row: Row, nowMs: number): CallDocument {
-  const call = new CallDocument(row.id);
+  const call = new CallDocument(row.id, row.corrections);
   for (const fence of row.fences ?? []) {
     call.channels.set(
       fence.idx,

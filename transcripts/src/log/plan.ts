@@ -4,14 +4,17 @@ import {
   type ChannelInfo,
   type LoggedEventType,
   type OutboxRow,
+  type RolesView,
   type SegmentId,
   type SegmentView,
   msOfTick,
   segmentIdOf,
 } from '@earshot/contracts';
 import { type CallRecord, callViewOf, recordOfCall } from '../assemble/call-view.ts';
+import { corrected, roleChanges, withCorrection } from '../assemble/corrections.ts';
 import type { ChannelProof } from '../document/call.ts';
 import { DONE, type LogItem, type Outcome } from './items.ts';
+import type { PlannedRole } from './roles.ts';
 import { plannedSegment, type PlannedRevision, type PlannedSegment, planRevision } from './revise.ts';
 
 /** What the transaction found in the log under its lock. */
@@ -29,6 +32,11 @@ export interface Found {
 }
 
 export type LedgerItem = Extract<LogItem, { kind: 'ledger' }>;
+export type TraceItem = Extract<LogItem, { kind: 'trace' }>;
+
+/** Appended beside the call, which it does not change. */
+export const isApart = (item: LogItem): item is LedgerItem | TraceItem =>
+  item.kind === 'ledger' || item.kind === 'trace';
 
 /** An event without its seq, which is given under the lock. */
 export interface PlannedEvent {
@@ -50,6 +58,10 @@ export interface Plan {
   readonly recordings: readonly Extract<OutboxRow, { kind: 'recording' }>[];
   /** Parts of ledgers, in order. */
   readonly ledger: readonly LedgerItem[];
+  /** SIP messages, in order. */
+  readonly traces: readonly TraceItem[];
+  /** In order, after the segments. */
+  readonly roles: readonly PlannedRole[];
   /** One for each item, in order. */
   readonly outcomes: readonly Outcome[];
   readonly words: number;
@@ -70,6 +82,8 @@ export function planBatch(items: readonly LogItem[], found: Found): Plan {
     events: planner.events,
     recordings: planner.recordings,
     ledger: planner.ledger,
+    traces: planner.traces,
+    roles: planner.roles,
     outcomes,
     words: planner.segments.reduce((sum, segment) => sum + segment.view.words.length, 0),
     completed: planner.recordings.length,
@@ -84,6 +98,8 @@ class Planner {
   readonly events: PlannedEvent[] = [];
   readonly recordings: Extract<OutboxRow, { kind: 'recording' }>[] = [];
   readonly ledger: LedgerItem[] = [];
+  readonly traces: TraceItem[] = [];
+  readonly roles: PlannedRole[] = [];
   readonly #knownSegments: Set<SegmentId>;
   readonly #webhooksWantSegments: boolean;
   readonly #transcripts: Map<CallId, readonly SegmentView[]>;
@@ -98,8 +114,9 @@ class Planner {
   }
 
   apply(item: LogItem): Outcome {
-    if (item.kind === 'ledger') {
-      this.ledger.push(item);
+    if (isApart(item)) {
+      if (item.kind === 'ledger') this.ledger.push(item);
+      else this.traces.push(item);
       return DONE;
     }
     const call = this.calls.get(item.callId);
@@ -113,10 +130,12 @@ class Planner {
       case 'started':
         break;
       case 'updated': {
-        const { dialect, sip, externalIds, channels, worker, paused } = recordOfCall(item.call);
+        const { dialect, sip, externalIds, worker, paused } = recordOfCall(item.call);
+        const channels = corrected(item.call.channels, call.corrections);
         const live = call.endedAtMs === null;
         const after = { ...call, dialect, sip, externalIds, channels, worker, paused: live && paused };
         if (!sameJson(call, after)) this.#callEvent(item.callId, after, 'call.updated');
+        this.#rolesOf(call, item.callId, null);
         break;
       }
       case 'ended':
@@ -141,6 +160,8 @@ class Planner {
           this.#callEvent(item.callId, { ...call, recording: item.recording }, 'call.updated');
         }
         break;
+      case 'corrected':
+        return this.#corrected(call, item);
       case 'revised':
         return this.#revised(call, item);
     }
@@ -191,6 +212,40 @@ class Planner {
     this.recordings.push({ kind: 'recording', callId: item.callId });
     const data = completedDataOf(after, item.proof);
     this.#event(item.callId, after, 'transcript.completed', data, true);
+  }
+
+  #corrected(call: CallRecord, { callId, correction }: Extract<LogItem, { kind: 'corrected' }>): Outcome {
+    if (call.channels.every(({ index }) => index !== correction.index))
+      return { done: false, code: 'CHANNEL_NOT_FOUND' };
+    const corrections = withCorrection(call.corrections, correction);
+    const after = { ...call, corrections, channels: corrected(call.channels, corrections) };
+    if (!sameJson(call, after)) this.#callEvent(callId, after, 'call.updated');
+    this.#rolesOf(call, callId, correction.by);
+    return DONE;
+  }
+
+  /** The transcript follows the roles. @param by null: the signalling says so, which is no news before the first words */
+  #rolesOf({ channels: before }: CallRecord, callId: CallId, by: string | null): void {
+    const call = this.calls.get(callId)!;
+    const changes = roleChanges(before, call.channels);
+    if (changes.length === 0 || (by === null && call.segmentCount === 0)) return;
+    const after = new Map(changes.map((change) => [change.channel, change.after]));
+    this.roles.push(...changes.map(({ channel, after: role }) => ({ callId, index: channel, role })));
+    const known = this.#transcripts.get(callId);
+    if (known !== undefined) {
+      const followed = known.map((view) => ({ ...view, role: after.get(view.channel) ?? view.role }));
+      this.#transcripts.set(callId, followed);
+    }
+    const facts: RolesView = {
+      callId,
+      revision: call.revision + 1,
+      previousRevision: call.revision,
+      reason: by === null ? 'metadata' : 'correction',
+      by,
+      roles: [...changes],
+      externalIds: { ...call.externalIds },
+    };
+    this.#event(callId, { ...call, revision: facts.revision }, 'transcript.revised', facts, true);
   }
 
   #revised(call: CallRecord, item: Extract<LogItem, { kind: 'revised' }>): Outcome {

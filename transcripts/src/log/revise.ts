@@ -70,6 +70,7 @@ export function planRevision(
     callId: call.id,
     revision: after.revision,
     previousRevision: call.revision,
+    reason: 'retranscription',
     retranscription: item.retranscription,
     model: item.model,
     vocabulary: [...item.vocabulary],

@@ -1,5 +1,6 @@
 import type { CallId, CallInfo, ChannelInfo, ChannelTotals } from '@earshot/contracts';
 import type { CallRecord, RecordingFacts } from '../assemble/call-view.ts';
+import type { ChannelCorrection } from '../assemble/corrections.ts';
 
 /** A row of the table calls, as pg hands it out. */
 export interface CallRow {
@@ -21,10 +22,11 @@ export interface CallRow {
   recording: RecordingFacts | null;
   media_missing: number[];
   paused: boolean;
+  corrections: ChannelCorrection[];
 }
 
 export const CALL_COLUMNS =
-  'id, started_at, ended_at, end_reason, dialect, sip, external_ids, channels, totals, worker, complete, revision, call_seq, segment_count, word_count, recording, media_missing, paused';
+  'id, started_at, ended_at, end_reason, dialect, sip, external_ids, channels, totals, worker, complete, revision, call_seq, segment_count, word_count, recording, media_missing, paused, corrections';
 
 export const recordOfRow = (row: CallRow): CallRecord => ({
   id: row.id,
@@ -45,6 +47,7 @@ export const recordOfRow = (row: CallRow): CallRecord => ({
   recording: row.recording,
   mediaMissing: row.media_missing,
   paused: row.paused,
+  corrections: row.corrections,
 });
 
 export const rowOfRecord = (call: CallRecord): Record<keyof CallRow, unknown> => ({
@@ -66,6 +69,7 @@ export const rowOfRecord = (call: CallRecord): Record<keyof CallRow, unknown> =>
   recording: call.recording,
   media_missing: call.mediaMissing,
   paused: call.paused,
+  corrections: call.corrections,
 });
 
 /**

@@ -1,9 +1,11 @@
 import { type CallId, type OutboxRow, PG_CHANNELS, type SegmentId, segmentIdOf } from '@earshot/contracts';
 import type { Pool, PoolClient } from '@earshot/platform';
 import type { ChannelRow, LogItem } from './items.ts';
-import { type Found, type Plan, type PlannedEvent, planBatch } from './plan.ts';
+import { type Found, isApart, type Plan, type PlannedEvent, planBatch } from './plan.ts';
 import { writeLedger } from './ledger.ts';
+import { writeRoles } from './roles.ts';
 import { findTranscripts, writeRevisions, writeSegments } from './segments.ts';
+import { writeTraces } from './trace.ts';
 import { CALL_COLUMNS, type CallRow, jsonParameter, recordOfRow, rowOfRecord } from './rows.ts';
 
 /** Key of the advisory lock that makes commit order seq order (ARCHITECTURE.md, rule 5). */
@@ -47,6 +49,8 @@ export async function writeBatch(
     await writeLedger(client, plan.ledger);
     await writeSegments(client, plan.segments);
     await writeRevisions(client, plan.revisions, now);
+    await writeRoles(client, plan.roles);
+    await writeTraces(client, plan.traces);
     const seq = await writeEvents(client, plan, now);
     await client.query('commit');
     return { ...plan, seq };
@@ -71,8 +75,8 @@ const NOTHING: Found = {
 };
 
 async function find(client: PoolClient, items: readonly LogItem[]): Promise<Found> {
-  // Parts of ledgers change no call: they need not be found for them.
-  const callIds = new Set<CallId>(items.flatMap((item) => (item.kind === 'ledger' ? [] : [item.callId])));
+  // Parts of ledgers and traces change no call: it need not be found for them.
+  const callIds = new Set<CallId>(items.flatMap((item) => (isApart(item) ? [] : [item.callId])));
   if (callIds.size === 0) return NOTHING;
   const calls = await client.query<CallRow>(`select ${CALL_COLUMNS} from calls where id = any($1)`, [
     [...callIds],
@@ -106,14 +110,15 @@ async function writeCalls(client: PoolClient, plan: Plan): Promise<void> {
      select ${CALL_COLUMNS} from jsonb_to_recordset($1::jsonb) as r (
        id text, started_at timestamptz, ended_at timestamptz, end_reason text, dialect text, sip jsonb,
        external_ids jsonb, channels jsonb, totals jsonb, worker integer, complete boolean, revision integer,
-       call_seq integer, segment_count integer, word_count integer, recording jsonb, media_missing jsonb, paused boolean)
+       call_seq integer, segment_count integer, word_count integer, recording jsonb, media_missing jsonb, paused boolean,
+       corrections jsonb)
      on conflict (id) do update set
        ended_at = excluded.ended_at, end_reason = excluded.end_reason, dialect = excluded.dialect,
        sip = excluded.sip, external_ids = excluded.external_ids, channels = excluded.channels,
        totals = excluded.totals, worker = excluded.worker, complete = excluded.complete,
        revision = excluded.revision, call_seq = excluded.call_seq, segment_count = excluded.segment_count,
        word_count = excluded.word_count, recording = excluded.recording, media_missing = excluded.media_missing,
-       paused = excluded.paused`,
+       paused = excluded.paused, corrections = excluded.corrections`,
     [jsonParameter(plan.calls.map(rowOfRecord))],
   );
 }

@@ -58,6 +58,9 @@ export class Commands {
       case 'call.pause':
         this.#pause(message.callId, message.paused, id, answer);
         break;
+      case 'channel.correct':
+        this.#correct(message, answer);
+        break;
       case 'transcript.revise':
         this.#revise(message, answer);
         break;
@@ -80,6 +83,17 @@ export class Commands {
       if (call.paused === paused && !this.#deps.pauses.has(callId)) return settle({ done: true }, id, answer);
       this.#deps.pauses.ask(callId, paused, (outcome) => settle(outcome, id, answer));
     });
+  }
+
+  #correct(message: Extract<ToCommands, { type: 'channel.correct' }>, answer: Answer): void {
+    const { id, callId, index, role, participant, by } = message;
+    const correction = { index, role, participant, by };
+    this.#deps.withCall(callId, (call) =>
+      this.#deps.add({ kind: 'corrected', callId, correction }, (outcome) => {
+        if (outcome.done) call.correct(correction);
+        settle(outcome, id, answer);
+      }),
+    );
   }
 
   #revise(message: Extract<ToCommands, { type: 'transcript.revise' }>, answer: Answer): void {

@@ -41,6 +41,8 @@ export class Ledgers {
     const fault = faultOfPart(row);
     if (fault !== null) {
       this.#deps.log.error({ channel, fromTick, toTick, fault }, 'part of a ledger refused');
+      // Told again it would be refused again, and what comes after it would wait for it.
+      done();
       return;
     }
     ledger.take(row);

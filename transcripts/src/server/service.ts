@@ -223,7 +223,11 @@ export class TranscriptsService {
   }
 
   #call(message: ToCalls, ack: (id: number) => void): void {
-    const callId = message.type === 'call.ended' ? message.callId : message.call.callId;
+    const callId = 'call' in message ? message.call.callId : message.callId;
+    if (message.type === 'call.trace') {
+      this.#writer.add({ kind: 'trace', callId, entries: message.entries }, () => ack(message.id));
+      return;
+    }
     this.#directory.with(callId, (call) => {
       const settled = (outcome: Outcome): void => {
         // Sending it again would not help, so it is acknowledged all the same.

@@ -1,0 +1,41 @@
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import { stopServers } from '../../host/test/postgres.ts';
+import { type Harness, startHarness } from './harness.ts';
+
+let h: Harness;
+beforeAll(async () => {
+  h = await startHarness();
+});
+afterAll(async () => {
+  await h.stop();
+  await stopServers();
+});
+
+const drain = (on: boolean): Promise<Response> =>
+  h.request('/v1/drain', {
+    method: 'POST',
+    headers: { 'content-type': 'application/json' },
+    body: JSON.stringify({ on }),
+  });
+
+test('a drain is asked of host, and shown by readiness and capacity until it is taken back', async () => {
+  expect((await h.request('/readyz')).status).toBe(200);
+  const asked = await drain(true);
+  expect(asked.status).toBe(200);
+  expect(await asked.json()).toEqual({ draining: true, liveCalls: null });
+  const ready = await h.request('/readyz');
+  expect(ready.status).toBe(503);
+  expect(((await ready.json()) as { detail: string }).detail).toContain('draining');
+  expect(await h.json('/v1/capacity')).toMatchObject({ draining: true });
+  expect(await h.json('/v1/drain')).toMatchObject({ draining: true });
+
+  expect(await (await drain(false)).json()).toMatchObject({ draining: false });
+  expect((await h.request('/readyz')).status).toBe(200);
+  expect(await h.json('/v1/capacity')).toMatchObject({ draining: false });
+});
+
+test('a drain needs the key', async () => {
+  const response = await fetch(`${h.url}/v1/drain`, { method: 'POST', body: '{"on":true}' });
+  expect(response.status).toBe(401);
+  expect(await h.json('/v1/drain')).toMatchObject({ draining: false });
+});
