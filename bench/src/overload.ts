@@ -5,6 +5,8 @@ import { endedCalls, generate, settled } from './live-calls.ts';
 import { Reading } from './prometheus.ts';
 import { quantile, round } from './statistics.ts';
 
+const UP_LIMIT_MS = 30_000;
+
 /**
  * More calls than a node takes: how many it took, how soon it said no, whether those taken lost a packet or a word. The size of
  * the node is MAX_CALLS, or with --size 0 what it measures by itself.
@@ -26,7 +28,7 @@ export async function overload(args: string[]): Promise<object> {
     env: { LOG_LEVEL: 'warn', SIP_RATE: '0', ...(size === '0' ? {} : { MAX_CALLS: size }) },
   });
   try {
-    const before = await earshot.get<Capacity>('/v1/capacity');
+    const before = await whenUp(earshot);
     const report = await generate(earshot, { calls, seconds, ramp, transport });
     const answered = report.perCall.filter((call) => call.answered);
     const refused = report.perCall.filter((call) => !call.answered);
@@ -78,7 +80,19 @@ export async function overload(args: string[]): Promise<object> {
   }
 }
 
+/** A node that has just said that it is ready still loads what is to stand by. */
+async function whenUp(earshot: EarshotProcess): Promise<Capacity> {
+  const limit = performance.now() + UP_LIMIT_MS;
+  for (;;) {
+    const capacity = await earshot.get<Capacity>('/v1/capacity');
+    const up = capacity.capacityCalls !== null && capacity.engines.length > 1;
+    if (up || performance.now() > limit) return capacity;
+    await new Promise((resolve) => setTimeout(resolve, 250));
+  }
+}
+
 interface Capacity {
+  readonly engines: readonly unknown[];
   readonly capacityCalls: number | null;
   readonly maxCalls: number | null;
 }

@@ -170,11 +170,11 @@ describe('calls that wait for a media worker', () => {
   it('keep new ones away only when they are many and wait for long', () => {
     const setups = new Setups();
     for (let n = 0; n < 30; n++) setups.began(n, n);
-    expect(setups.piledUp(900)).toBe(false);
-    expect(setups.piledUp(1_001)).toBe(true);
+    expect(setups.piledUp(400)).toBe(false);
+    expect(setups.piledUp(501)).toBe(true);
     for (let n = 0; n < 5; n++) setups.done(n);
-    expect(setups.piledUp(1_001)).toBe(false);
-    expect(setups.piledUp(1_006)).toBe(true);
+    expect(setups.piledUp(501)).toBe(false);
+    expect(setups.piledUp(506)).toBe(true);
     for (let n = 5; n < 15; n++) setups.done(n);
     expect(setups.piledUp(60_000)).toBe(false);
   });

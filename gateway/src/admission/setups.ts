@@ -1,5 +1,5 @@
-/** A healthy worker opens a leg within a few ms; one that is replaced is away for a second at most. */
-const LATE_MS = 1_000;
+/** A healthy worker opens a leg within a few ms; one that is replaced is away for some 300. */
+const LATE_MS = 500;
 /** So many that wait are no accident. */
 const PILE = 20;
 
