@@ -65,7 +65,9 @@ describe('a gateway that is killed and started again', () => {
     expect((await dialog.bye()).status).toBe(200);
     const ended = await until('call.ended', () => rig.transcripts.of('call.ended')[0]);
     expect(ended).toMatchObject({ callId: leg.callId, endReason: 'bye' });
-    expect(rig.transcripts.of('call.started')).toHaveLength(1);
+    // Told once more where the first one died before it had the acknowledgement on record.
+    const started = rig.transcripts.of('call.started').map(({ call }) => call.callId);
+    expect(new Set(started)).toEqual(new Set([leg.callId]));
   });
 
   it('answers the INVITE that its predecessor was working on', async () => {

@@ -10,7 +10,6 @@ const END_REASONS: Readonly<Record<string, string>> = {
   'rtp-timeout': 'No audio any more (RTP time-out)',
   'ack-timeout': 'Never acknowledged (no ACK)',
   'session-expired': 'Not refreshed in time (session timer)',
-  'session-expired': 'SIP session not refreshed in time',
   local: 'Ended by Earshot',
   error: 'Ended by an error',
 };

@@ -139,6 +139,29 @@ describe.skipIf(!hasKamailio)('calls spread over two nodes by Kamailio (Debian: 
     },
   );
 
+  test('a node that drains gets no call, and gets calls again afterwards', { timeout: 180_000 }, async () => {
+    const [drained, other] = nodes;
+    await drained.post('/v1/drain', { on: true });
+    for (let i = 0; i < CALLS_A_NODE; i++) {
+      const dialog = await whenRoom();
+      await expect
+        .poll(async () => (await callsOf(other)).includes(dialog.callId), { timeout: LIMIT_MS })
+        .toBe(true);
+      await dialog.bye();
+    }
+    await drained.post('/v1/drain', { on: false });
+    await expect
+      .poll(
+        async () => {
+          const dialog = await whenRoom();
+          await dialog.bye();
+          return (await callsOf(drained)).includes(dialog.callId);
+        },
+        { timeout: LIMIT_MS, interval: 500 },
+      )
+      .toBe(true);
+  });
+
   test(
     'a node that dies takes no more calls, and the other takes them at once',
     { timeout: 180_000 },
