@@ -6,7 +6,7 @@ import type {
   RemoteWord,
   StreamSettings,
 } from './protocol.ts';
-import { type JsonObject, WordReader, asArray, asObject, ignored, objectOf } from './wire-json.ts';
+import { type JsonObject, WordReader, asArray, asObject, ignored, objectOf, textOf } from './wire-json.ts';
 
 /** What Speechmatics recommends for contact centres (its page on real-time output). It takes 0.7 to 4 s. */
 const DEFAULT_MAX_DELAY_S = 2;
@@ -116,7 +116,7 @@ class SpeechmaticsCodec implements RemoteCodec {
       case 'EndOfTranscript':
         return [{ kind: 'finished' }];
       case 'Error': {
-        const type = String(message['type']);
+        const type = textOf(message['type']);
         return [{ kind: 'refused', reason: REASONS[type] ?? 'link', type: type.slice(0, 40) }];
       }
       default:

@@ -1,5 +1,14 @@
 import type { RemoteCodec, RemoteEvent, RemoteProtocol, RemoteWord } from './protocol.ts';
-import { type JsonObject, WordReader, asArray, asObject, ignored, objectOf, spread } from './wire-json.ts';
+import {
+  type JsonObject,
+  WordReader,
+  asArray,
+  asObject,
+  ignored,
+  objectOf,
+  spread,
+  textOf,
+} from './wire-json.ts';
 
 /** Vosk compares this text letter by letter, blanks included; anything else it takes for audio (asr_server.py). */
 const END_OF_FILE = '{"eof" : 1}';
@@ -75,14 +84,14 @@ class VoskCodec implements RemoteCodec {
   #partial(message: JsonObject, before: number): readonly RemoteWord[] {
     const timed = this.#timed(message['partial_result']);
     if (timed.length > 0) return timed;
-    return this.#untimed(String(message['partial']), before);
+    return this.#untimed(textOf(message['partial']), before);
   }
 
   #final(message: JsonObject, before: number): readonly RemoteWord[] {
     const timed = this.#timed(message['result']);
     const faulty = this.#reader.faults.length > 0;
     // A server that was started without words (VOSK_SHOW_WORDS) says the text alone.
-    const words = timed.length > 0 || faulty ? timed : this.#untimed(String(message['text']), before);
+    const words = timed.length > 0 || faulty ? timed : this.#untimed(textOf(message['text']), before);
     this.#reader.finalSample = Math.max(this.#reader.finalSample, words.at(-1)?.endSample ?? 0);
     this.#onset = null;
     return words;
@@ -91,7 +100,7 @@ class VoskCodec implements RemoteCodec {
   #timed(result: unknown): RemoteWord[] {
     return asArray(result).flatMap((item) => {
       const word = asObject(item);
-      if (word === null || UNKNOWN_WORDS.has(String(word['word']))) return [];
+      if (word === null || UNKNOWN_WORDS.has(textOf(word['word']))) return [];
       return this.#reader.words(word['word'], word['start'], word['end'], word['conf']);
     });
   }

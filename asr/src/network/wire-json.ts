@@ -79,3 +79,7 @@ export function spread(
     return { text, startSample: from, endSample: to, confidence: confidence ?? UNKNOWN_CONFIDENCE };
   });
 }
+
+/** What a server calls text; whatever else it sends there says nothing, and must not be asked what it is. */
+export const textOf = (value: unknown): string =>
+  typeof value === 'string' || typeof value === 'number' ? String(value) : '';

@@ -308,6 +308,10 @@ test('whatever a server says is events: nothing throws, and all words lie within
         }
       }
     }),
-    { numRuns: 200 },
+    {
+      numRuns: 200,
+      // Found here: what has a toString of its own must not be asked for it.
+      examples: [[['{"partial":"","partial_result":[{"word":{"toString":false}}]}']]],
+    },
   );
 });
