@@ -4,7 +4,9 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
-const READY = /Earshot is ready: (\S+)\/signin\?token=(\S+)\s+SIP (\S+):(\d+)/;
+const READY = /Earshot is ready: (\S+)\/signin\?token=(\S+)\s+SIP (by drachtio-server at )?(\S+):(\d+)/;
+/** Where a drachtio-server (DRACHTIO_HOST) takes calls, unless DRACHTIO_SIP says otherwise. */
+const DRACHTIO_SIP = '127.0.0.1:5060';
 const START_LIMIT_MS = 120_000;
 
 export interface EarshotOptions {
@@ -38,7 +40,7 @@ export class EarshotProcess {
     this.lines = lines;
     this.url = found[1] ?? '';
     this.signInToken = found[2] ?? '';
-    this.sip = { host: found[3] ?? '', port: Number(found[4]) };
+    this.sip = found[3] === undefined ? { host: found[4] ?? '', port: Number(found[5]) } : drachtioSip();
     this.apiKey = apiKey;
     this.dataDir = dataDir;
     this.#removeData = removeData;
@@ -118,6 +120,13 @@ export class EarshotProcess {
     }
     if (this.#removeData) await rm(this.dataDir, { recursive: true, force: true });
   }
+}
+
+/** An application is not told where its server takes calls from outside. */
+function drachtioSip(): { host: string; port: number } {
+  const address = process.env['DRACHTIO_SIP'] ?? DRACHTIO_SIP;
+  const colon = address.lastIndexOf(':');
+  return { host: address.slice(0, colon), port: Number(address.slice(colon + 1)) };
 }
 
 async function temporaryFolder(): Promise<string> {
