@@ -11,12 +11,7 @@ afterAll(async () => {
   await stopServers();
 });
 
-const drain = (on: boolean): Promise<Response> =>
-  h.request('/v1/drain', {
-    method: 'POST',
-    headers: { 'content-type': 'application/json' },
-    body: JSON.stringify({ on }),
-  });
+const drain = (on: boolean): Promise<Response> => h.send('/v1/drain', 'POST', { on });
 
 test('a drain is asked of host, and shown by readiness and capacity until it is taken back', async () => {
   expect((await h.request('/readyz')).status).toBe(200);

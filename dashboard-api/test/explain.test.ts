@@ -118,11 +118,7 @@ describe('a diagnosis', () => {
 
 describe('a correction', () => {
   const correct = (callId: string, index: number | string, body: object): Promise<Response> =>
-    h.request(`/v1/calls/${callId}/channels/${index}`, {
-      method: 'POST',
-      headers: { 'content-type': 'application/json' },
-      body: JSON.stringify(body),
-    });
+    h.send(`/v1/calls/${callId}/channels/${index}`, 'POST', body);
 
   test('goes to transcripts, and the call that is so then comes back', async () => {
     const callId = await h.writer.startCall({ agent: 'Ann' });

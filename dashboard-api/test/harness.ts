@@ -27,6 +27,12 @@ export async function until<T>(
   }
 }
 
+export const jsonRequest = (body: unknown, method = 'POST'): RequestInit => ({
+  method,
+  headers: { 'content-type': 'application/json' },
+  body: JSON.stringify(body),
+});
+
 export interface Harness {
   readonly server: Server;
   readonly url: string;
@@ -37,6 +43,8 @@ export interface Harness {
   /** A request with the API key, unless init says otherwise. */
   request(path: string, init?: RequestInit): Promise<Response>;
   json<T>(path: string, init?: RequestInit): Promise<T>;
+  /** A request with a JSON body; without one when it is left out. */
+  send(path: string, method: string, body?: unknown): Promise<Response>;
   restart(): Promise<void>;
   stop(): Promise<void>;
 }
@@ -111,6 +119,7 @@ export async function startHarness(options: HarnessOptions = {}): Promise<Harnes
     writer,
     transcripts,
     request,
+    send: (path, method, body) => request(path, body === undefined ? { method } : jsonRequest(body, method)),
     json: async <T>(path: string, init?: RequestInit) => (await (await request(path, init)).json()) as T,
     restart: async () => {
       const { port } = server;

@@ -15,13 +15,7 @@ afterAll(async () => {
 beforeEach(() => h.pool.query('delete from outbox'));
 
 const RECORDING = { file: 'x.wav', bytes: 100, sha256: 'ab', durationMs: 1000 };
-const post = (path: string, body?: unknown): Promise<Response> =>
-  h.request(path, {
-    method: 'POST',
-    ...(body === undefined
-      ? {}
-      : { body: JSON.stringify(body), headers: { 'content-type': 'application/json' } }),
-  });
+const post = (path: string, body?: unknown): Promise<Response> => h.send(path, 'POST', body);
 const problem = async (response: Response): Promise<unknown[]> => [
   response.status,
   ((await response.json()) as ProblemView).code,

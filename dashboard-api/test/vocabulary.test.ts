@@ -14,13 +14,7 @@ afterAll(async () => {
   await stopServers();
 });
 
-const send = (path: string, method: string, body?: unknown): Promise<Response> =>
-  h.request(path, {
-    method,
-    ...(body === undefined
-      ? {}
-      : { body: JSON.stringify(body), headers: { 'content-type': 'application/json' } }),
-  });
+const send = (path: string, method: string, body?: unknown): Promise<Response> => h.send(path, method, body);
 const put = (name: string, ...texts: string[]): Promise<Response> =>
   send(`/v1/vocabulary/${name}`, 'PUT', { phrases: texts.map((text) => ({ text })) });
 

@@ -21,13 +21,7 @@ interface Webhook {
   readonly secret?: string;
   readonly active: boolean;
 }
-const send = (path: string, method: string, body?: unknown): Promise<Response> =>
-  h.request(path, {
-    method,
-    ...(body === undefined
-      ? {}
-      : { body: JSON.stringify(body), headers: { 'content-type': 'application/json' } }),
-  });
+const send = (path: string, method: string, body?: unknown): Promise<Response> => h.send(path, method, body);
 const create = async (body: unknown): Promise<Webhook> =>
   (await (await send('/v1/webhooks', 'POST', body)).json()) as Webhook;
 const outbox = async (): Promise<unknown[]> => {
