@@ -1,9 +1,7 @@
 /** The schemas of what explains a call: who was taken for whom, its SIP messages, and why its transcript is empty. */
 import { type Static, Type } from '@sinclair/typebox';
+import { Nullable } from './nullable.ts';
 import { TRACE_FIRST, TRACE_LAST } from './trace.ts';
-
-const Nullable = <T extends ReturnType<typeof Type.String> | ReturnType<typeof Type.Integer>>(schema: T) =>
-  Type.Union([schema, Type.Null()]);
 
 /** The data of transcript.revised where the words stayed and who said them did not. */
 export const RolesView = Type.Object({
@@ -76,6 +74,7 @@ export const FINDING_CODES = [
   'packets-stopped',
   'silence-not-sent',
   'not-recognised-yet',
+  'no-words',
   'silence',
   'too-quiet',
   'clipped',

@@ -1,8 +1,8 @@
 /** The schemas of REST, WebSocket and webhooks, as docs/integrating.md explains them. OpenAPI is made from them. */
-import { type Static, type TSchema, Type } from '@sinclair/typebox';
+import { type Static, Type } from '@sinclair/typebox';
 import { SPAN_KINDS, type SpanKind } from './ledger.ts';
+import { Nullable } from './nullable.ts';
 
-const Nullable = <T extends TSchema>(schema: T) => Type.Union([schema, Type.Null()]);
 const Iso = (description: string) => Type.String({ format: 'date-time', description });
 
 export const WordView = Type.Object({

@@ -148,9 +148,9 @@ describe('by how loud it was', () => {
     expect(sound(-12, -25, 20)).toEqual(['speech-not-understood']);
   });
 
-  test('without levels it is said to be silent, as the recogniser found', () => {
-    expect(codesOf(channel([['received', 60]]))).toEqual(['silence']);
-    expect(codesOf(channel([['received', 0.5]]))).toEqual(['silence', 'too-short']);
+  test('without levels nothing is said of how it sounded', () => {
+    expect(codesOf(channel([['received', 60]]))).toEqual(['no-words']);
+    expect(codesOf(channel([['received', 0.5]]))).toEqual(['no-words', 'too-short']);
   });
 });
 

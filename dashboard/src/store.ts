@@ -62,7 +62,9 @@ export class Store {
         if (effects.refreshEnded) this.#refreshEndedSoon();
         if ('seq' in message && message.callId === this.open?.id && message.type !== 'segment.final') {
           const revised = message.type === 'transcript.revised';
-          void this.#loadOpen(revised || message.type === 'transcript.completed', revised);
+          // Of other roles the segments are the same ones: what is said meanwhile is not to go with them.
+          const anew = revised && message.data['reason'] === 'retranscription';
+          void this.#loadOpen(revised || message.type === 'transcript.completed', anew);
         }
         this.#changed();
       },
@@ -160,7 +162,7 @@ export class Store {
         this.open.view = view;
         this.open.shownLoad = ++this.#loads;
         // Its event says so too, but not while the connection is away.
-        void this.#loadOpen(true, true);
+        void this.#loadOpen(true);
       }
     } catch (error) {
       return error instanceof api.ApiError ? error.message : 'The request failed.';

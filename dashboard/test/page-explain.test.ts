@@ -83,7 +83,7 @@ describe.skipIf(!hasChromium)(`what explains a call on the page (needs ${CHROMIU
     await t.openCall(silent);
     const why = t.page.getByRole('region', { name: 'Why there are no words' });
     await why.getByText('Ann: No RTP packet came.').waitFor();
-    await why.getByText('Mo: Audio came, and there was no speech in it.').waitFor();
+    await why.getByText('Mo: Audio came, and there were no words in it.').waitFor();
     await why.getByText('500 packets received').waitFor();
     await t.page.setViewportSize({ width: 400, height: 800 });
     await until('the page fits', fits);

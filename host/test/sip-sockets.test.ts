@@ -23,10 +23,13 @@ test('without TLS nothing is lent for it', async () => {
   sockets.close();
 });
 
-test('a TLS port in use is named, and nothing stays bound', async () => {
+test('a TLS port in use is named', async () => {
   const taken = net.createServer().listen(0, '127.0.0.1');
   await once(taken, 'listening');
   const { port } = taken.address() as net.AddressInfo;
-  await expect(SipSockets.bind('127.0.0.1', 0, port)).rejects.toMatchObject({ code: 'PORT_IN_USE' });
+  await expect(SipSockets.bind('127.0.0.1', 0, port)).rejects.toMatchObject({
+    code: 'PORT_IN_USE',
+    message: expect.stringContaining(String(port)) as string,
+  });
   taken.close();
 });

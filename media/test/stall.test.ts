@@ -152,6 +152,19 @@ describe('timeline over a stall', () => {
     },
   );
 
+  it('does so too where the first packet after it brings no audio', () => {
+    const stream = new Stream();
+    const pauseTicks = 16_000;
+    const sent = Array.from({ length: 60 }, (_, n) => n).filter((n) => n !== 30);
+    play(
+      stream,
+      sent.map((n) => (n + 1) * PACKET_TICKS + (n < 30 ? 0 : pauseTicks)),
+      (n) => sent[n]! * PACKET_TICKS,
+    );
+    expect(stream.timeline.rebases).toBe(2);
+    expect(stream.timeline.endTick).toBe(60 * PACKET_TICKS + pauseTicks);
+  });
+
   it('puts a stream whose timestamps stood still for longer after what the clock has stamped', () => {
     const stream = new Stream();
     stream.send(1, 0, 160);

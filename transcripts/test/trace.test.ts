@@ -1,3 +1,4 @@
+import { setTimeout } from 'node:timers/promises';
 import { expect, test } from 'vitest';
 import { type CallId, TRACE_FIRST, TRACE_LAST, type TraceEntry } from '@earshot/contracts';
 import { makeCall } from './harness.ts';
@@ -33,6 +34,20 @@ async function startedCall(): Promise<CallId> {
   await stage.around.acked(stage.around.start(call));
   return call.callId;
 }
+
+test('messages that are told right behind the call itself are kept, however long the call log takes', async () => {
+  const call = makeCall();
+  const locked = await stage.running.pool.connect();
+  await locked.query('begin; lock table calls in access exclusive mode');
+  stage.around.start(call);
+  const told = tell(call.callId, [entry(1)]);
+  // Long enough for a batch that is written by itself to be on its way.
+  await setTimeout(200);
+  await locked.query('commit');
+  locked.release();
+  await told;
+  expect((await kept(call.callId)).map(({ text }) => text)).toEqual(['MESSAGE 1']);
+});
 
 test('messages are kept in their order, each once however often it is told', async () => {
   const callId = await startedCall();

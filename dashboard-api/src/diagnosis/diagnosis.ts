@@ -141,7 +141,9 @@ function channelFindings(channel: ChannelEvidence, story: SipStory): FindingView
 /** What the levels say of sound that came. */
 function soundOf(totals: ChannelTotals | null): [FindingCode, ...string[]] {
   const levels = totals?.levels ?? null;
-  if (levels === null) return ['silence', 'all of it was decided to hold no words'];
+  if (levels === null) {
+    return ['no-words', 'all of it was decided to hold no words; how loud it was is not known'];
+  }
   const { peakDbov, meanDbov, speechTicks } = levels;
   const measured = `speech ${seconds(speechTicks)}, mean ${Math.round(meanDbov)} dBov, peak ${Math.round(peakDbov)} dBov`;
   if (speechTicks < SPEECH_TICKS) return ['silence', measured];

@@ -57,6 +57,11 @@ export const FINDINGS: Readonly<Record<FindingCode, { readonly text: string; rea
     advice:
       'Wait; the engines are behind, or the database is away. GET /v1/capacity shows their headroom, /readyz what is missing.',
   },
+  'no-words': {
+    text: 'Audio came, and there were no words in it.',
+    advice:
+      'It may be silence, or speech that the recogniser does not understand: how loud it was is said once the call has ended. Listen to it.',
+  },
   silence: {
     text: 'Audio came, and there was no speech in it.',
     advice: 'Listen to the recording. Check that the right leg is forked, and that the party was not muted.',

@@ -27,7 +27,7 @@ export async function findEvidence(db: Database, callId: string): Promise<CallEv
     [callId],
   );
   if (row === null) return null;
-  const [ledger, trace] = [await findLedger(db, callId), await findTrace(db, callId)];
+  const [ledger, trace] = [await findLedger(db, callId, undefined, []), await findTrace(db, callId)];
   const views =
     ledger === null || !hasLedger(ledger)
       ? []

@@ -160,7 +160,8 @@ export const pause = (id: string, paused: boolean): Promise<{ callId: string; pa
   request('POST', `${callPath(id)}/${paused ? 'pause' : 'resume'}`, AbortSignal.timeout(CHANGE_LIMIT_MS));
 export interface Correction {
   readonly role: string;
-  readonly participant: { readonly name: string | null };
+  /** Without a name that stays as it is. */
+  readonly participant: { readonly name?: string | null };
 }
 /** Says who speaks on a channel. @returns the call that is so then */
 export const correct = (id: string, index: number, correction: Correction): Promise<CallView> =>

@@ -32,10 +32,12 @@ export function PartyCorrection({ store, callId, channel }: Props) {
     const fields = new FormData(form);
     const [role, written] = ['role', 'name'].map((field) => fields.get(field));
     const text = typeof written === 'string' ? written.trim() : '';
+    const newName = text === '' ? null : text;
     setBusy(true);
     const failed = await store.correct(callId, channel.index, {
       role: typeof role === 'string' ? role : channel.role,
-      participant: { name: text === '' ? null : text },
+      // A name that is left as it is may still be changed by the signalling.
+      participant: newName === channel.participant.name ? {} : { name: newName },
     });
     setBusy(false);
     if (failed === null) close();

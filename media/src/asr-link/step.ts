@@ -61,5 +61,7 @@ export function pcmOf(source: AudioSource, from: number, to: number, out: Int16A
     toLinear(block.encoding, block.payload, at - block.startTick, end - block.startTick, out, at - from);
     at = end;
   }
+  // What the buffer had before was another channel's.
+  if (at < to) out.fill(0, at - from, to - from);
   return new Uint8Array(out.buffer, out.byteOffset, (to - from) * 2);
 }

@@ -19,8 +19,9 @@ export class LossBursts {
   restore(played: number, lost: number, bursts: number): void {
     this.#played = played;
     this.#lost = lost;
-    // A burst has one packet at least: a block of an earlier version does not say how many there were.
-    this.#bursts = bursts > 0 ? Math.min(bursts, lost) : lost;
+    // A burst has one packet at least: a block of an earlier version does not say how many there were, that of a long call no more
+    // than its field holds.
+    this.#bursts = bursts > 0 && bursts < 0xffff ? Math.min(bursts, lost) : lost;
   }
 
   get count(): number {

@@ -231,8 +231,8 @@ export class Timeline implements PacketSink {
       const ahead = step > 0 && start + length > tickAt(this.#zero, packet.arrivalUs) + MAX_AHEAD_TICKS;
       // After a fast clock's audio was left out, the map is behind the end for a while.
       const catchingUp = this.#mappedTick < this.endTick && !this.#idle;
-      // It was held up, and the clock has stamped no more than a part of it.
-      const heldUp = this.#idle && start < this.endTick && start + length > this.endTick;
+      // After a silence: it was held up, or its clock stood still. The first packets of it may be lost, or have no audio.
+      const heldUp = this.#idle && start + length > this.endTick;
       if (heldUp) this.#backlog.begins(packet.arrivalUs);
       const lateTicks = tickAt(this.#zero, packet.arrivalUs) - (start + length);
       const stoodStill = !heldUp && this.#backlog.isNone(packet.arrivalUs, length, lateTicks);

@@ -118,12 +118,12 @@ export class SpoolRoom {
 
   /** Removes what removals that were cut short have left. A folder that somebody else removes just now is as good as removed. */
   async removeGoing(): Promise<void> {
-    try {
-      for (const name of await fs.readdir(this.folder)) {
-        if (name.endsWith(GOING)) await fs.rm(join(this.folder, name), { recursive: true, force: true });
-      }
-    } catch (error) {
+    const left = (error: unknown): void =>
       this.#log.warn({ err: error }, 'what is left of a removed call cannot be removed');
+    const names = await fs.readdir(this.folder).catch((error: unknown) => (left(error), []));
+    for (const name of names) {
+      if (!name.endsWith(GOING)) continue;
+      await fs.rm(join(this.folder, name), { recursive: true, force: true }).catch(left);
     }
   }
 

@@ -1,4 +1,5 @@
 import { randomInt, randomUUID } from 'node:crypto';
+import { isSecure } from './addressing.ts';
 import { resolveTarget } from '../dialog/routing.ts';
 import type { HeaderLine } from '../parse/build.ts';
 import { isCallId, isToken } from '../parse/chars.ts';
@@ -44,7 +45,7 @@ export class OutsideRequests {
     const fallback: Proto = (['udp', 'tcp', 'tls'] as const).find((proto) => addressing.has(proto)) ?? 'udp';
     const target = resolveTarget(command.proxyUri === '' ? uri : command.proxyUri, fallback, undefined);
     if (target === undefined || !addressing.has(target.proto)) return undefined;
-    const ours = addressing.ofTarget(target);
+    const ours = { ...addressing.ofTarget(target), secure: isSecure(uri) };
     const given = (key: string): string | undefined =>
       headerValue(message.headers, key)?.replaceAll('@localhost', `@${ours.hostPort}`);
     const callId = given('call-id') ?? '';

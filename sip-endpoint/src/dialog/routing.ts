@@ -5,7 +5,7 @@ import { parseNameAddr, parseSipUri, type SipUri } from '../parse/uri.ts';
 import { bareHost, DEFAULT_PORT, type Connection, type Proto, type Target } from '../transport/flow.ts';
 import type { DialogRecord } from './record.ts';
 
-/** URI of the first Contact, if it is a SIP URI that we can reach over UDP or TCP. */
+/** URI of the first Contact, if it is a SIP or SIPS URI. */
 export function contactUri(message: SipMessage): string | undefined {
   const contact = headerValue(message.headers, 'contact');
   const address = contact === undefined ? undefined : parseNameAddr(splitList(contact)[0] ?? '');

@@ -34,7 +34,11 @@ export interface StreamKind {
   /** The event that `socket` emits when it can be written to is `connected`. */
   dial(host: string, port: number): Socket;
   readonly connected: 'connect' | 'secureConnect';
-  /** Whether we know who is at the other end, so that what it says of its address may be believed (RFC 5923). */
+  /**
+   * Whether what a peer says of its port may be believed (RFC 5923 section 8). Over TLS its certificate shows who it is. Over plain TCP
+   * the address that it came from is all that is known of anyone, SIP_ALLOW goes by it too, and the newest connection is believed: one
+   * that a peer lost without a word looks open for minutes.
+   */
   trusts(socket: Socket): boolean;
 }
 
@@ -68,7 +72,9 @@ export class StreamTransport {
   readonly #connections = new Set<StreamConnection>();
   /** Connections by the addresses they were made to or came from, and by their aliases. */
   readonly #byRemote = new Map<string, StreamConnection>();
-  /** Open connections by source address, those in a TLS handshake included. */
+  /** What the listening socket took and is not closed, connections in a TLS handshake included. */
+  readonly #accepted = new Set<Socket>();
+  /** The same, counted by source address. */
   readonly #bySource = new Map<string, number>();
   readonly #sweep: NodeJS.Timeout;
   #address = '';
@@ -156,10 +162,12 @@ export class StreamTransport {
   }
 
   #count(socket: Socket): void {
+    this.#accepted.add(socket);
     const source = plainAddress(socket.remoteAddress ?? '');
     const count = (this.#bySource.get(source) ?? 0) + 1;
     this.#bySource.set(source, count);
     socket.once('close', () => {
+      this.#accepted.delete(socket);
       const left = (this.#bySource.get(source) ?? 1) - 1;
       if (left === 0) this.#bySource.delete(source);
       else this.#bySource.set(source, left);
@@ -258,6 +266,8 @@ export class StreamTransport {
     clearInterval(this.#sweep);
     const closed = new Promise<void>((resolve) => this.#server.close(() => resolve()));
     for (const connection of this.#connections) connection.socket.destroy();
+    // Whoever opened the TLS port and says nothing is not waited for.
+    for (const socket of this.#accepted) socket.destroy();
     await closed;
   }
 }

@@ -37,6 +37,7 @@ export class TlsCredentials {
   readonly #timer: NodeJS.Timeout;
   #options: SecureContextOptions;
   #context: SecureContext;
+  #expiresAtMs: number;
   #seen: string;
   #looking = false;
 
@@ -63,14 +64,14 @@ export class TlsCredentials {
     this.#seen = seen;
     this.#options = options;
     this.#context = createSecureContext(options);
+    this.#expiresAtMs = expiryOf(options);
     this.#timer = setInterval(() => void this.#look(), LOOK_MS);
     this.#timer.unref();
   }
 
   /** When the certificate in use runs out, in milliseconds since 1970. */
   get expiresAtMs(): number {
-    const { cert } = this.#options;
-    return new X509Certificate(cert as Buffer).validToDate.getTime();
+    return this.#expiresAtMs;
   }
 
   /** Connections of this kind; peers are checked where there is a CA file. */
@@ -113,13 +114,15 @@ export class TlsCredentials {
     if (this.#looking) return;
     this.#looking = true;
     try {
-      const seen = await stateOf(this.#files);
+      const seen = await stateOf(this.#files).catch(() => 'missing');
       if (seen === this.#seen) return;
+      // Files that do not fit are told of once: the next look at them is after their next change.
+      this.#seen = seen;
       const options = await read(this.#files);
       this.#context = createSecureContext(options);
       this.#options = options;
+      this.#expiresAtMs = expiryOf(options);
       for (const server of this.#servers) server.setSecureContext(options);
-      this.#seen = seen;
       this.#log.info({}, 'TLS certificate was read again');
     } catch (error) {
       this.#log.warn({ err: error }, 'TLS files changed and cannot be used; the former ones stay in use');
@@ -132,6 +135,9 @@ export class TlsCredentials {
     clearInterval(this.#timer);
   }
 }
+
+const expiryOf = ({ cert }: SecureContextOptions): number =>
+  new X509Certificate(cert as Buffer).validToDate.getTime();
 
 async function read({ certFile, keyFile, caFile }: TlsFiles): Promise<SecureContextOptions> {
   const [cert, key, ca] = await Promise.all([

@@ -7,7 +7,7 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import type { SipEndpoint } from '../../src/endpoint.ts';
 import { headerValue } from '../../src/parse/message.ts';
 import { makeCertificate, type Certificate } from '../support/certificates.ts';
-import { startEndpoint } from '../support/endpoint.ts';
+import { quiet, startEndpoint } from '../support/endpoint.ts';
 import { SDP, Uac } from '../support/uac.ts';
 import { eventually } from '../support/wait.ts';
 import { WireClient } from '../support/wire-client.ts';
@@ -27,13 +27,13 @@ const hasIPv6 = Object.values(networkInterfaces()).some((addresses) =>
 
 const path = (name: string): string => join(folder, name);
 
-async function start(mutual: boolean, host = '127.0.0.1'): Promise<void> {
+async function start(mutual: boolean, host = '127.0.0.1', log = quiet): Promise<void> {
   const files = {
     certFile: path('cert.pem'),
     keyFile: path('key.pem'),
     caFile: mutual ? path('ca.pem') : undefined,
   };
-  endpoint = await startEndpoint({ tls: { binding: { host, port: 0 }, files } });
+  endpoint = await startEndpoint({ log, tls: { binding: { host, port: 0 }, files } });
   app = await WireClient.app(endpoint.wirePort, 'invite', 'options', 'bye');
 }
 
@@ -132,8 +132,10 @@ describe('SIP over TLS', () => {
   });
 
   it('keeps the certificate that it has when the new files are damaged', async () => {
-    await start(false);
+    let warned = 0;
+    await start(false, '127.0.0.1', { ...quiet, warn: () => void warned++ });
     await writeFile(path('cert.pem'), 'no certificate');
+    await eventually('the damaged file was looked at', () => warned > 0);
     const uac = await dial();
     uac.call().send('OPTIONS');
     await app.respond(await app.notified('OPTIONS'), '200 OK');

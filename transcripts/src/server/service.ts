@@ -225,7 +225,9 @@ export class TranscriptsService {
   #call(message: ToCalls, ack: (id: number) => void): void {
     const callId = 'call' in message ? message.call.callId : message.callId;
     if (message.type === 'call.trace') {
-      this.#writer.add({ kind: 'trace', callId, entries: message.entries }, () => ack(message.id));
+      const { id, entries } = message;
+      // Behind the look-up that its call.started may wait for: of a call that is not in the log it would be passed over.
+      this.#directory.with(callId, () => this.#writer.add({ kind: 'trace', callId, entries }, () => ack(id)));
       return;
     }
     this.#directory.with(callId, (call) => {
