@@ -31,7 +31,8 @@ class TOneLayout(nn.Module):
         self.model = model
 
     def forward(self, signal: torch.Tensor, state: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-        logs, after = self.model(signal[:, :, 0].float() / 32768.0, state.float())
+        # squeeze, not [:, :, 0]: that is a Gather of each sample, 6 % of a step.
+        logs, after = self.model(signal.squeeze(-1).float() / 32768.0, state.float())
         return logs, torch.clamp(after, -65000.0, 65000.0).half()
 
 
