@@ -15,6 +15,8 @@ const result = spawnSync(python, ['-m', 'earshot_training', ...process.argv.slic
     ...process.env,
     PYTHONPATH: fileURLToPath(new URL('./training', import.meta.url)),
     PYTHONDONTWRITEBYTECODE: '1',
+    // The model card has the engine judge the folder (asr/judge.ts).
+    EARSHOT_NODE: process.execPath,
     // Each process of the pipeline computes on one core (asr/training/README.md).
     OMP_NUM_THREADS: process.env.OMP_NUM_THREADS ?? '1',
     OPENBLAS_NUM_THREADS: process.env.OPENBLAS_NUM_THREADS ?? '1',

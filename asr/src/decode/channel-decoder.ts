@@ -7,17 +7,17 @@ import {
   segmentIdOf,
 } from '@earshot/contracts';
 import type { ConfidenceMapping } from './confidence.ts';
-import { CtcCollapse } from './ctc.ts';
 import { widestGap } from './cut.ts';
 import { FrameMap } from './frame-map.ts';
+import { type FrameReader, type FrameResult, readerOf } from './frame-reader.ts';
+import type { LanguageModel } from './language-model.ts';
 import { OpenWords } from './open-words.ts';
 import { phraseTreeOf } from './phrases.ts';
-import { PrefixBeam } from './prefix-beam.ts';
 import {
-  BEAM_SETTLE_TICKS,
   ENDPOINT_TICKS,
   HOLD_TICKS,
   MAX_SEGMENT_TICKS,
+  SURE_AFTER_TICKS,
   type ModelTiming,
   completeAfterFrames,
   framesFor,
@@ -52,7 +52,8 @@ export interface DecoderOptions {
   readonly confidence?: ConfidenceMapping | null;
   /** A word is final at most so long after its end, as far as a chunk and flushSamples allow; null: by endpointing alone. */
   readonly maxDelayTicks?: number | null;
-  /** With any, frames() wants all log-probabilities and decodes by a beam search that prefers them. */
+  /** With one, or with any phrases, frames() wants all log-probabilities and decodes by a beam search that goes by them. */
+  readonly language?: LanguageModel | null;
   readonly phrases?: readonly VocabularyPhrase[];
   /** Called in order, from within frames(), gap() and finalise(). */
   readonly onFinal: (segment: FinalSegment) => void;
@@ -78,12 +79,12 @@ export class ChannelDecoder {
   readonly #options: DecoderOptions;
   readonly #timing: ModelTiming;
   readonly #map = new FrameMap();
-  readonly #collapse: CtcCollapse;
-  readonly #beam: PrefixBeam | null;
   readonly #words: OpenWords;
+  readonly #reader: FrameReader;
   readonly #endpointFrames: number;
   readonly #completeFrames: number;
   readonly #holdFrames: number;
+  readonly #sureFrames: number;
   /** How old a word's end may get in the audio; null: any age. */
   readonly #delayTicks: number | null;
   #frame = 0;
@@ -96,23 +97,24 @@ export class ChannelDecoder {
   #requestedFrame = 0;
 
   constructor(options: DecoderOptions) {
-    const { timing, fromTick, outputFromTick, maxDelayTicks, pieces, blank } = options;
+    const { timing, fromTick, outputFromTick, maxDelayTicks, pieces } = options;
     this.#options = options;
     this.#timing = timing;
-    this.#collapse = new CtcCollapse(blank);
-    const wanted = options.phrases ?? [];
-    const phrases = wanted.length === 0 ? null : phraseTreeOf(wanted, pieces);
-    this.phraseCount = phrases?.count ?? 0;
-    this.#beam =
-      this.phraseCount === 0
-        ? null
-        : new PrefixBeam({ blank, pieces, phrases, settleFrames: framesFor(BEAM_SETTLE_TICKS, timing) });
     this.#words = new OpenWords({
       fromTick,
       outputFromTick,
       timing,
       map: this.#map,
       confidence: options.confidence ?? null,
+    });
+    this.#sureFrames = framesFor(SURE_AFTER_TICKS, timing);
+    const wanted = options.phrases ?? [];
+    const phrases = wanted.length === 0 ? null : phraseTreeOf(wanted, pieces);
+    this.phraseCount = phrases?.count ?? 0;
+    this.#reader = readerOf({
+      ...options,
+      words: this.#words,
+      phrases: this.phraseCount === 0 ? null : phrases,
     });
     this.#completeFrames = completeAfterFrames(timing);
     this.#holdFrames = framesFor(timing.wordHoldSamples ?? HOLD_TICKS, timing);
@@ -142,13 +144,13 @@ export class ChannelDecoder {
 
   /** Whether frames() wants all log-probabilities. */
   get wantsAll(): boolean {
-    return this.#beam !== null;
+    return this.#reader.wantsAll;
   }
 
   /** The open segment, or null when it has no words to be shown (yet). */
   openSegment(): OpenSegment | null {
     const held = this.#frame - 1 - this.#words.lastTokenFrame < this.#holdFrames;
-    const words = this.#words.visible(this.#settledTick, held);
+    const words = this.#words.visible(this.#settledTick, held, this.#reader.sureTokens);
     if (words.length === 0) return null;
     const { channel } = this.#options;
     return {
@@ -177,12 +179,12 @@ export class ChannelDecoder {
     this.#realEnd = this.#map.fed + real;
     this.#map.feed(this.#timing.chunkSamples, real);
     this.#decidedTick = Math.max(this.#decidedTick, this.#map.endTick);
+    const result: FrameResult = { ids, best, all };
     for (let i = offset; i < offset + count; i++) {
       const frame = this.#frame++;
       // Not only at the end of each chunk: so a segment has the same id however its audio fell into chunks.
       this.#settleQuiet();
-      if (this.#beam === null || all === null) this.#greedyFrame(frame, ids[i]!, best[i]!);
-      else this.#beamFrame(this.#beam, frame, all, i * this.#options.pieces.length);
+      if (this.#reader.frame(result, i, frame, this.#settledTick)) this.#rev++;
       if (this.#words.length > 0) this.#endpoint(frame);
     }
     this.#settleQuiet();
@@ -191,7 +193,7 @@ export class ChannelDecoder {
   /** The flush is through: everything before toTick is decided, and audio goes on at toTick. */
   gap(toTick: number, endpoint: 'gap' | 'end' = 'gap'): void {
     this.#finish(Math.min(this.#map.endTick, toTick), endpoint);
-    this.#collapse.reset();
+    this.#reader.gap();
     this.#map.jump(toTick);
     this.#decidedTick = Math.max(this.#decidedTick, toTick);
     this.#settle(toTick);
@@ -209,38 +211,11 @@ export class ChannelDecoder {
     this.#request(this.#frame - 1);
   }
 
-  #greedyFrame(frame: number, id: number, logProbability: number): void {
-    const { pieces, repeats } = this.#options;
-    let kind = this.#collapse.next(id);
-    if (kind === 'blank') return;
-    if (kind === 'repeat' && repeats === 'each') kind = 'token';
-    if (kind === 'repeat') {
-      this.#words.extend(frame, logProbability);
-      return;
-    }
-    this.#words.token(pieces[id] ?? '', frame, logProbability, this.#settledTick);
-    this.#rev++;
-  }
-
-  #beamFrame(beam: PrefixBeam, frame: number, all: Float32Array, offset: number): void {
-    if (beam.frame(all, offset, frame)) this.#readBeam(beam);
-  }
-
-  /** The best hypothesis is another one, or has grown: its words are made anew. */
-  #readBeam(beam: PrefixBeam): void {
-    this.#words.clear();
-    for (const { id, firstFrame, lastFrame, logProbability } of beam.best()) {
-      const piece = this.#options.pieces[id] ?? '';
-      this.#words.token(piece, firstFrame, logProbability, this.#settledTick);
-      if (lastFrame > firstFrame) this.#words.extend(lastFrame, logProbability);
-    }
-    this.#rev++;
-  }
-
   /** Ends the open segment, or a part of it, if it is time. */
   #endpoint(frame: number): void {
     const quiet = frame - this.#words.lastTokenFrame;
-    if (quiet === this.#holdFrames) this.#rev++;
+    // What was held back, or not sure, is shown from here on.
+    if (quiet === this.#holdFrames || quiet === this.#sureFrames + 1) this.#rev++;
     if (!this.#inPadding) {
       if (quiet >= this.#endpointFrames) {
         this.#finish(this.#certainTick(), 'pause');
@@ -309,7 +284,7 @@ export class ChannelDecoder {
   /** The first words become final, the others stay open. */
   #finishFirst(count: number, toTick: number, endpoint: Endpoint): void {
     const fromTick = this.#settledTick;
-    this.#beam?.commit(this.#words.tokensUpTo(count));
+    this.#reader.commit(count);
     this.#emit(this.#words.take(count, toTick, fromTick), toTick, endpoint);
     this.#settle(toTick);
     this.#rev++;
@@ -317,7 +292,7 @@ export class ChannelDecoder {
 
   /** All words become final. */
   #finish(toTick: number, endpoint: Endpoint): void {
-    if (this.#beam !== null && this.#beam.finish()) this.#readBeam(this.#beam);
+    if (this.#reader.finish(this.#settledTick)) this.#rev++;
     const words = this.#words.take(this.#words.length, toTick, this.#settledTick);
     this.#emit(words, toTick, endpoint);
     this.#drop();
@@ -334,7 +309,7 @@ export class ChannelDecoder {
 
   #drop(): void {
     this.#words.clear();
-    this.#beam?.reset();
+    this.#reader.drop();
   }
 
   /**

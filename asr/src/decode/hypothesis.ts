@@ -1,3 +1,5 @@
+import { BETWEEN, type SpelledWord } from './language-model.ts';
+import { SENTENCE_START } from './ngram-file.ts';
 import { NO_PHRASE } from './phrases.ts';
 
 export interface BeamToken {
@@ -19,32 +21,6 @@ export interface Token extends BeamToken {
   readonly hashB: number;
 }
 
-export interface Hypothesis {
-  tip: Token;
-  /** Natural logarithms of the probability of all paths that end in a blank, and in the newest token. */
-  blank: number;
-  token: number;
-  /** Value of the phrases in it. */
-  bonus: number;
-  place: number;
-  /** While a frame is being worked on. */
-  nextBlank: number;
-  nextToken: number;
-  /** As `token`, for its newest token beginning in this frame, and what came before that token. */
-  restart: number;
-  restartAfter: Token;
-}
-
-/** A hypothesis with one more token, not yet worth an object. */
-export interface Extension {
-  from: Hypothesis | null;
-  id: number;
-  token: number;
-  bonus: number;
-  place: number;
-  score: number;
-}
-
 /** The empty prefix. */
 export const ROOT: Token = {
   id: -1,
@@ -57,10 +33,122 @@ export const ROOT: Token = {
   logProbability: 0,
 };
 
+/** A prefix in the beam. Its fields are its own until the beam drops it and makes another one of it. */
+export class Hypothesis implements SpelledWord {
+  tip: Token = ROOT;
+  /** Natural logarithms of the probability of all paths that end in a blank, and in the newest token. */
+  blank = 0;
+  token = -Infinity;
+  /** Value of the phrases and of the language in it. */
+  bonus = 0;
+  /** In the phrases' tree. */
+  place = NO_PHRASE;
+  history = SENTENCE_START;
+  spelled = BETWEEN;
+  letters = 0;
+  open = 0;
+  /** The same after its last word's end, once it was asked for (hasEnd), and what that changes. */
+  hasEnd = false;
+  readonly end: SpelledWord = { history: 0, spelled: BETWEEN, letters: 0, open: 0 };
+  endGain = 0;
+  /** While a frame is being worked on. */
+  kept = false;
+  nextBlank = 0;
+  nextToken = 0;
+  /** As `token`, for its newest token beginning in this frame, and what came before that token. */
+  restart = 0;
+  restartAfter: Token = ROOT;
+
+  /** The empty one. */
+  begin(): void {
+    this.tip = ROOT;
+    this.blank = 0;
+    this.token = -Infinity;
+    this.bonus = 0;
+    this.place = NO_PHRASE;
+    this.history = SENTENCE_START;
+    this.spelled = BETWEEN;
+    this.letters = 0;
+    this.open = 0;
+    this.hasEnd = false;
+  }
+
+  /** What it is ranked by. */
+  get score(): number {
+    return logAdd(this.blank, this.token) + this.bonus;
+  }
+
+  /** One with one more token. @param logProbability of the new token in this frame */
+  extend(extension: Extension, logProbability: number, frame: number): void {
+    const before = extension.from!.tip;
+    const { id } = extension;
+    this.tip = {
+      id,
+      before,
+      depth: before.depth + 1,
+      hashA: hashA(before, id),
+      hashB: hashB(before, id),
+      firstFrame: frame,
+      lastFrame: frame,
+      logProbability,
+    };
+    this.blank = -Infinity;
+    this.token = extension.token;
+    this.bonus = extension.bonus;
+    this.place = extension.place;
+    this.history = extension.history;
+    this.spelled = extension.spelled;
+    this.letters = extension.letters;
+    this.open = extension.open;
+    this.hasEnd = false;
+  }
+
+  /** Without a new token: after a blank, or its newest token goes on, or that token begins only now. */
+  goOn(logprobs: Float32Array, offset: number, frame: number): void {
+    const { tip, nextBlank, nextToken, restart } = this;
+    const logProbability = tip.id < 0 ? 0 : logprobs[offset + tip.id]!;
+    if (restart > logAdd(nextBlank, nextToken)) {
+      this.tip = followed(tip, this.restartAfter, frame, frame, logProbability);
+    } else if (nextToken > nextBlank) {
+      const best = Math.max(tip.logProbability, logProbability);
+      this.tip = followed(tip, tip.before, tip.firstFrame, frame, best);
+    }
+    this.blank = nextBlank;
+    this.token = logAdd(nextToken, restart);
+  }
+}
+
+/** A hypothesis with one more token, not yet worth an object. */
+export class Extension implements SpelledWord {
+  from: Hypothesis | null = null;
+  id = 0;
+  token = 0;
+  bonus = 0;
+  place = NO_PHRASE;
+  history = 0;
+  spelled = BETWEEN;
+  letters = 0;
+  open = 0;
+}
+
+/** The same token, heard at other times. */
+function followed(
+  { id, depth, hashA, hashB }: Token,
+  before: Token | null,
+  firstFrame: number,
+  lastFrame: number,
+  logProbability: number,
+): Token {
+  return { id, before, depth, hashA, hashB, firstFrame, lastFrame, logProbability };
+}
+
+/** What the smaller adds beyond this is less than a float32 tells apart. */
+const NOTHING = -18;
+
 /** log(exp(a) + exp(b)) */
 export function logAdd(a: number, b: number): number {
-  if (a < b) [a, b] = [b, a];
-  return b === -Infinity ? a : a + Math.log1p(Math.exp(b - a));
+  if (a < b) return b + (a - b > NOTHING ? Math.log1p(Math.exp(a - b)) : 0);
+  return b - a > NOTHING ? a + Math.log1p(Math.exp(b - a)) : a;
 }
 
 /** The hashes of a prefix and one more token. */
@@ -68,56 +156,9 @@ export const hashA = (token: Token, id: number): number => (Math.imul(token.hash
 export const hashB = (token: Token, id: number): number =>
   (Math.imul(token.hashB ^ (id + 1), 0x5bd1e995) + 7) | 0;
 
-/** A new one. @param blank @param token natural logarithms, see Hypothesis */
-export function hypothesis(
-  tip: Token,
-  blank: number,
-  token: number,
-  bonus = 0,
-  place = NO_PHRASE,
-): Hypothesis {
-  return { tip, blank, token, bonus, place, nextBlank: 0, nextToken: 0, restart: 0, restartAfter: ROOT };
-}
-
-/** What a hypothesis is ranked by. */
-export const scoreOf = (one: Hypothesis): number => logAdd(one.blank, one.token) + one.bonus;
-
 /** Whether two prefixes are of the same tokens. */
 export const same = (a: Token, b: Token): boolean =>
   a.depth === b.depth && a.hashA === b.hashA && a.hashB === b.hashB;
-
-/** @param logProbability of the new token in this frame */
-export function extended(
-  { from, id, token, bonus, place }: Extension,
-  logProbability: number,
-  frame: number,
-): Hypothesis {
-  const before = from!.tip;
-  const tip: Token = {
-    id,
-    before,
-    depth: before.depth + 1,
-    hashA: hashA(before, id),
-    hashB: hashB(before, id),
-    firstFrame: frame,
-    lastFrame: frame,
-    logProbability,
-  };
-  return hypothesis(tip, -Infinity, token, bonus, place);
-}
-
-/** A hypothesis without a new token: after a blank, or its newest token goes on, or that token begins only now. */
-export function goOn(one: Hypothesis, logprobs: Float32Array, offset: number, frame: number): void {
-  const { tip, nextBlank, nextToken, restart, restartAfter } = one;
-  const logProbability = tip.id < 0 ? 0 : logprobs[offset + tip.id]!;
-  if (restart > logAdd(nextBlank, nextToken)) {
-    one.tip = { ...tip, before: restartAfter, firstFrame: frame, lastFrame: frame, logProbability };
-  } else if (nextToken > nextBlank) {
-    one.tip = { ...tip, lastFrame: frame, logProbability: Math.max(tip.logProbability, logProbability) };
-  }
-  one.blank = nextBlank;
-  one.token = logAdd(nextToken, restart);
-}
 
 /** The first `depth` tokens of a prefix. */
 export function prefix(tip: Token, depth: number): Token {

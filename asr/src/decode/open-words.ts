@@ -91,6 +91,29 @@ export class OpenWords {
   }
 
   /**
+   * Takes the newest words back: those that are not wholly of the first `tokens` tokens that came since clear().
+   * @returns how many tokens are left: the ones after them are to come again
+   */
+  keep(tokens: number): number {
+    let left = this.#droppedTokens;
+    let count = 0;
+    for (; count < this.#list.length; count++) {
+      const { tokens: own } = this.#list[count]!;
+      if (left + own > tokens) break;
+      left += own;
+    }
+    if (count === 0) {
+      this.clear();
+      return 0;
+    }
+    this.#list.length = count;
+    const last = this.#list[count - 1]!;
+    last.standAlone();
+    this.#lastTokenFrame = last.lastFrame;
+    return left;
+  }
+
+  /**
    * Takes words off the front; they end at or before limitTick, and the others begin there.
    * @returns those that are to be seen, in order
    */
@@ -114,9 +137,15 @@ export class OpenWords {
     return this.#seen(taken, settledTick);
   }
 
-  /** The words that are to be seen. @param settledTick the segment begins there @param held leave the last one out */
-  visible(settledTick: number, held = false): Word[] {
-    return this.#seen(held ? this.#list.slice(0, -1) : this.#list, settledTick);
+  /**
+   * The words that are to be seen.
+   * @param settledTick the segment begins there @param held leave the last one out
+   * @param tokens and those that are not wholly of so many tokens since clear()
+   */
+  visible(settledTick: number, held = false, tokens = Infinity): Word[] {
+    let count = this.#list.length - (held ? 1 : 0);
+    while (count > 0 && this.tokensUpTo(count) > tokens) count--;
+    return this.#seen(this.#list.slice(0, Math.max(0, count)), settledTick);
   }
 
   /** The first word that is to be seen, or null. */
@@ -160,7 +189,7 @@ export class OpenWords {
       // Both are estimates: they meet in the middle. What comes in the padding all ends where the audio ended.
       start = Math.min(Math.floor((previous.endTick + start) / 2), end - 1);
       start = Math.max(start, floor);
-      previous.endTick = start;
+      previous.giveWay(start);
     }
     start = Math.max(Math.min(start, end - 1), floor);
     end = Math.max(end, start + 1);

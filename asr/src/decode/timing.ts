@@ -40,3 +40,5 @@ export const completeAfterFrames = (timing: ModelTiming): number =>
   framesFor(Math.max(0, timing.wordTailSamples ?? 0), timing);
 /** A beam's tokens older than this cannot change any more. */
 export const BEAM_SETTLE_TICKS = 12_000;
+/** Partials show the best hypothesis' words that are older than this even if others are nearly as likely. */
+export const SURE_AFTER_TICKS = 300 * 8;

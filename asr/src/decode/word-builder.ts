@@ -15,6 +15,8 @@ export class WordBuilder implements WordEvidence {
   tokens = 0;
   logMin = 0;
   #lastFrame: number;
+  /** Where it ends as far as its own tokens tell. */
+  #ownEndTick: number;
   /** Without the newest token, which may still get better. */
   #logSum = 0;
   #logMin = 0;
@@ -32,6 +34,7 @@ export class WordBuilder implements WordEvidence {
     this.text = text;
     this.startTick = startTick;
     this.endTick = endTick;
+    this.#ownEndTick = endTick;
     this.firstFrame = frame;
     this.#lastFrame = frame;
     this.bornTick = bornTick;
@@ -41,16 +44,31 @@ export class WordBuilder implements WordEvidence {
   /** One more piece of the word. */
   append(text: string, endTick: number, frame: number, logProbability: number): void {
     this.text += text;
-    this.endTick = Math.max(this.endTick, endTick);
+    this.endTick = this.#ownEndTick = Math.max(this.endTick, endTick);
     this.#lastFrame = frame;
     this.#begin(logProbability);
   }
 
   /** The last token goes on for another frame: it counts with its best frame. */
   extend(endTick: number, frame: number, logProbability: number): void {
-    this.endTick = Math.max(this.endTick, endTick);
+    this.endTick = this.#ownEndTick = Math.max(this.endTick, endTick);
     this.#lastFrame = frame;
     if (logProbability > this.#tokenBest) this.#best(logProbability);
+  }
+
+  /** The next word begins at this tick, before its own end. */
+  giveWay(tick: number): void {
+    this.endTick = tick;
+  }
+
+  /** There is no next word after all. */
+  standAlone(): void {
+    this.endTick = this.#ownEndTick;
+  }
+
+  /** Frame of its newest token, repeats included. */
+  get lastFrame(): number {
+    return this.#lastFrame;
   }
 
   get logSum(): number {

@@ -1,6 +1,7 @@
 import { type ChannelId, type VocabularyPhrase, tickOfMs } from '@earshot/contracts';
 import { ChannelDecoder, alignmentSamples } from '../decode/channel-decoder.ts';
 import { PartialLedger } from '../decode/partial-ledger.ts';
+import { languageModelOf } from '../models/language.ts';
 import type { ModelDescription, StepBuffers } from '../models/model.ts';
 import { ChannelInput } from './channel-input.ts';
 import type { ChannelOwner, WordsSink } from './sink.ts';
@@ -22,7 +23,7 @@ export interface ChannelOpening {
   readonly live: boolean;
   /** A word is final at most so long (ms) after its end; null: by endpointing alone. */
   readonly maxDelayMs: number | null;
-  /** To be preferred. With none the channel is decoded by its best tokens, with any by a beam search. */
+  /** To be preferred. With none, and a model without a language model, the channel is decoded by its best tokens. */
   readonly phrases: readonly VocabularyPhrase[];
 }
 
@@ -83,6 +84,7 @@ export class Channel {
       repeats: model.repeats,
       confidence: model.confidence ?? null,
       maxDelayTicks: opening.maxDelayMs === null ? null : tickOfMs(opening.maxDelayMs),
+      language: languageModelOf(model),
       // A transducer has no log-probabilities of all tokens: it cannot be told what to prefer.
       phrases: model.repeats === 'ctc' ? opening.phrases : [],
       onFinal: (segment) => {

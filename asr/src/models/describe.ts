@@ -2,6 +2,7 @@ import { basename, resolve } from 'node:path';
 import { HOLD_TICKS, type ModelTiming } from '../decode/timing.ts';
 import { tokenPieces } from '../decode/pieces.ts';
 import { FRAME_TICKS, FrontEnd, leadSamples } from '../features/front-end.ts';
+import { languageSettings } from './language.ts';
 import type { EncoderLayout } from './chunk-encoder.ts';
 import type { NetworkFiles } from './folder-files.ts';
 import type { ModelDescription, Settings } from './model.ts';
@@ -77,12 +78,13 @@ export function commonDescription(
   settings: Settings,
   vocabulary: Vocabulary,
   gap: 'clear' | 'keep',
-): Pick<ModelDescription, 'name' | 'folder' | 'pieces' | 'clearAtGap' | 'confidence'> {
+): Pick<ModelDescription, 'name' | 'folder' | 'pieces' | 'clearAtGap' | 'confidence' | 'languageModel'> {
   return {
     name: textOr(settings, 'name', basename(resolve(folder))),
     folder,
     pieces: tokenPieces(vocabulary.symbols),
     clearAtGap: choiceOr(settings, 'stateAtGap', gap, ['clear', 'keep']) === 'clear',
     confidence: confidenceMapping(settings),
+    languageModel: languageSettings(folder, settings),
   };
 }

@@ -2,6 +2,7 @@ import { EarshotError } from '@earshot/contracts';
 import { nemoCtc, zipformer2Ctc } from './ctc-families.ts';
 import { chooseNetworks, hasNetwork, readNetwork, readSettings, requireFile } from './folder-files.ts';
 import type { ModelDescription, ModelFamily, Recogniser, Settings } from './model.ts';
+import { languageModelOf } from './language.ts';
 import { nemoTransducer } from './nemo-transducer.ts';
 import { tOne } from './t-one.ts';
 import { zipformer2Transducer, zipformerTransducer } from './zipformer-transducer.ts';
@@ -25,7 +26,10 @@ export function describeModel(folder: string): ModelDescription {
   const settings = readSettings(folder);
   const family =
     settings['format'] === undefined ? recognise(folder, settings) : familyOf(settings['format']);
-  return family.describe(folder, settings);
+  const model = family.describe(folder, settings);
+  // A broken one is refused here, before anything else is loaded.
+  languageModelOf(model);
+  return model;
 }
 
 /** @throws EarshotError MODEL_INVALID that names the tensor or file */

@@ -1,6 +1,12 @@
 import type { ConfidenceMapping } from '../decode/confidence.ts';
+import type { LanguageModelWeights } from '../decode/language-model.ts';
 import type { ModelTiming } from '../decode/timing.ts';
 import type { FeatureKind } from '../features/fbank.ts';
+
+/** The language model of a folder, as model.json names it. */
+export interface LanguageSettings extends LanguageModelWeights {
+  readonly file: string;
+}
 
 /** What the rest of the engine knows of a model, read from its folder without loading the network. */
 export interface ModelDescription {
@@ -22,6 +28,8 @@ export interface ModelDescription {
   readonly repeats: 'ctc' | 'each';
   /** From log-probabilities to how likely a word is right; null: not calibrated. */
   readonly confidence: ConfidenceMapping | null;
+  /** Which words are likely after which: a file of the folder, and how much it counts; null: none. See languageModelOf(). */
+  readonly languageModel: LanguageSettings | null;
   /** The features that the network sees; null: it takes the samples themselves. */
   readonly features: FeatureKind | null;
   /** Values of one channel's state. */

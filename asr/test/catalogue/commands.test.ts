@@ -60,7 +60,7 @@ function roomOf(json: boolean): Room {
 /** The shipped model in an archive, under another name. */
 async function tarOfModel(name: string): Promise<Buffer> {
   const tar = pack();
-  for (const file of ['model.onnx', 'tokens.txt']) {
+  for (const file of ['model.onnx', 'tokens.txt', 'lm.bin']) {
     tar.entry({ name: `${name}/${file}` }, await readFile(join(SHIPPED_FOLDER, file)));
   }
   const settings = JSON.parse(await readFile(join(SHIPPED_FOLDER, 'model.json'), 'utf8')) as object;

@@ -7,7 +7,8 @@ import { describeModel } from '../../src/models/folder.ts';
 import type { ModelDescription } from '../../src/models/model.ts';
 import { SHIPPED_MODEL, channelNamed, openingOf } from '../support/rig.ts';
 
-const model = describeModel(SHIPPED_MODEL);
+/** By the best tokens: those are what the tests make up. */
+const model = { ...describeModel(SHIPPED_MODEL), languageModel: null };
 const FRAMES = model.framesPerChunk;
 const id = channelNamed('results');
 const begins = model.pieces.findIndex((piece) => /^▁[a-z]{2}$/.test(piece));
@@ -82,6 +83,10 @@ describe('what a channel says', () => {
     const transducer = scripted({ phrases }, { ...model, repeats: 'each' }).channel;
     expect([transducer.wantsFull, transducer.ignoredPhrases]).toEqual([false, 2]);
     expect(scripted().channel.wantsFull).toBe(false);
+    // With a language model every channel wants them; a transducer has no use for one.
+    const shipped = describeModel(SHIPPED_MODEL);
+    expect(scripted({}, shipped).channel.wantsFull).toBe(true);
+    expect(scripted({}, { ...shipped, repeats: 'each' }).channel.wantsFull).toBe(false);
   });
 });
 

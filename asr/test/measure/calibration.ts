@@ -4,9 +4,10 @@ import {
   confidenceOf,
   confidenceTerms,
 } from '../../src/decode/confidence.ts';
-import { CtcCollapse } from '../../src/decode/ctc.ts';
-import { WORD_MARK } from '../../src/decode/tokens.ts';
-import { WordBuilder } from '../../src/decode/word-builder.ts';
+import { FrameMap } from '../../src/decode/frame-map.ts';
+import { readerOf } from '../../src/decode/frame-reader.ts';
+import { OpenWords } from '../../src/decode/open-words.ts';
+import { languageModelOf } from '../../src/models/language.ts';
 import type { ModelDescription } from '../../src/models/model.ts';
 import { withNoise } from './aligned-speech.ts';
 import { matched } from './match.ts';
@@ -42,26 +43,25 @@ export async function judgedWords(bench: Bench, test: readonly TestSentence[]): 
   return judged;
 }
 
-/** The words again, with what their confidence is made of. */
+/** The words again, with what their confidence is made of: as one segment, which a sentence is. */
 function evidenceIn(
-  { ids, best }: Transcript,
-  { pieces, blank }: ModelDescription,
+  transcript: Transcript,
+  model: ModelDescription,
 ): { text: string; evidence: WordEvidence }[] {
-  const collapse = new CtcCollapse(blank);
-  const words: WordBuilder[] = [];
-  for (const [frame, id] of ids.entries()) {
-    const kind = collapse.next(id);
-    const current = words.at(-1);
-    const logProbability = best[frame]!;
-    if (kind === 'repeat') current?.extend(0, frame, logProbability);
-    if (kind !== 'token') continue;
-    const piece = pieces[id]!;
-    const begins = piece.startsWith(WORD_MARK);
-    const text = begins ? piece.slice(1) : piece;
-    if (current !== undefined && !begins) current.append(text, 0, frame, logProbability);
-    else words.push(new WordBuilder(text, 0, 0, frame, 0, logProbability));
-  }
-  return words.filter(({ text }) => text !== '').map((word) => ({ text: word.text, evidence: word }));
+  const map = new FrameMap();
+  const { timing, pieces, blank, repeats } = model;
+  const words = new OpenWords({ fromTick: 0, outputFromTick: 0, timing, map, confidence: null });
+  const language = languageModelOf(model);
+  const reader = readerOf({ words, timing, pieces, blank, repeats, language, phrases: null });
+  const result = {
+    ids: Uint16Array.from(transcript.ids),
+    best: Float32Array.from(transcript.best),
+    all: reader.wantsAll ? Float32Array.from(transcript.all) : null,
+  };
+  map.feed(result.ids.length * timing.frameSamples, Infinity);
+  for (let frame = 0; frame < result.ids.length; frame++) reader.frame(result, frame, frame, 0);
+  reader.finish(0);
+  return words.list.filter(({ text }) => text !== '').map((word) => ({ text: word.text, evidence: word }));
 }
 
 const RIDGE = 1e-3;

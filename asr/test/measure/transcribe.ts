@@ -27,6 +27,8 @@ export interface Transcript {
   readonly ids: readonly number[];
   /** Its log-probability. */
   readonly best: readonly number[];
+  /** Log-probabilities of all tokens, frame by frame; empty where the channel did not want them. */
+  readonly all: readonly number[];
   /** Audio that had been recognised at the last final, ms. */
   readonly finalsAtMs: number;
   readonly partialWords: { readonly shown: number; readonly changed: number };
@@ -42,8 +44,10 @@ class Job {
   readonly partials: Shown[] = [];
   readonly ids: number[] = [];
   readonly best: number[] = [];
+  readonly all: number[] = [];
   readonly #utterance: Utterance;
   readonly #chunk: number;
+  readonly #vocabulary: number;
   #chunks = 0;
   #finalsAtMs = 0;
   #sent = 0;
@@ -51,6 +55,7 @@ class Job {
   constructor(utterance: Utterance, index: number, row: number, model: ModelDescription) {
     this.#utterance = utterance;
     this.#chunk = model.timing.chunkSamples;
+    this.#vocabulary = model.pieces.length;
     const sink: WordsSink = {
       congested: false,
       blocked: false,
@@ -86,6 +91,10 @@ class Job {
       this.ids.push(buffers.ids[k]!);
       this.best.push(buffers.best[k]!);
     }
+    if (this.channel.wantsFull) {
+      const values = frames * this.#vocabulary;
+      for (const value of buffers.logprobs.subarray(row * values, (row + 1) * values)) this.all.push(value);
+    }
     this.channel.take(buffers, row, frames, real);
     this.channel.report(0, { stepped: true });
   }
@@ -95,7 +104,7 @@ class Job {
   }
 
   get transcript(): Transcript {
-    const { finals, partials, ids, best } = this;
+    const { finals, partials, ids, best, all } = this;
     const words = finals.flatMap((final) => [...final.words]);
     const { shown, changed } = this.channel.partialWords;
     return {
@@ -104,6 +113,7 @@ class Job {
       partials,
       ids,
       best,
+      all,
       finalsAtMs: this.#finalsAtMs,
       partialWords: { shown, changed },
     };

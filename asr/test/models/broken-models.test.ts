@@ -5,13 +5,14 @@ import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { StepThread } from '../../src/engine/step-thread.ts';
 import { describeModel } from '../../src/models/folder.ts';
+import { languageModelOf } from '../../src/models/language.ts';
 import { SHIPPED_MODEL } from '../support/rig.ts';
 import { type TinyTensor, tinyNetwork } from '../support/tiny-onnx.ts';
 
 let folder: string;
 beforeEach(() => {
   folder = mkdtempSync(join(tmpdir(), 'es-model-'));
-  for (const name of ['model.json', 'model.onnx', 'tokens.txt']) {
+  for (const name of ['model.json', 'model.onnx', 'tokens.txt', 'lm.bin']) {
     copyFileSync(join(SHIPPED_MODEL, name), join(folder, name));
   }
 });
@@ -40,7 +41,7 @@ describe('a model folder', () => {
     expect(await refusal()).toBe('taken');
   });
 
-  test.each(['model.onnx', 'tokens.txt'])('without %s is refused by that name', async (name) => {
+  test.each(['model.onnx', 'tokens.txt', 'lm.bin'])('without %s is refused by that name', async (name) => {
     rmSync(join(folder, name));
     expect(await refusal()).toBe(`MODEL_MISSING ${name} is not in the model's folder, ${folder}`);
   });
@@ -55,6 +56,13 @@ describe('a model folder', () => {
     ['format', 'nemo-ctc', 'model.onnx: has no metadata vocab_size'],
     ['format', 'zipformer2-transducer', 'model.onnx: is one network, and the format is that of a transducer'],
     ['confidence', { bias: 1 }, 'model.json: confidence.mean is not a number'],
+    ['languageModel', {}, 'model.json: languageModel.file is not the name of a file'],
+    ['languageModel', { file: '../lm.bin' }, 'model.json: languageModel.file is not the name of a file'],
+    [
+      'languageModel',
+      { file: 'lm.bin', weight: -1 },
+      'model.json: languageModel.weight is not a number from 0 to 5',
+    ],
     ['name', 7, 'model.json: name is not a text'],
     ['sampleRate', 16000, 'model.json: sampleRate is not an integer from 8000 to 8000'],
     ['frameMs', 70, 'model.json: chunkMs is not a multiple of frameMs'],
@@ -85,6 +93,25 @@ describe('a model folder', () => {
     writeFileSync(join(folder, 'tokens.txt'), tokens);
     writeFileSync(join(folder, 'model.onnx'), readFileSync(join(folder, 'model.onnx')).subarray(0, 100_000));
     expect(await refusal()).toMatch(/^MODEL_INVALID model\.onnx: /);
+  });
+
+  test('with a language model that is cut off or changed is refused by the name of the file', async () => {
+    const path = join(folder, 'lm.bin');
+    const bytes = readFileSync(path);
+    writeFileSync(path, bytes.subarray(0, 1_000_000));
+    expect(await refusal()).toBe(
+      `MODEL_INVALID lm.bin: it has 1000000 bytes and should have ${bytes.length}`,
+    );
+    bytes[bytes.length >> 1]! ^= 1;
+    writeFileSync(path, bytes);
+    expect(await refusal()).toBe('MODEL_INVALID lm.bin: its checksum is wrong');
+  });
+
+  test('without a language model is taken, and decodes by the best tokens', async () => {
+    setting('languageModel', null);
+    rmSync(join(folder, 'lm.bin'));
+    expect(await refusal()).toBe('taken');
+    expect(languageModelOf(describeModel(folder))).toBeNull();
   });
 
   const signal: TinyTensor = { name: 'pcm', type: 'int32', shape: ['N', 2400, 1] };

@@ -14,10 +14,11 @@ const TRAIN = fileURLToPath(new URL('../../train.ts', import.meta.url));
 const present =
   existsSync(PYTHON) &&
   spawnSync(PYTHON, ['-c', 'import torch, onnx, scipy']).status === 0 &&
+  existsSync('/usr/share/pocketsphinx/model/en-us/en-us.lm.bin') &&
   ['flite', 'festival', 'sox'].every((tool) => spawnSync('which', [tool]).status === 0);
 
 describe.skipIf(!present)(
-  'the training pipeline (needs python3-torch, python3-onnx, flite, festival, sox)',
+  'the training pipeline (needs python3-torch, python3-onnx, flite, festival, sox, pocketsphinx-en-us)',
   () => {
     const work = mkdtempSync(join(tmpdir(), 'es-train-'));
     const train = (...options: string[]) =>
@@ -35,7 +36,7 @@ describe.skipIf(!present)(
       'goes from text to a model folder that the engine takes, and goes on where it was broken off',
       { timeout: 500_000 },
       async () => {
-        const small = ['--hours', '0.01', '--minutes', '0.1', '--test-lines', '3'];
+        const small = ['--hours', '0.01', '--minutes', '0.1', '--test-lines', '3', '--lm-lines', '2000'];
         const first = train(...small, '--stage', 'corpus', '--stage', 'pieces');
         expect(first.status, first.stderr).toBe(0);
         expect(first.stdout).toContain('shard 0000');
@@ -56,7 +57,9 @@ describe.skipIf(!present)(
 
         const card = readFileSync(join(folder, 'README.md'), 'utf8');
         expect(card).toContain('espeak:en-gb-scotland');
-        expect(card).toMatch(/G\.711 \| \d+\.\d %/);
+        // By the best tokens, and by the engine with the language model.
+        expect(card).toMatch(/G\.711 \| \d+\.\d % → \d+\.\d %/);
+        expect(model.languageModel?.file).toBe('lm.bin');
       },
     );
 

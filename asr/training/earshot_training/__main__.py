@@ -12,9 +12,10 @@ from pathlib import Path
 
 MISSING = (
     "Debian packages are missing. As root: apt-get install python3-torch python3-onnx python3-scipy libopenblas0-pthread "
-    "espeak-ng flite festival festvox-kallpc16k festvox-kdlpc16k festvox-us-slt-hts festlex-cmu wamerican-small fortunes anarchism sox"
+    "espeak-ng flite festival festvox-kallpc16k festvox-kdlpc16k festvox-us-slt-hts festlex-cmu wamerican-small fortunes anarchism "
+    "pocketsphinx-en-us sox"
 )
-STAGES = ["corpus", "pieces", "train", "export"]
+STAGES = ["corpus", "pieces", "lm", "train", "export"]
 
 
 def arguments() -> argparse.Namespace:
@@ -28,6 +29,7 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--init", type=Path, help="a model folder of this pipeline to begin with, instead of chance: asr/model goes on from the shipped one")
     parser.add_argument("--clips", type=Path, help="recordings of people with SOURCES.txt, to judge by")
     parser.add_argument("--test-lines", type=int, default=60, help="sentences that each test voice says (60)")
+    parser.add_argument("--lm-lines", type=int, default=300_000, help="lines of calls that the language model is made of (300000)")
     parser.add_argument("--stage", choices=STAGES, action="append", help="only this stage (may be given more than once)")
     return parser.parse_args()
 
@@ -81,6 +83,18 @@ def stage_pieces(options) -> None:
         Pieces(learn(texts, pronounceable_words()[::8], 192)).save(path)
 
 
+def stage_lm(options) -> None:
+    from .lm import GENERAL, make_language_model
+
+    path = options.work / "lm.bin"
+    if path.exists():
+        return
+    if not GENERAL.exists():
+        raise SystemExit(f"train: {GENERAL} not found. {MISSING}")
+    make_language_model(path, options.lm_lines)
+    print(f"lm: {path.stat().st_size / 1e6:.1f} MB", flush=True)
+
+
 def stage_train(options) -> None:
     import torch
 
@@ -126,6 +140,7 @@ def stage_export(options) -> None:
     from .card import write_card
     from .corpus import read_corpus
     from .export import export, input_ranges, quantise, rounded
+    from .lm import WEIGHTS
     from .network import Recogniser, Shape
     from .pieces import Pieces
 
@@ -150,6 +165,10 @@ def stage_export(options) -> None:
         "format": "t-one", "sampleRate": 8000, "chunkMs": 300, "frameMs": 1000 * model.shape.frame_samples // 8000,
         "stateDim": model.shape.state_values, "vocabulary": len(pieces.names), "blank": 0, "flushMs": 420,
     }
+    if (options.work / "lm.bin").exists():
+        shutil.copyfile(options.work / "lm.bin", options.out / "lm.bin")
+        shutil.copyfile(Path(__file__).with_name("lm-NOTICE.txt"), options.out / "lm-NOTICE.txt")
+        settings["languageModel"] = {"file": "lm.bin", **WEIGHTS}
     (options.out / "model.json").write_text(json.dumps(settings, indent=2) + "\n")
     write_card(
         options.out, options.work, {"int8": rounded(model, ranges), "fp32": model}, pieces, options.clips,

@@ -1,0 +1,137 @@
+import fc from 'fast-check';
+import { describe, expect, test } from 'vitest';
+import type { DecoderOptions, FinalSegment } from '../../src/decode/channel-decoder.ts';
+import { FrameMap } from '../../src/decode/frame-map.ts';
+import { readerOf } from '../../src/decode/frame-reader.ts';
+import { LanguageModel } from '../../src/decode/language-model.ts';
+import { readNgrams } from '../../src/decode/ngram-file.ts';
+import { OpenWords } from '../../src/decode/open-words.ts';
+import { PrefixBeam } from '../../src/decode/prefix-beam.ts';
+import { languageFile, smallNgrams } from '../support/language.ts';
+import { Harness, expectSound, pieces, play, replay, talk, timing } from './harness.ts';
+
+const V = pieces.length;
+const model = smallNgrams(
+  ['a', 'b', 'c', 'cab', 'do', 'doed', 'dob', 'cb'],
+  ['<s> do', 'do cab', 'cab cab', 'c do', '<s> cab'],
+  ['do cab cab', '<s> do cab'],
+  (gram) => 1 + (gram.length % 4),
+);
+
+function languageOf(weight: number): LanguageModel {
+  const read = readNgrams(languageFile(model));
+  if (!read.ok) throw new Error(read.fault);
+  const weights = { weight, insertion: weight, letterCost: 2 * weight, unknownCost: 0 };
+  return new LanguageModel(read.ngrams, weights, pieces);
+}
+
+const SURE = 0.97;
+const logs = (ids: readonly number[]): Float32Array =>
+  Float32Array.from(
+    ids.flatMap((id) => pieces.map((_, k) => Math.log(k === id ? SURE : (1 - SURE) / (V - 1)))),
+  );
+
+const outline = (finals: readonly FinalSegment[]): unknown =>
+  finals.map(({ segmentId, toTick, endpoint, words }) => ({
+    segmentId,
+    toTick,
+    endpoint,
+    words: words.map(({ text, startTick, endTick }) => ({ text, startTick, endTick })),
+  }));
+
+describe('a channel with a language model', { timeout: 120_000 }, () => {
+  test('makes the same segments as one without where the tokens are sure and the model counts little', () => {
+    const language = languageOf(0.01);
+    fc.assert(
+      fc.property(talk(), ({ stretches, endTick }) => {
+        const options: Partial<DecoderOptions> = { fromTick: stretches[0]!.fromTick };
+        const plain = play(new Harness(options), stretches, endTick);
+        const with_ = play(new Harness({ ...options, language }, logs), stretches, endTick);
+        expectSound(with_.finals, options.fromTick!);
+        expect(outline(with_.finals)).toEqual(outline(plain.finals));
+        expect(with_.settled).toEqual(plain.settled);
+      }),
+      { numRuns: 50 },
+    );
+  });
+
+  test('loses and doubles no word in a replay from any settled tick', () => {
+    const language = languageOf(0.01);
+    fc.assert(
+      fc.property(talk(), ({ stretches, endTick }) => {
+        const first = play(
+          new Harness({ language, fromTick: stretches[0]!.fromTick }, logs),
+          stretches,
+          endTick,
+        );
+        for (const tick of new Set(first.settled)) {
+          const again = replay(stretches, endTick, tick, { language }, logs);
+          expect(outline(again.finals)).toEqual(
+            outline(first.finals.filter((final) => final.fromTick >= tick)),
+          );
+        }
+      }),
+      { numRuns: 50 },
+    );
+  });
+
+  test('however unsure the tokens, its finals are in order and its partials are of words that it has', () => {
+    const frame = fc.array(fc.integer({ min: 1, max: 99 }), { minLength: V, maxLength: V });
+    fc.assert(
+      fc.property(fc.array(frame, { minLength: 5, maxLength: 200 }), fc.boolean(), (frames, phrase) => {
+        const phrases = phrase ? [{ text: 'cab do', boost: 2 }] : [];
+        const harness = new Harness({ language: languageOf(0.7), phrases }, logs);
+        for (let i = 0; i + 5 <= frames.length; i += 5) {
+          const all = Float32Array.from(
+            frames.slice(i, i + 5).flatMap((weights) => {
+              const sum = weights.reduce((a, b) => a + b ** 4, 0);
+              return weights.map((value) => Math.log(value ** 4 / sum));
+            }),
+          );
+          harness.decoder.frames(2400, new Uint16Array(5), new Float32Array(5), 0, 5, all);
+          const open = harness.decoder.openSegment();
+          for (const { startTick, endTick } of open?.words ?? []) expect(endTick).toBeGreaterThan(startTick);
+        }
+        harness.gap(frames.length * 480 + 100_000, 'end');
+        expectSound(harness.finals, 0);
+      }),
+      { numRuns: 60 },
+    );
+  });
+});
+
+describe('the words of a beam', () => {
+  test('are at any time as if they were all read anew, though only those that changed are', () => {
+    const frame = fc.array(fc.integer({ min: 1, max: 99 }), { minLength: V, maxLength: V });
+    fc.assert(
+      fc.property(fc.array(frame, { minLength: 1, maxLength: 60 }), (frames) => {
+        const language = languageOf(0.7);
+        const newWords = (): OpenWords => {
+          const map = new FrameMap();
+          map.jump(0);
+          map.feed(1e7, 1e7);
+          return new OpenWords({ fromTick: 0, outputFromTick: 3000, timing, map, confidence: null });
+        };
+        const words = newWords();
+        const reader = readerOf({ words, timing, pieces, blank: 0, language, phrases: null });
+        const beam = new PrefixBeam({ blank: 0, pieces, phrases: null, language });
+        const told = { ids: new Uint16Array(1), best: new Float32Array(1) };
+        for (const [i, weights] of frames.entries()) {
+          const sum = weights.reduce((a, b) => a + b ** 4, 0);
+          const all = Float32Array.from(weights, (value) => Math.log(value ** 4 / sum));
+          reader.frame({ ...told, all }, 0, i, 0);
+          beam.frame(all, 0, i);
+          const anew = newWords();
+          for (const { id, firstFrame, lastFrame, logProbability } of beam.best()) {
+            anew.token(pieces[id]!, firstFrame, logProbability, 0);
+            if (lastFrame > firstFrame) anew.extend(lastFrame, logProbability);
+          }
+          expect(words.visible(0)).toEqual(anew.visible(0));
+          expect(words.length).toBe(anew.length);
+          if (anew.length > 0) expect(words.lastTokenFrame).toBe(anew.lastTokenFrame);
+        }
+      }),
+      { numRuns: 100 },
+    );
+  });
+});
