@@ -114,6 +114,7 @@ function test() {
     chromium: 'chromium',
     flite: 'flite',
     ffmpeg: 'ffmpeg',
+    opusinfo: 'opus-tools',
     rtpengine: 'rtpengine-daemon',
     kamailio: 'kamailio',
   };

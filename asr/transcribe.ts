@@ -1,7 +1,7 @@
 /**
- * Recognises a recording: `node asr/transcribe.ts [--model FOLDER] [--vocabulary LIST.json] [--speech MARKS.json] FILE.wav` prints one JSON object,
+ * Recognises a recording: `node asr/transcribe.ts [--model FOLDER] [--vocabulary LIST.json] [--speech MARKS.json] FILE` prints one JSON object,
  * `{model, audioSeconds, seconds, segments: [{channel, fromTick, toTick, endpoint, words}]}`, ticks of 1/8000 s. The file
- * is 16-bit PCM at 8 kHz with any number of channels; a vocabulary is `[{"text": "as spoken", "boost": 2}]`, `-` for stdin.
+ * is a WAV of 16-bit PCM at 8 kHz, or a recording of Earshot in Opus, with any number of channels; a vocabulary is `[{"text": "as spoken", "boost": 2}]`, `-` for stdin.
  * The marks are what lies beside a recording of Earshot; without them speech is found anew, by the setting VAD.
  *
  * Exit code 2: the input is at fault, and trying again will not help. stderr has `{code, message}` of whatever went wrong.
@@ -19,7 +19,7 @@ import { readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 import { recognise } from './src/batch/recognise.ts';
-import { WavError, WavFile } from './src/batch/wav-file.ts';
+import { AudioFileError, openAudioFile } from './src/batch/audio-file.ts';
 import { describeModel } from './src/models/folder.ts';
 
 const INPUT_AT_FAULT = 2;
@@ -85,7 +85,7 @@ async function main(): Promise<void> {
   if (path === undefined || positionals.length > 1) {
     throw new InputError(
       'REQUEST_INVALID',
-      'usage: node asr/transcribe.ts [--model FOLDER] [--vocabulary LIST.json] [--speech MARKS.json] FILE.wav',
+      'usage: node asr/transcribe.ts [--model FOLDER] [--vocabulary LIST.json] [--speech MARKS.json] FILE',
     );
   }
   if (values['end-with-parent'] === true) endWithParent();
@@ -93,14 +93,14 @@ async function main(): Promise<void> {
   const model = describeModel(values.model ?? SHIPPED_MODEL);
   const phrases = values.vocabulary === undefined ? [] : phrasesIn(values.vocabulary);
   const marks = values.speech === undefined ? null : marksIn(values.speech);
-  const wav = await WavFile.open(path);
+  const file = await openAudioFile(path);
   try {
-    const segments = await recognise(wav, model, phrases, marks, vadKindOf(process.env['VAD']));
-    const audioSeconds = (wav.samples * wav.channels) / 8000;
+    const segments = await recognise(file, model, phrases, marks, vadKindOf(process.env['VAD']));
+    const audioSeconds = (file.samples * file.channels) / 8000;
     const seconds = Math.round(performance.now() - startMs) / 1000;
     process.stdout.write(`${JSON.stringify({ model: model.name, audioSeconds, seconds, segments })}\n`);
   } finally {
-    await wav.close();
+    await file.close();
   }
 }
 
@@ -112,7 +112,7 @@ try {
   const input =
     isEarshotError(error) || error instanceof InputError
       ? error.code
-      : error instanceof WavError || missing
+      : error instanceof AudioFileError || missing
         ? 'RECORDING_MISSING'
         : null;
   process.stderr.write(`${JSON.stringify({ code: input ?? 'INTERNAL', message })}\n`);

@@ -1,5 +1,12 @@
 import type { CallId, ChannelId } from './ids.ts';
 
+/**
+ * How recognition goes with a call. `current`: as it is said, or done. `waiting`: recorded first, for want of room. `catching-up`: begun
+ * behind, and not at its live edge or its end yet.
+ */
+export const RECOGNITION_STATES = ['current', 'waiting', 'catching-up'] as const;
+export type RecognitionState = (typeof RECOGNITION_STATES)[number];
+
 /** What the gateway knows of a call; the one description that every later room receives. */
 export type Role = 'agent' | 'customer' | 'other' | 'mixed' | 'unknown';
 /** Payload formats that we take, by their names in SDP (RFC 3551, RFC 7587; telephone-event RFC 4733, CN RFC 3389). */
@@ -56,6 +63,8 @@ export interface CallInfo {
   readonly channels: readonly ChannelInfo[];
   /** Nothing is kept or recognised for now. Left out: false. */
   readonly paused?: boolean;
+  /** As it is when the call begins; from then on its media worker says. Left out: `current`. */
+  readonly recognition?: 'waiting';
   /** Index of the media worker that has the call's audio. */
   readonly worker: number;
 }

@@ -73,6 +73,7 @@ export const FINDING_CODES = [
   'packets-lost',
   'packets-stopped',
   'silence-not-sent',
+  'recorded-first',
   'not-recognised-yet',
   'no-words',
   'silence',
@@ -81,6 +82,8 @@ export const FINDING_CODES = [
   'speech-not-understood',
   'too-short',
   'unexplained',
+  'disk-low',
+  'disk-full',
 ] as const;
 export type FindingCode = (typeof FINDING_CODES)[number];
 
@@ -100,7 +103,7 @@ export const DiagnosisView = Type.Object(
     empty: Type.Boolean({ description: 'Nothing was recognised on any channel (so far).' }),
     findings: Type.Array(FindingView, {
       description:
-        'Why a transcript is empty, or that of a channel: most telling first. None where every channel has words.',
+        'Why a transcript is empty, or that of a channel: most telling first; then why its audio was not kept. None where every channel has words and all was kept.',
     }),
   },
   { $id: 'Diagnosis' },

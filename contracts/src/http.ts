@@ -1,7 +1,10 @@
 /** The schemas of REST, WebSocket and webhooks, as docs/integrating.md explains them. OpenAPI is made from them. */
 import { type Static, Type } from '@sinclair/typebox';
-import { SPAN_KINDS, type SpanKind } from './ledger.ts';
+import { DISK_STATES, type DiskState } from './disk.ts';
+import { RECOGNITION_STATES, type RecognitionState } from './call.ts';
+import type { SpanKind } from './ledger.ts';
 import { Nullable } from './nullable.ts';
+import { RECORDING_FORMATS, type RecordingFormat } from './recording.ts';
 
 const Iso = (description: string) => Type.String({ format: 'date-time', description });
 
@@ -120,11 +123,40 @@ export const CallView = Type.Object(
     paused: Type.Boolean({
       description: 'Live, and nothing of it is recorded or recognised until POST …/resume.',
     }),
+    recognition: Type.Unsafe<RecognitionState>({
+      type: 'string',
+      enum: [...RECOGNITION_STATES],
+      description:
+        'current: words come as they are said, or are all there. waiting: recorded first, words follow when the engines have room. catching-up: they come now, and are behind.',
+    }),
     segmentCount: Type.Integer(),
     wordCount: Type.Integer(),
     complete: Type.Boolean(),
+    disk: Type.Unsafe<DiskState>({
+      type: 'string',
+      enum: [...DISK_STATES],
+      description:
+        'Whether the disk kept its audio. low: it was nearly full when the call began, so that nothing is recorded. full: it cannot be written. was-full: it could not for a while, and what came then is not in the recording. alert.raised told of it. Words are recognised from memory all the same.',
+    }),
     recording: Nullable(
-      Type.Object({ bytes: Type.Integer(), sha256: Type.String(), durationMs: Type.Integer() }),
+      Type.Object({
+        bytes: Type.Integer({ description: 'Of the file in the first of its formats.' }),
+        sha256: Type.String({ description: 'Of that file, in hex.' }),
+        durationMs: Type.Integer(),
+        formats: Type.Optional(
+          Type.Array(
+            Type.Object({
+              format: Type.Unsafe<RecordingFormat>({ type: 'string', enum: [...RECORDING_FORMATS] }),
+              bytes: Type.Integer(),
+              sha256: Type.String(),
+            }),
+            {
+              description:
+                'The files that were made (RECORDING_FORMATS), as GET …/recording.wav and …/recording.opus send them. Absent in events of older versions, which made WAV files only.',
+            },
+          ),
+        ),
+      }),
     ),
   },
   { $id: 'Call' },
@@ -142,86 +174,25 @@ export const EVENT_TYPES = [
 ] as const;
 export type LoggedEventType = (typeof EVENT_TYPES)[number];
 
+export const ALERT_KINDS = ['no-media', 'disk-low', 'disk-full'] as const;
+export type AlertKind = (typeof ALERT_KINDS)[number];
+
 /** The data of alert.raised. */
 export const AlertView = Type.Object({
-  kind: Type.Literal('no-media', {
-    description: 'A stream was promised by the signalling, and no packet comes. Once for each outage.',
+  kind: Type.Unsafe<AlertKind>({
+    type: 'string',
+    enum: [...ALERT_KINDS],
+    description:
+      'no-media: a stream was promised by the signalling, and no packet comes; once for each outage. disk-low: the disk is nearly full, the call is not recorded. disk-full: its audio cannot be written; once a call.',
   }),
-  channel: Type.Integer({ minimum: 0, description: 'Index of the channel in the call.' }),
-  role: Type.String(),
+  channel: Nullable(
+    Type.Integer({ minimum: 0, description: 'Index of the channel; null: the whole call (disk-…).' }),
+  ),
+  role: Nullable(Type.String()),
   sinceMs: Type.Integer({ description: 'Milliseconds from call zero.' }),
   externalIds: Type.Record(Type.String(), Type.String()),
 });
 export type AlertView = Static<typeof AlertView>;
-
-const Ticks = (description?: string) =>
-  Type.Integer({ minimum: 0, ...(description === undefined ? {} : { description }) });
-
-export const LedgerSpanView = Type.Object({
-  kind: Type.Unsafe<SpanKind>({ type: 'string', enum: [...SPAN_KINDS] }),
-  startMs: Type.Integer({ description: 'Milliseconds from call zero, rounded.' }),
-  endMs: Type.Integer(),
-  startTick: Ticks('Ticks of 1/8000 s from call zero, exact.'),
-  ticks: Ticks('Its length.'),
-});
-export type LedgerSpanView = Static<typeof LedgerSpanView>;
-
-export const LedgerNoteView = Type.Object({
-  kind: Type.String({
-    description:
-      "ssrc: another SSRC from here on (value). worker: another process has the channel (value: its instance). dropped: left out because the sender's clock is fast (value: ticks). rebased: put on the timeline by arrival anew. key: a key was pressed (value: ticks; which is not kept).",
-  }),
-  atMs: Type.Integer({ description: 'Milliseconds from call zero, rounded.' }),
-  tick: Ticks(),
-  value: Type.Number(),
-});
-export type LedgerNoteView = Static<typeof LedgerNoteView>;
-
-export const LedgerChannelView = Type.Object({
-  channel: Type.Integer({ minimum: 0, description: 'Index of the channel in the call.' }),
-  role: Type.String(),
-  durationMs: Type.Integer(),
-  durationTicks: Ticks('How long the channel is; so far, while the call is live.'),
-  asOfTick: Ticks('Everything before it was told by the media workers.'),
-  complete: Type.Boolean({ description: 'The channel has ended and each of its ticks was told.' }),
-  spans: Type.Array(LedgerSpanView, {
-    description: 'What became of the time, one after the other. Neighbours of one kind are one.',
-  }),
-  notes: Type.Array(LedgerNoteView, { description: 'What happened and took no time.' }),
-  sums: Type.Object(
-    Object.fromEntries(SPAN_KINDS.map((kind) => [kind, Ticks()])) as Record<
-      SpanKind,
-      ReturnType<typeof Ticks>
-    >,
-    { description: 'Ticks of each kind between from and to. Without those they add up to durationTicks.' },
-  ),
-  proof: Type.Object(
-    {
-      recognised: Ticks('With words.'),
-      silence: Ticks('Audio without words, decided.'),
-      gaps: Ticks('lost, absent, held and paused.'),
-      undecided: Ticks('Not decided yet; 0 once the transcript is complete.'),
-    },
-    { description: 'The same ticks by what recognition made of them: the sum is that of sums.' },
-  ),
-});
-export type LedgerChannelView = Static<typeof LedgerChannelView>;
-
-export const LedgerView = Type.Object(
-  {
-    callId: Type.String(),
-    state: Type.Union([Type.Literal('live'), Type.Literal('ended')]),
-    complete: Type.Boolean({ description: 'The ledger of every channel is complete.' }),
-    channels: Type.Array(LedgerChannelView),
-    nextCursor: Nullable(
-      Type.String({
-        description: 'Give it as cursor to get the spans and notes after these; null at the end.',
-      }),
-    ),
-  },
-  { $id: 'Ledger' },
-);
-export type LedgerView = Static<typeof LedgerView>;
 
 /** What a retranscription changed: a stretch of words that is not the same. */
 export const DifferenceView = Type.Object({

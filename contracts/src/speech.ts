@@ -121,7 +121,7 @@ export interface SpeechMarks {
 }
 
 export const speechFileOf = (recordingFile: string): string =>
-  `${recordingFile.replace(/\.wav$/, '')}.speech.json`;
+  `${recordingFile.replace(/\.(wav|opus)$/, '')}.speech.json`;
 
 /** @returns null when text is not what post-call writes */
 export function parseSpeechMarks(text: string): SpeechMarks | null {

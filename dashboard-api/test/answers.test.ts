@@ -55,7 +55,10 @@ test('a call shows its totals once it has ended, and no file name', async () => 
       { role: 'agent', packetsReceived: 500, packetsLost: 0 },
       { role: 'customer', packetsReceived: 501, packetsLost: 1 },
     ],
-    recording: { bytes: 5000, sha256: 'ab', durationMs: 4000 },
+    recording: {
+      ...{ bytes: 5000, sha256: 'ab', durationMs: 4000 },
+      formats: [{ format: 'wav', bytes: 5000, sha256: 'ab' }],
+    },
   });
   expect(JSON.stringify(call)).not.toContain('one.wav');
 });

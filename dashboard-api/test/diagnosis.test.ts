@@ -1,8 +1,10 @@
 import {
   type ChannelTotals,
+  type DiskRecord,
   FINDING_CODES,
   type FindingView,
   type LedgerSpanView,
+  NO_DISK_TROUBLE,
   SPAN_KINDS,
   type SpanKind,
 } from '@earshot/contracts';
@@ -50,7 +52,16 @@ const channel = (spans: Spans, more: Partial<ChannelEvidence> = {}): ChannelEvid
 });
 
 const findingsOf = (evidence: Partial<CallEvidence>): readonly FindingView[] =>
-  diagnose({ callId: 'c', state: 'ended', endReason: 'bye', trace: [], channels: [], ...evidence }).findings;
+  diagnose({
+    callId: 'c',
+    state: 'ended',
+    endReason: 'bye',
+    disk: NO_DISK_TROUBLE,
+    recognition: 'current',
+    trace: [],
+    channels: [],
+    ...evidence,
+  }).findings;
 const codesOf = (...channels: ChannelEvidence[]): string[] =>
   findingsOf({ channels }).map(({ code }) => code);
 
@@ -201,6 +212,25 @@ describe('by the trace', () => {
     expect(found!.evidence).toContain('our answer names 192.0.2.1:20004 for it');
     expect(found!.evidence).toContain('the caller names 192.0.2.7:30000');
   });
+});
+
+test('a call that was recorded first says that its words follow', () => {
+  const waiting = { ledger: ledgerOf([['received', 60]], 60) };
+  const found = findingsOf({ recognition: 'waiting', channels: [channel([], waiting)] });
+  expect(found[0]).toMatchObject({ code: 'recorded-first', channel: null });
+  expect(found.map(({ code }) => code)).not.toContain('unexplained');
+});
+
+test('that the disk did not keep the audio is said of a call with words, too, and explains no silence', () => {
+  const low: DiskRecord = { low: true, failing: [], failed: false };
+  const codes = (segments: number, disk: DiskRecord): string[] =>
+    findingsOf({ disk, channels: [channel([['received', 9]], { segments, totals: null })] }).map(
+      ({ code }) => code,
+    );
+  expect(codes(1, NO_DISK_TROUBLE)).toEqual([]);
+  expect(codes(1, low)).toEqual(['disk-low']);
+  expect(codes(0, { ...low, failed: true })).toEqual(['no-words', 'disk-low', 'disk-full']);
+  expect(codes(1, { low: false, failing: [0], failed: true })).toEqual(['disk-full']);
 });
 
 test('whatever is known of a call, it is explained in order, and a channel with words needs no explanation', () => {

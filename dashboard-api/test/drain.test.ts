@@ -2,6 +2,11 @@ import { afterAll, beforeAll, expect, test } from 'vitest';
 import { stopServers } from '../../host/test/postgres.ts';
 import { type Harness, startHarness } from './harness.ts';
 
+interface Waiting {
+  readonly calls: number;
+  readonly oldestSeconds: number | null;
+}
+
 let h: Harness;
 beforeAll(async () => {
   h = await startHarness();
@@ -27,6 +32,19 @@ test('a drain is asked of host, and shown by readiness and capacity until it is 
   expect(await (await drain(false)).json()).toMatchObject({ draining: false });
   expect((await h.request('/readyz')).status).toBe(200);
   expect(await h.json('/v1/capacity')).toMatchObject({ draining: false });
+});
+
+test('calls that were recorded first and wait are counted, with the age of the oldest', async () => {
+  const capacity = async () => (await h.json<{ waiting: Waiting }>('/v1/capacity')).waiting;
+  expect(await capacity()).toEqual({ calls: 0, oldestSeconds: null });
+  const [young, old, begun] = [1, 90, 500].map((seconds) => Date.now() - seconds * 1000);
+  for (const startedAtMs of [young!, old!]) {
+    await h.writer.recognition(await h.writer.startCall({ startedAtMs }), 'waiting');
+  }
+  await h.writer.recognition(await h.writer.startCall({ startedAtMs: begun! }), 'catching-up');
+  const { calls, oldestSeconds } = await capacity();
+  expect(calls).toBe(2);
+  expect(Math.floor((oldestSeconds ?? 0) / 60)).toBe(1);
 });
 
 test('a drain needs the key', async () => {

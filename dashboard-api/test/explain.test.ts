@@ -99,7 +99,7 @@ describe('a diagnosis', () => {
     expect(findings.map(({ code, channel }) => [code, channel])).toEqual([
       ['never-acknowledged', null],
       ['no-packets', 0],
-      ['silence', 1],
+      ['no-words', 1],
     ]);
     expect(findings[1]!.evidence.join()).toContain('192.0.2.7:30000');
   });

@@ -329,6 +329,26 @@ test('a channel whose media is missing says so, until it comes', async () => {
   expect(await media()).toEqual(['present', 'present']);
 });
 
+test('a call whose audio the disk does not keep says so, and its diagnosis why', async () => {
+  const callId = await h.writer.startCall();
+  const disk = async (): Promise<string> => (await h.json<{ disk: string }>(`/v1/calls/${callId}`)).disk;
+  const codes = async (): Promise<string[]> =>
+    (await h.json<{ findings: { code: string }[] }>(`/v1/calls/${callId}/diagnosis`)).findings.map(
+      ({ code }) => code,
+    );
+  expect(await disk()).toBe('ok');
+  expect(await codes()).not.toContain('disk-full');
+  await h.writer.disk(callId, { low: false, failing: [1], failed: true }, 'disk-full');
+  expect(await disk()).toBe('full');
+  expect(await codes()).toContain('disk-full');
+  await h.writer.disk(callId, { low: false, failing: [], failed: true });
+  expect(await disk()).toBe('was-full');
+  expect(await codes()).toContain('disk-full');
+  await h.writer.disk(callId, { low: true, failing: [], failed: false }, 'disk-low');
+  expect(await disk()).toBe('low');
+  expect(await codes()).toContain('disk-low');
+});
+
 test('a transcript with its gaps reads the words once', async () => {
   const statements: string[] = [];
   class Counting extends Database {

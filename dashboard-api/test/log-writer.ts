@@ -3,8 +3,11 @@ import {
   type CallId,
   channelIdOf,
   type ChannelInfo,
+  type DiskRecord,
   newCallId,
   type Note,
+  type RecordingFacts,
+  type RecognitionState,
   type Role,
   segmentIdOf,
   type SegmentView,
@@ -28,7 +31,7 @@ export interface SeedCall {
   readonly agent?: string;
   readonly customer?: string;
   readonly complete?: boolean;
-  readonly recording?: { file: string; bytes: number; sha256: string; durationMs: number };
+  readonly recording?: RecordingFacts;
 }
 
 type Correction = Extract<ToCommands, { type: 'channel.correct' }>;
@@ -239,9 +242,27 @@ export class LogWriter {
     );
   }
 
+  /** The disk does not keep the call's audio, or does again. @param alert of the call, when there is one now */
+  async disk(callId: CallId, disk: DiskRecord, alert?: 'disk-low' | 'disk-full'): Promise<void> {
+    const data =
+      alert === undefined
+        ? callData(callId)
+        : { kind: alert, channel: null, role: null, sinceMs: 0, externalIds: {} };
+    await this.#inLog(callId, alert === undefined ? 'call.updated' : 'alert.raised', data, (client) =>
+      client.query('update calls set disk = $2 where id = $1', [callId, JSON.stringify(disk)]),
+    );
+  }
+
   async pause(callId: CallId, paused: boolean): Promise<void> {
     await this.#inLog(callId, 'call.updated', callData(callId), (client) =>
       client.query('update calls set paused = $2 where id = $1', [callId, paused]),
+    );
+  }
+
+  /** A call that was recorded first waits for recognition, or does no more. */
+  async recognition(callId: CallId, state: RecognitionState): Promise<void> {
+    await this.#inLog(callId, 'call.updated', callData(callId), (client) =>
+      client.query('update calls set recognition = $2 where id = $1', [callId, state]),
     );
   }
 
@@ -291,7 +312,7 @@ export class LogWriter {
   }
 
   /** What post-call's finished recording makes of the call. */
-  async recorded(callId: CallId, recording: NonNullable<SeedCall['recording']>): Promise<void> {
+  async recorded(callId: CallId, recording: RecordingFacts): Promise<void> {
     await this.#inLog(callId, 'call.updated', callData(callId), (client) =>
       client.query('update calls set recording = $2 where id = $1', [callId, recording]),
     );

@@ -30,12 +30,18 @@ const sound = randomBytes(5000);
 beforeAll(async () => {
   h = await startHarness();
   document = await h.json<Document>('/openapi.json');
-  writeFileSync(join(h.dataDir, 'recordings', 'one.wav'), sound);
+  for (const name of ['one.wav', 'one.opus']) writeFileSync(join(h.dataDir, 'recordings', name), sound);
   ended = await h.writer.startCall({ agent: 'Ann', externalIds: { ucid: '00042' } });
   await h.writer.final(ended, { channel: 0, startMs: 1000, text: 'Good morning' });
   await h.writer.final(ended, { channel: 1, startMs: 500, text: 'Hello' });
   await h.writer.endCall(ended, {
-    recording: { file: 'one.wav', bytes: sound.length, sha256: 'ab', durationMs: 4000 },
+    recording: {
+      ...{ file: 'one.wav', bytes: sound.length, sha256: 'ab', durationMs: 4000 },
+      formats: [
+        { format: 'wav', file: 'one.wav', bytes: sound.length, sha256: 'ab' },
+        { format: 'opus', file: 'one.opus', bytes: sound.length, sha256: 'ab' },
+      ],
+    },
   });
   await h.pool.query(
     `insert into channels (channel, call_id, idx, end_tick) values ($1 || ':0', $1, 0, 80000)`,
@@ -194,6 +200,14 @@ describe('each route answers as the document says', () => {
       json({ role: 'boss' }),
     ],
     ['a recording', 'GET', '/v1/calls/{id}/recording.wav', () => call('/recording.wav'), 200],
+    ['a recording as Opus', 'GET', '/v1/calls/{id}/recording.opus', () => call('/recording.opus'), 200],
+    [
+      'no recording as Opus',
+      'GET',
+      '/v1/calls/{id}/recording.opus',
+      () => `/v1/calls/${nowhere}/recording.opus`,
+      404,
+    ],
     ['no recording', 'GET', '/v1/calls/{id}/recording.wav', () => `/v1/calls/${nowhere}/recording.wav`, 404],
     ['events', 'GET', '/v1/events', () => '/v1/events?after=1&limit=2', 200],
     ['events, wrong query', 'GET', '/v1/events', () => '/v1/events?after=-1', 400],

@@ -93,6 +93,27 @@ describe('the ledger on the page', () => {
     expect(stripOf(ledgerOf(channelOf(0))).durationMs).toBe(0);
   });
 
+  test('of a live call a row whose audio flows goes on until now, for what may not be told yet', () => {
+    const ledger = ledgerOf(
+      channelOf(0, ['lost', 2000], ['received', 8000]),
+      channelOf(1, ['received', 2000], ['held', 8000]),
+      channelOf(2, ['received', 10_000]),
+    );
+    const lengths = (liveMs: number | null): number[] =>
+      stripOf(ledger, liveMs, new Set([0, 1])).rows.map(({ length }) => length);
+    expect(lengths(null)).toEqual([1, 1, 1]);
+    expect(lengths(9000)).toEqual([1, 1, 1]);
+    expect(lengths(20_000)).toEqual([1, 0.5, 0.5]);
+    const { rows, durationMs } = stripOf(ledger, 20_000, new Set([0]));
+    expect([durationMs, rows[0]!.marks]).toEqual([20_000, [{ kind: 'lost', stretches: [[0, 0.1]] }]]);
+    expect(rows[0]!.shares).toEqual([
+      { kind: 'received', percent: 80 },
+      { kind: 'lost', percent: 20 },
+    ]);
+    // Nobody has told of it for long: it is not known to flow.
+    expect(stripOf(ledger, 3_600_000, new Set([0])).durationMs).toBe(160_000);
+  });
+
   test('a percentage never rounds a loss away', () => {
     const texts = [100, 99.95, 99.5, 42.4, 2.34, 0.04].map(percentText);
     expect(texts).toEqual(['100 %', '>99.9 %', '99.5 %', '42 %', '2.3 %', '<0.1 %']);
@@ -148,7 +169,7 @@ describe('gaps between the words', () => {
   });
 });
 
-test('an alert marks the channel of a live call, and the next view of the call takes the mark away', () => {
+test('an alert marks the channel of a live call, or the call, and the next view of the call takes the mark away', () => {
   const view = {
     id: 'c',
     state: 'live' as const,
@@ -175,6 +196,8 @@ test('an alert marks the channel of a live call, and the next view of the call t
     wordCount: 0,
     complete: false,
     paused: false,
+    recognition: 'current' as const,
+    disk: 'ok' as const,
     recording: null,
   };
   const event = (seq: number, type: string, data: Record<string, unknown>): EventView => ({
@@ -194,6 +217,11 @@ test('an alert marks the channel of a live call, and the next view of the call t
   calls.apply(event(2, 'alert.raised', { kind: 'no-media', channel: 1, role: 'agent', sinceMs: 0 }), 0);
   expect(media()).toEqual(['present', 'missing']);
   calls.apply(event(3, 'call.updated', view), 0);
+  expect(media()).toEqual(['present', 'present']);
+  calls.apply(event(5, 'alert.raised', { kind: 'disk-low', channel: null, role: null, sinceMs: 0 }), 0);
+  expect(calls.get('c')?.view.disk).toBe('low');
+  calls.apply(event(6, 'alert.raised', { kind: 'disk-full', channel: null, role: null, sinceMs: 0 }), 0);
+  expect(calls.get('c')?.view.disk).toBe('full');
   expect(media()).toEqual(['present', 'present']);
   calls.apply({ ...event(4, 'alert.raised', { kind: 'no-media', channel: 0 }), callId: 'unknown' }, 0);
   expect(calls.get('unknown')).toBeUndefined();

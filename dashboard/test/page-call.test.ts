@@ -83,7 +83,7 @@ describe.skipIf(!hasChromium)(`a call on the page (needs ${CHROMIUM})`, BROWSER,
     const row = t.page.locator('.live-row');
     await row.getByText('Ann · Mo Okafor').waitFor();
     await t.h.writer.media(call, [1]);
-    await row.locator('.last-words.right .no-media', { hasText: 'No audio' }).waitFor();
+    await row.locator('.last-words.right .alert-mark', { hasText: 'No audio' }).waitFor();
     await t.openCall(call);
     const head = t.page.locator('.call-head');
     await head.getByText('No audio from Mo Okafor').waitFor();
@@ -93,6 +93,24 @@ describe.skipIf(!hasChromium)(`a call on the page (needs ${CHROMIUM})`, BROWSER,
     await head.getByText('No audio from Ann and Mo Okafor').waitFor();
     await t.h.writer.endCall(call);
     await head.getByText('No audio from').waitFor({ state: 'detached' });
+  });
+
+  test('a call that the disk does not keep says so at once, in the list and on the call, and once it has ended', async () => {
+    const call = await t.h.writer.startCall({ agent: 'Ann', customer: 'Mo Okafor' });
+    await t.signIn();
+    const row = t.page.locator('.live-row');
+    await row.getByText('Ann · Mo Okafor').waitFor();
+    await t.h.writer.disk(call, { low: false, failing: [0], failed: true }, 'disk-full');
+    await row.locator('.below .alert-mark', { hasText: 'Not recorded' }).waitFor();
+    await t.openCall(call);
+    const head = t.page.locator('.call-head');
+    await head.getByText('Not recorded now: the disk is full').waitFor();
+    await t.h.writer.disk(call, { low: false, failing: [], failed: true });
+    await head.getByText('Recorded in part: the disk was full').waitFor();
+    await t.h.writer.disk(call, { low: true, failing: [], failed: true }, 'disk-low');
+    await head.getByText('Not recorded: the disk is nearly full').waitFor();
+    await t.h.writer.endCall(call);
+    await head.getByText('Not recorded: the disk was nearly full').waitFor();
   });
 
   test('what was not received is seen between the words and on a strip, while the call lives and after', async () => {

@@ -4,6 +4,21 @@ import { describe, expect, test } from 'vitest';
 import { CHROMIUM, hasChromium } from './browser.ts';
 import { BROWSER, until, usePage } from './page-under-test.ts';
 import { silentWav } from './silent-wav.ts';
+import type { RecordingFacts, RecordingFormat } from '@earshot/contracts';
+import { OpusWriter } from '@earshot/platform/recording/opus-writer';
+
+/** Two minutes of a tone in both formats, as post-call makes them. @returns what the call log keeps of them */
+function writeRecording(folder: string, formats: readonly RecordingFormat[]): RecordingFacts {
+  const writer = new OpusWriter({ channels: 2, serial: 1, comments: [] });
+  const sound = Int16Array.from({ length: 2 * 120 * 8000 }, (_, i) => 3000 * Math.sin(i / 9));
+  const bytes = { wav: silentWav(120), opus: Buffer.concat([...writer.write(sound), ...writer.finish()]) };
+  writer.close();
+  const files = formats.map((format) => {
+    writeFileSync(join(folder, `call.${format}`), bytes[format]);
+    return { format, file: `call.${format}`, bytes: bytes[format].length, sha256: 'x' };
+  });
+  return { ...files[0]!, durationMs: 120_000, formats: files };
+}
 
 describe.skipIf(!hasChromium)(`a recording on the page (needs ${CHROMIUM})`, BROWSER, () => {
   const t = usePage();
@@ -62,5 +77,48 @@ describe.skipIf(!hasChromium)(`a recording on the page (needs ${CHROMIUM})`, BRO
     expect(facts).toContain('500 packets, 0 lost');
     await t.page.locator('.word', { hasText: 'Play' }).hover();
     await t.page.locator('.word-tip', { hasText: '0:04.0 – 0:09.4 · 90% sure' }).waitFor();
+  });
+
+  test.each([
+    ['in Opus where there is Opus', ['wav', 'opus'], false, 'opus'],
+    ['in Opus alone, with a WAV to download all the same', ['opus'], false, 'opus'],
+    ['in WAV where the browser makes nothing of the Opus', ['wav', 'opus'], true, 'wav'],
+  ] as const)('a recording is played %s, from where a word is', async (_name, formats, broken, played) => {
+    const folder = join(t.h.dataDir, 'recordings');
+    const recording = writeRecording(folder, formats);
+    if (broken) writeFileSync(join(folder, 'call.opus'), 'nothing that anybody can play');
+    const call = await t.h.writer.startCall({ agent: 'Ann' });
+    await t.h.writer.final(call, {
+      channel: 0,
+      startMs: 64_000,
+      endMs: 94_000,
+      text: 'Play it from here on',
+    });
+    await t.h.writer.endCall(call, { recording });
+    await t.signIn();
+    await t.openCall(call);
+    const audio = t.page.locator('audio');
+    await until('the recording to be known', () =>
+      audio.evaluate((element: HTMLAudioElement) => element.readyState > 0),
+    );
+    const { source, durationS } = await audio.evaluate((element: HTMLAudioElement) => ({
+      source: element.currentSrc,
+      durationS: element.duration,
+    }));
+    expect(source).toMatch(new RegExp(`recording\\.${played}$`));
+    expect(durationS).toBeCloseTo(120, 1);
+    await t.page.locator('.word', { hasText: 'here' }).click();
+    await t.page.locator('.segment.playing').waitFor();
+    const at = await audio.evaluate((element: HTMLAudioElement) => element.currentTime);
+    expect(at).toBeGreaterThanOrEqual(82);
+    expect(at).toBeLessThan(95);
+    const links = await t.page
+      .locator('.downloads a')
+      .evaluateAll((all) => all.map((link) => (link as HTMLAnchorElement).href));
+    expect(links.slice(-2).map((link) => link.split('/').at(-1))).toEqual([
+      'recording.opus',
+      'recording.wav',
+    ]);
+    for (const link of links) expect((await t.page.request.get(link)).status(), link).toBe(200);
   });
 });

@@ -53,9 +53,11 @@ const view = (id: string, state: 'live' | 'ended' = 'live'): CallView => ({
   externalIds: {},
   channels: [],
   paused: false,
+  recognition: 'current',
   segmentCount: 0,
   wordCount: 0,
   complete: false,
+  disk: 'ok',
   recording: null,
 });
 

@@ -1,7 +1,7 @@
 import type { EngineRow } from '@earshot/contracts';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { Admission, type AdmissionOptions, type Live } from '../src/admission/admission.ts';
+import { Admission, type AdmissionOptions, type Live, type MediaState } from '../src/admission/admission.ts';
 import { Departures } from '../src/admission/departures.ts';
 import { RecognitionRoom } from '../src/admission/recognition-room.ts';
 import { Setups } from '../src/admission/setups.ts';
@@ -75,6 +75,18 @@ describe('the room for recognition', () => {
     expect(room.isFull(61_000)).toBe(false);
   });
 
+  it('keeps more back, learns nothing, and is not full while the engines do with what is free what was recorded first', () => {
+    const room = new RecognitionRoom(1);
+    room.table([row(50)], 0);
+    const before = room.channels;
+    for (let second = 1; second < 120; second++)
+      room.table([{ ...row(50), headroom: 0.05 }], second * 1000, true);
+    expect(room.channels).toBe((before! * 0.7) / 0.8);
+    expect(room.isFull(120_000)).toBe(false);
+    room.table([row(50)], 121_000);
+    expect(room.channels).toBe(before);
+  });
+
   it('of a speech server is its connections, once a channel has shown how many there are', () => {
     const room = new RecognitionRoom(2);
     const engines = (a: number, b: number): EngineRow[] =>
@@ -95,16 +107,24 @@ const options: AdmissionOptions = {
   rate: null,
   portChannels: 6_000,
   servingEngines: 1,
+  recordFirstCalls: 0,
   ignoreRecognition: false,
   chance: () => 0.5,
 };
-const twoParty = (calls: number): Live => ({ calls, channels: 2 * calls });
+const live = (calls: number, channels = 2 * calls, deferredCalls = 0): Live => ({
+  calls,
+  channels,
+  deferredCalls,
+  deferredChannels: 2 * deferredCalls,
+});
+const twoParty = (calls: number): Live => live(calls);
+const well: MediaState = { late: false, endedWaiting: 0, diskScarce: false };
 
 /** Offers calls at an even pace while they last for ever. @returns how many were taken */
 function offer(admission: Admission, calls: number): number {
   let taken = 0;
   for (let n = 0; n < calls; n++) {
-    if (admission.room(twoParty(taken), false, n * 10) === null) taken++;
+    if (admission.room(twoParty(taken), well, n * 10) === 'taken') taken++;
   }
   return taken;
 }
@@ -123,10 +143,10 @@ describe('admission', () => {
     admission.engines([row(0, 0.5, 0, 250)], 0);
     expect(offer(admission, 1_000)).toBe(150);
     expect(admission.capacity(twoParty(0))).toBe(150);
-    expect(admission.room(twoParty(150), false, 0)).toMatchObject({ reason: 'max_calls' });
+    expect(admission.room(twoParty(150), well, 0)).toMatchObject({ reason: 'max_calls' });
     const measured = new Admission({ ...options, maxCalls: 500 }, 0);
     measured.engines([row(0, 0.5, 0, 250)], 0);
-    expect(measured.room(twoParty(200), false, 0)).toMatchObject({ reason: 'capacity' });
+    expect(measured.room(twoParty(200), well, 0)).toMatchObject({ reason: 'capacity' });
   });
 
   it('knows no limit but the ports while no engine has been measured, and when it is told to be open', () => {
@@ -141,28 +161,79 @@ describe('admission', () => {
   it('counts calls by their channels', () => {
     const admission = new Admission(options, 0);
     admission.engines([row(0, 0.5, 0, 250)], 0);
-    expect(admission.room({ calls: 300, channels: 398 }, false, 0)).toBeNull();
-    expect(admission.room({ calls: 100, channels: 400 }, false, 0)).toMatchObject({ reason: 'capacity' });
-    expect(admission.capacity({ calls: 90, channels: 90 })).toBeGreaterThan(350);
+    expect(admission.room(live(300, 398), well, 0)).toBe('taken');
+    expect(admission.room(live(100, 400), well, 0)).toMatchObject({ reason: 'capacity' });
+    expect(admission.capacity(live(90, 90))).toBeGreaterThan(350);
   });
 
   it('takes none while the engines have been full for a minute, unless it is told to be open', () => {
     const [measured, open] = [false, true].map((ignoreRecognition) => {
       const admission = new Admission({ ...options, ignoreRecognition }, 0);
       for (const nowMs of [0, 60_000]) admission.engines([{ ...row(10), headroom: 0.01 }], nowMs);
-      return admission.room(twoParty(5), false, 60_000);
+      return admission.room(twoParty(5), well, 60_000);
     });
-    expect(measured?.reason).toBe('capacity');
-    expect(open).toBeNull();
+    expect(measured).toMatchObject({ reason: 'capacity' });
+    expect(open).toBe('taken');
   });
 
   it('takes none while the media workers are late, and none while the node drains', () => {
     const admission = new Admission(options, 0);
-    expect(admission.room(twoParty(0), true, 0)).toMatchObject({ reason: 'capacity' });
+    expect(admission.room(twoParty(0), { ...well, late: true }, 0)).toMatchObject({ reason: 'capacity' });
     admission.draining = true;
-    const refused = admission.room(twoParty(0), false, 0);
-    expect(refused?.reason).toBe('draining');
-    expect(refused?.retryAfterS).toBeGreaterThanOrEqual(60);
+    const refused = admission.room(twoParty(0), well, 0);
+    expect(refused).toMatchObject({ reason: 'draining' });
+    expect(admission.drained?.retryAfterS).toBeGreaterThanOrEqual(60);
+  });
+});
+
+describe('calls beyond the room for recognition', () => {
+  const full = (more: Partial<AdmissionOptions> = {}): Admission => {
+    const admission = new Admission({ ...options, recordFirstCalls: null, ...more }, 0);
+    admission.engines([row(0, 0.5, 0, 250)], 0);
+    return admission;
+  };
+
+  it('are recorded first, half as many as it carries, and those beyond are refused', () => {
+    const admission = full();
+    const counts = { taken: 0, 'recorded-first': 0, refused: 0 };
+    for (let n = 0; n < 1_000; n++) {
+      const { taken, 'recorded-first': deferred } = counts;
+      const room = admission.room(live(taken + deferred, 2 * (taken + deferred), deferred), well, n);
+      counts[typeof room === 'string' ? room : 'refused']++;
+    }
+    expect(counts).toEqual({ taken: 200, 'recorded-first': 100, refused: 700 });
+  });
+
+  it('are recorded first while the engines have been full for a minute', () => {
+    const admission = full();
+    for (const nowMs of [0, 60_000]) admission.engines([{ ...row(10), headroom: 0.01 }], nowMs);
+    expect(admission.room(twoParty(5), well, 60_000)).toBe('recorded-first');
+  });
+
+  it('are refused on a scarce disk, while the media workers are late, and beyond what the ports and MAX_CALLS allow', () => {
+    const at = live(200);
+    expect(full().room(at, well, 0)).toBe('recorded-first');
+    const refused = { reason: 'capacity' };
+    expect(full().room(at, { ...well, diskScarce: true }, 0)).toMatchObject(refused);
+    expect(full().room(at, { ...well, late: true }, 0)).toMatchObject(refused);
+    expect(full({ portChannels: 401 }).room(at, well, 0)).toMatchObject(refused);
+    expect(full({ maxCalls: 200 }).room(at, well, 0)).toMatchObject({ reason: 'max_calls' });
+    expect(full({ recordFirstCalls: 0 }).room(at, well, 0)).toMatchObject(refused);
+    expect(full({ ignoreRecognition: true }).room(at, well, 0)).toBe('taken');
+  });
+
+  it('never are more than may wait, ended ones counted, and take no room from those that are recognised', () => {
+    const count = fc.nat(300);
+    fc.assert(
+      fc.property(count, count, count, fc.option(count), (recognised, deferred, endedWaiting, most) => {
+        const admission = full({ recordFirstCalls: most });
+        const calls = recognised + deferred;
+        const room = admission.room(live(calls, 2 * calls, deferred), { ...well, endedWaiting }, 0);
+        const mayWait = deferred + endedWaiting < (most ?? 100);
+        const expected = recognised < 200 ? 'taken' : mayWait ? 'recorded-first' : 'refused';
+        expect(typeof room === 'string' ? room : 'refused').toBe(expected);
+      }),
+    );
   });
 });
 

@@ -30,6 +30,7 @@ describe('what a 200 says', () => {
       '90;refresher=uas',
     ],
     ['refreshes where a proxy put it in', { 'session-expires': '1800' }, '1800;refresher=uas'],
+    ['answers a second with what may be least', { 'session-expires': '1' }, '90;refresher=uas'],
     ['has no timer where nobody asks for one', { supported: 'timer' }, undefined],
     ['has none for what is no number', { 'session-expires': 'soon', supported: 'timer' }, undefined],
   ])('%s (RFC 4028)', (_what, headers, answer) => {

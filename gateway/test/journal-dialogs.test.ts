@@ -53,9 +53,9 @@ describe('a call of several dialogs in the journal', () => {
 
   it('is live again when a dialog joins whose INVITE came before the end of the others', () => {
     const ended = { type: 'ended', callId, end } as const;
-    expect(after({ type: 'opened', call: dialog(0) }, ended, { type: 'joined', call: dialog(1) })!.end).toBe(
-      null,
-    );
+    const entry = after({ type: 'opened', call: dialog(0) }, ended, { type: 'joined', call: dialog(1) });
+    expect(entry!.end).toBe(null);
+    expect(idsOf(entry)).toEqual(['dialog 1']);
   });
 
   it('has a dialog, and one description, after any lines in any order', () => {

@@ -3,7 +3,7 @@ import fc from 'fast-check';
 import { isEarshotError, monoUs, newCallId, type ChannelPorts, type Leg } from '@earshot/contracts';
 import { describe, expect, it } from 'vitest';
 import { assignChannels } from '../src/call/session.ts';
-import type { CallTools } from '../src/control/call.ts';
+import type { CallTools } from '../src/control/dialog.ts';
 import { answerFor, legForAdded } from '../src/control/negotiation.ts';
 import { Sessions } from '../src/control/sessions.ts';
 import type { CallRecord } from '../src/journal/record.ts';

@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import fc from 'fast-check';
 import { afterEach, describe, expect, it } from 'vitest';
 import { timerStep, type SessionTimer } from '../src/call/session-timer.ts';
-import type { Call, CallTools } from '../src/control/call.ts';
+import type { CallTools, Dialog } from '../src/control/dialog.ts';
 import { InDialog } from '../src/control/in-dialog.ts';
 import type { SipRequest } from '../src/sip/request.ts';
 import { sdpOf } from './support/bodies.ts';
@@ -36,7 +36,7 @@ describe('a session timer', () => {
     ['of no known kind', 'unknown'],
   ])('that drachtio-server watches itself is told apart by the Reason of its BYE: %s', (text, cause) => {
     const events: unknown[] = [];
-    const call = { dispatch: (event: unknown) => events.push(event) } as unknown as Call;
+    const call = { dispatch: (event: unknown) => events.push(event) } as unknown as Dialog;
     const bye = { method: 'BYE', fromServer: true, header: () => `SIP;cause=200;text="${text}"` };
     void new InDialog({} as CallTools).receive(call, bye as unknown as SipRequest);
     expect(events).toEqual([{ type: 'dialog.destroyed', cause }]);

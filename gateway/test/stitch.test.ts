@@ -6,11 +6,11 @@ const bridge = (parameters: string, host = 'cucm.example.test') =>
   stitchOf(headersOf({ from: `"Asha" <sip:4002@${host};${parameters}>;tag=98~2` }), null);
 
 describe('dialogs of Cisco’s built-in bridge', () => {
-  it('of one call have one key, a side each and no sequence', () => {
+  it('of one call have one key', () => {
     const near = bridge('x-nearend;x-refci=31904412;x-nearenddevice=SEP1;x-farendrefci=31904411');
     const far = bridge('x-farend;x-refci=31904412;x-nearenddevice=SEP1;x-farendrefci=31904411');
-    expect(near).toMatchObject({ kind: 'sides', side: 'near', sequence: null });
-    expect(far).toEqual({ ...near, side: 'far' });
+    expect(near).toMatchObject({ kind: 'sides' });
+    expect(far).toEqual(near);
   });
 
   it('go by the near end’s reference where both ends have their own', () => {
@@ -37,30 +37,22 @@ describe('dialogs of Cisco’s built-in bridge', () => {
 });
 
 describe('dialogs of NetSapiens', () => {
-  const group = (id: string, sequence: string, agent = 'Netsapiens SiPbx 1-1205c') =>
+  const group = (id: string, agent = 'Netsapiens SiPbx 1-1205c') =>
     stitchOf(
       headersOf({ 'user-agent': agent }),
       parseMetadata(
-        `<recording><group group_id="${id}">${sequence}</group><session session_id="${Math.random()}"/></recording>`,
+        `<recording><group group_id="${id}"/><session session_id="${Math.random()}"/></recording>`,
       ),
     );
 
-  it('are chained by their group and its sequence', () => {
-    expect(group('g1', '<sequence>1</sequence>')).toEqual({
-      key: 'netsapiens g1',
-      kind: 'chain',
-      side: null,
-      sequence: 1,
-    });
-    expect(group('g1', '<group-sequence>2</group-sequence>')).toMatchObject({
-      key: 'netsapiens g1',
-      sequence: 2,
-    });
-    expect(group('g2', '')).toMatchObject({ key: 'netsapiens g2', sequence: null });
+  it('are chained by their group', () => {
+    expect(group('g1')).toEqual({ key: 'netsapiens g1', kind: 'chain' });
+    expect(group('g1')).toEqual(group('g1'));
+    expect(group('g2')?.key).not.toBe(group('g1')?.key);
   });
 
   it('are not those of others who have groups', () => {
-    expect(group('g1', '<sequence>1</sequence>', 'OpenSIPS')).toBeNull();
+    expect(group('g1', 'OpenSIPS')).toBeNull();
     expect(stitchOf(headersOf({ from: '<sip:a@b>' }), null)).toBeNull();
   });
 });

@@ -105,6 +105,8 @@ describe('the two dialogs of Cisco CUCM’s built-in bridge', () => {
       return ofFirst.some(({ leg }) => leg.paused === true) && ofFirst.at(-1)!.leg.paused !== true;
     });
     await until('as it was', () => isPaused().every((each) => !each));
+    await until('told', () => rig.transcripts.of('call.pause.failed').length === 1);
+    expect(rig.transcripts.of('call.pause.failed')[0]).toMatchObject({ callId, paused: true });
     media.onUpdate = () => 'update';
     rig.transcripts.send({ type: 'call.pause', callId, paused: true });
     await until('paused', () => updated().some(({ call }) => call.paused === true));
@@ -201,6 +203,22 @@ describe('the dialogs of NetSapiens, a new one at each change of party', () => {
     expect(ended.channels).toHaveLength(4);
     expect(rig.gateway.liveCalls).toBe(0);
     expect(started()).toHaveLength(1);
+  });
+
+  it('are one call also where the next one comes while the leg before is still being closed', async () => {
+    await start();
+    const before = await first();
+    rig.media[0]!.answersClose = false;
+    await before.bye();
+    const next = client.dialog();
+    expect((await next.invite(invite())).status).toBe(200);
+    await until('four channels', () => updated().find(({ call }) => call.channels.length === 4));
+    expect(rig.media[0]!.legs.size).toBe(2);
+    expect(rig.gateway.liveCalls).toBe(1);
+    expect(started()).toHaveLength(1);
+    rig.media[0]!.answersClose = true;
+    await next.bye();
+    await until('its leg closed', () => rig.media[0]!.legs.size === 1);
   });
 
   it('wait over a new start of the gateway, which takes the next one up', async () => {

@@ -94,6 +94,7 @@ describe('link to the engines', () => {
       reopened: (reason: ReopenReason) => void reopens.push(reason),
       committed: () => undefined,
       settled: (id: ChannelId) => void settled.push(id),
+      recognition: () => undefined,
     };
     link = new AsrLink(runDir, 0, { serving: count, standby }, events, quietLog, () => nowUs);
     await until(() => engines.every((engine) => engine.connected), 'engines connected');
@@ -137,7 +138,11 @@ describe('link to the engines', () => {
       const codes = Uint8Array.from({ length: ticks }, (_, i) => (tape.endTick + i) % 251);
       tape.audio(tape.endTick, codes, 0, ticks, mark);
     };
-    link.add(subject, async (from, to) => (await readWindow(folder, 0, from, to)).window, 1);
+    link.add(subject, async (from, to) => (await readWindow(folder, 0, from, to)).window, {
+      attempt: 1,
+      state: 'current',
+      config: () => ({}),
+    });
     return { subject, id, writer, speak };
   }
 

@@ -2,7 +2,9 @@ import { existsSync, mkdirSync, readdirSync, rmSync, statSync, symlinkSync } fro
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { DiskSpace, type Space } from '../src/spool/disk-space.ts';
+import { DiskWatch } from '../src/spool/disk-watch.ts';
 import { newCall } from './support/call.ts';
+import { FakeTranscripts } from './support/fakes.ts';
 import { quietLog } from './support/null-log.ts';
 import { audioTicks, sentBytes, useRoom } from './support/room.ts';
 import { until } from './support/until.ts';
@@ -50,6 +52,46 @@ describe('room on the disk', () => {
   });
 });
 
+describe('whether audio comes into its files', () => {
+  const at = (writtenTick: number, lostTick = 0, lostFromTick = 0) => ({
+    writtenTick,
+    lostTick,
+    lostFromTick,
+  });
+  const S = 1_000_000;
+
+  it('is told when a block is lost, and when none was lost for 10 s and one was written', () => {
+    const watch = new DiskWatch(false);
+    expect(watch.changed(at(4000), 0)).toBe(false);
+    expect(watch.changed(at(8000, 8000, 4000), S)).toBe(true);
+    expect([watch.full, watch.sinceTick]).toEqual([true, 4000]);
+    watch.told();
+    expect(watch.changed(at(12_000, 8000, 4000), 2 * S)).toBe(false);
+    // Another one within that time.
+    expect(watch.changed(at(16_000, 16_000, 12_000), 9 * S)).toBe(false);
+    expect(watch.sinceTick).toBe(4000);
+    expect(watch.changed(at(20_000, 16_000, 12_000), 18 * S)).toBe(false);
+    // Nothing was written since.
+    expect(watch.changed(at(16_000, 16_000, 12_000), 19 * S)).toBe(false);
+    expect(watch.changed(at(20_000, 16_000, 12_000), 20 * S)).toBe(true);
+    expect(watch.full).toBe(false);
+    watch.told();
+    expect(watch.changed(at(24_000, 16_000, 12_000), 21 * S)).toBe(false);
+  });
+
+  it('is told again where it may be forgotten: what it was told by a predecessor, and what was ever lost', () => {
+    const inherited = new DiskWatch(null);
+    expect(inherited.changed(at(4000), 0)).toBe(true);
+    inherited.told();
+    inherited.tellAgain();
+    expect(inherited.changed(at(4000), S)).toBe(false);
+    expect(inherited.changed(at(8000, 8000, 4000), 2 * S)).toBe(true);
+    inherited.told();
+    inherited.tellAgain();
+    expect(inherited.changed(at(8000, 8000, 4000), 3 * S)).toBe(true);
+  });
+});
+
 describe('a worker on a full disk', () => {
   const room = useRoom();
 
@@ -86,6 +128,24 @@ describe('a worker on a full disk', () => {
     expect(room.engine.faults).toEqual([]);
   }, 60_000);
 
+  it('tells of a call whose audio it does not keep, and tells a transcripts that comes later', async () => {
+    const call = newCall(2);
+    const [channel] = call.channels;
+    mkdirSync(room.folderOf(call), { recursive: true });
+    symlinkSync('/dev/full', join(room.folderOf(call), '0-000000.spool'));
+    for (const sender of await room.open(call)) sender.start();
+    const { disk } = room.transcripts;
+    await until(() => disk.length > 0, 'somebody told');
+    // Another one in its place knows nothing of it.
+    await room.transcripts.die();
+    room.transcripts = await FakeTranscripts.start(room.host.runDir, room.transcripts);
+    room.engine.transcripts = room.transcripts;
+    await until(() => room.transcripts.disk.length > 0, 'somebody told again');
+    expect(disk).toEqual([{ channel, state: 'full', tick: expect.any(Number) as number }]);
+    expect(room.transcripts.disk).toEqual(disk);
+    await room.close(call);
+  }, 60_000);
+
   it('does not record calls that begin while it is nearly full, whatever the gateway says later', async () => {
     const before = newCall(1);
     await room.open(before);
@@ -99,7 +159,19 @@ describe('a worker on a full disk', () => {
     expect(existsSync(join(room.folderOf(call), 'not-recorded'))).toBe(true);
     expect(await room.host.metric('earshot_disk_records_new_calls')).toBe(0);
     expect(await room.host.metric('earshot_disk_free_ratio')).toBeGreaterThan(0);
+    const [channel] = call.channels;
+    const low = { channel: channel!, state: 'low', tick: 0 };
+    await until(() => room.transcripts.disk.length > 0, 'somebody told');
     await room.gateway.ask({ type: 'leg.update', leg: call.leg });
+    await room.host.kill();
+    await room.replaceWorker();
+    await room.gateway.ask({ type: 'leg.sync', legs: [before.leg, call.leg] });
+    await until(() => room.transcripts.disk.filter(({ state }) => state === 'low').length > 1, 'told again');
+    expect(room.transcripts.disk.filter((told) => told.channel === channel)).toEqual([
+      low,
+      low,
+      { channel, state: 'writable', tick: expect.any(Number) as number },
+    ]);
     const [totals] = await room.close(call);
     expect(totals!.packetsReceived).toBe(60);
     await until(() => room.transcripts.settledTick.get(call.channels[0]!) === totals!.endTick, 'all heard');

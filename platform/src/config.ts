@@ -1,8 +1,17 @@
-import { DEFAULT_VAD, EarshotError, VAD_KINDS, type VadKind, vadKindOf } from '@earshot/contracts';
+import {
+  DEFAULT_VAD,
+  EarshotError,
+  RECORDING_FORMATS,
+  type RecordingFormat,
+  VAD_KINDS,
+  type VadKind,
+  vadKindOf,
+} from '@earshot/contracts';
 import {
   type Faults,
   type Setting,
   choiceSetting,
+  choicesSetting,
   cidrSetting,
   integerSetting,
   listSetting,
@@ -84,7 +93,13 @@ export const settings = {
   ADMISSION: choiceSetting(
     'measured',
     ['measured', 'open'],
-    'measured: a call that the recognition engines could not keep up with gets 503. open: it is taken and recorded, and words come late, of the other calls too.',
+    'measured: calls that the recognition engines could not keep up with are recorded first (RECORD_FIRST_CALLS), and those beyond get 503. open: they are taken and recorded, and words come late, of the other calls too.',
+  ),
+  RECORD_FIRST_CALLS: integerSetting(
+    null,
+    0,
+    100000,
+    'Calls that may wait for recognition at once, live and ended: they are answered and recorded, and their words follow when the engines have room. 0: none, such calls get 503. Default: half as many as the engines carry; 0 where RECORD is off, since their audio outlives them.',
   ),
   SIP_RATE: integerSetting(
     100,
@@ -109,6 +124,10 @@ export const settings = {
     'How speech is told from what need not be recognised. model: by a small network, which holds back hold music, tones and noise, but also some words spoken over music; energy: everything that is louder than the background passes.',
   ),
   RECORD: choiceSetting('on', ['on', 'off'], 'off: transcribe without keeping audio after the call.'),
+  RECORDING_FORMATS: choicesSetting(
+    RECORDING_FORMATS,
+    'What a recording is kept as. wav: 16-bit PCM, 115 MB for an hour of two channels; opus: Ogg Opus at about 16 kbit/s a channel. With opus alone a WAV is decoded for whoever asks for one.',
+  ),
   SIP_ALLOW: cidrSetting(['127.0.0.0/8', '::1/128'], 'Networks (CIDR, comma-separated) that may send SIP.'),
   API_KEY: textSetting(null, 'A fixed admin key. Unset: made at first start in DATA_DIR/api-key.'),
   DISK_RESERVE: integerSetting(
@@ -172,12 +191,16 @@ export interface Config {
   readonly maxCalls: number | null;
   /** False: ADMISSION=open. */
   readonly admitMeasured: boolean;
+  /** Null: by what the engines carry. */
+  readonly recordFirstCalls: number | null;
   /** Null: no limit. */
   readonly sipRate: { readonly perSecond: number; readonly burst: number } | null;
   readonly sipUsers: readonly SipUser[];
   readonly sipUsersFile: string | null;
   readonly vad: VadKind;
   readonly record: boolean;
+  /** At least one, none twice. */
+  readonly recordingFormats: readonly RecordingFormat[];
   readonly sipAllow: readonly string[];
   readonly apiKey: string | null;
   /** Percent, 0 to 100. */
@@ -255,11 +278,13 @@ export function readConfig(env: NodeJS.ProcessEnv): Config {
     asrEngines: read('ASR_ENGINES', s.ASR_ENGINES) ?? perCore,
     maxCalls: read('MAX_CALLS', s.MAX_CALLS),
     admitMeasured: read('ADMISSION', s.ADMISSION) === 'measured',
+    recordFirstCalls: read('RECORD_FIRST_CALLS', s.RECORD_FIRST_CALLS),
     sipRate: perSecond === 0 ? null : { perSecond, burst: read('SIP_BURST', s.SIP_BURST) ?? 5 * perSecond },
     sipUsers: readSipUsers('SIP_USERS', (read('SIP_USERS', s.SIP_USERS) ?? '').split(','), faults),
     sipUsersFile: read('SIP_USERS_FILE', s.SIP_USERS_FILE),
     vad: vadKindOf(read('VAD', s.VAD)),
     record: read('RECORD', s.RECORD) === 'on',
+    recordingFormats: read('RECORDING_FORMATS', s.RECORDING_FORMATS),
     sipAllow: read('SIP_ALLOW', s.SIP_ALLOW),
     apiKey: read('API_KEY', s.API_KEY),
     diskReserve: read('DISK_RESERVE', s.DISK_RESERVE) ?? 5,

@@ -58,6 +58,18 @@ export const choiceSetting = (
     choices.includes(value) ? { value } : { expected: `one of ${choices.join(', ')}` },
   );
 
+/** Some of the choices, separated by commas, in the order of the choices. Default: all. */
+export const choicesSetting = <T extends string>(
+  choices: readonly T[],
+  meaning: string,
+): Setting<readonly T[]> =>
+  setting<readonly T[]>(`of ${choices.join(', ')}, comma-separated`, choices, meaning, (value) => {
+    const parts = value.split(',').map((part) => part.trim());
+    return parts.every((part) => (choices as readonly string[]).includes(part))
+      ? { value: choices.filter((choice) => parts.includes(choice)) }
+      : { expected: `one or more of ${choices.join(', ')}, separated by commas` };
+  });
+
 export const urlSetting = (
   defaultValue: string | null,
   protocols: readonly string[],

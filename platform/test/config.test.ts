@@ -19,6 +19,17 @@ test('no environment at all gives loopback defaults', () => {
   expect(config.mediaWorkers).toBeGreaterThan(0);
 });
 
+test('recordings are kept in the formats that are named, each once, and in all by default', () => {
+  const formats = (value: string) => readConfig({ RECORDING_FORMATS: value }).recordingFormats;
+  expect(readConfig({}).recordingFormats).toEqual(['wav', 'opus']);
+  expect(formats('opus')).toEqual(['opus']);
+  expect(formats(' opus, wav,opus ')).toEqual(['wav', 'opus']);
+  for (const wrong of ['mp3', 'wav,', 'wav opus', ','])
+    expect(faultOf({ RECORDING_FORMATS: wrong })).toMatch(
+      /RECORDING_FORMATS: ".*" is not one or more of wav, opus/,
+    );
+});
+
 test('every fault is named at once', () => {
   const fault = faultOf({
     HTTP_PORT: '80a',

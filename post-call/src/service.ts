@@ -35,7 +35,10 @@ const LAST_RETRY_MS = 60_000;
 const DRAIN_LIMIT_MS = 8000;
 
 export interface PostCallOptions {
-  readonly config: Pick<Config, 'redisUrl' | 'dataDir' | 'record' | 'httpBind' | 'asrModel'>;
+  readonly config: Pick<
+    Config,
+    'redisUrl' | 'dataDir' | 'record' | 'recordingFormats' | 'httpBind' | 'asrModel'
+  >;
   readonly databaseUrl: string;
   readonly pool: Pool;
   readonly log: Log;
@@ -93,7 +96,18 @@ export async function startPostCall(options: PostCallOptions): Promise<PostCall>
     QUEUES.recording,
     { concurrency: RECORDINGS_AT_ONCE, backoffMs: retryPause, ...stalled },
     (job) =>
-      recordCall({ pool, log, metrics, dataDir: config.dataDir, record: config.record, commands }, job.data),
+      recordCall(
+        {
+          pool,
+          log,
+          metrics,
+          dataDir: config.dataDir,
+          record: config.record,
+          formats: config.recordingFormats,
+          commands,
+        },
+        job.data,
+      ),
   );
   const retranscribing = {
     pool,

@@ -99,10 +99,11 @@ export class CallLog {
           connection.send(this.answer(message));
           return;
         }
-        const { file, bytes, sha256, durationMs } = message;
-        const recording = JSON.stringify({ file, bytes, sha256, durationMs });
         this.pool
-          .query('update calls set recording = $2 where id = $1', [message.callId, recording])
+          .query('update calls set recording = $2 where id = $1', [
+            message.callId,
+            JSON.stringify(message.recording),
+          ])
           .then(() => connection.send({ type: 'done', id: message.id }))
           .catch((error: Error) => log.error({ err: error }, 'command failed'));
       },
@@ -190,6 +191,7 @@ export async function startService(
       redisUrl: null,
       dataDir: folder,
       record: true,
+      recordingFormats: ['wav', 'opus'],
       httpBind: '127.0.0.1',
       asrModel: null,
       ...options.config,

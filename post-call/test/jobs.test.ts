@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import pg from 'pg';
 import { afterAll, expect, test } from 'vitest';
 import { ownPostgres, stopServers, withPostgres } from '../../host/test/postgres.ts';
+import { assembleRecording } from '../src/processors/assemble.ts';
 import {
   CallLog,
   Endpoint,
@@ -46,8 +47,14 @@ test('a complete call becomes a recording: the file, the command, and the spool 
   expect(await exists(spool)).toBe(true);
   await callLog.listenCommands(folder);
   await until('the spool is gone', async () => !(await exists(spool)));
+  const wav = { file: `${callId}.wav`, bytes: 44 + 3200 };
+  const opus = { format: 'opus', file: `${callId}.opus` };
   expect(callLog.commands).toMatchObject([
-    { type: 'recording.ready', callId, file: `${callId}.wav`, bytes: 44 + 3200, durationMs: 100 },
+    {
+      type: 'recording.ready',
+      callId,
+      recording: { ...wav, durationMs: 100, formats: [{ format: 'wav', ...wav }, opus] },
+    },
   ]);
   const { channels, samples } = readWav(await readFile(path));
   expect(channels).toBe(2);
@@ -59,6 +66,57 @@ test('a complete call becomes a recording: the file, the command, and the spool 
   await database.stop();
 });
 
+test('killed while it makes a recording, the next process makes the same files', async () => {
+  const database = await withPostgres();
+  const folder = await makeFolder();
+  const callLog = new CallLog(await migrated(database.url));
+  const callId = testCallId();
+  const spool = join(folder, 'spool', callId);
+  await callLog.listenCommands(folder);
+  await callLog.addCall(callId);
+  // Two hours, nearly all of them silent: a second or two of work, to be caught at it.
+  const endTick = 2 * 3600 * 8000;
+  await callLog.pool.query(
+    `insert into channels (channel, call_id, idx, end_tick) values ($1 || ':0', $1, 0, $2)`,
+    [callId, endTick],
+  );
+  const codes = Uint8Array.from({ length: 4000 }, (_, i) => (i * 7) & 0xff);
+  const sound = [0, endTick / 2].map((startTick) => ({ startTick, codes }));
+  await writeSpool(spool, 0, 'PCMU', sound);
+  await callLog.addOutbox({ kind: 'recording', callId });
+  const first = spawnPostCall(database.url, folder);
+  const pathOf = (format: string): string => join(folder, 'recordings', `${callId}.${format}`);
+  await until('it is being written', () => exists(`${pathOf('opus')}.partial`));
+  const exited = new Promise((resolve) => first.once('exit', resolve));
+  first.kill('SIGKILL');
+  await exited;
+  expect([await exists(pathOf('wav')), await exists(pathOf('opus')), await exists(spool)]).toEqual([
+    false,
+    false,
+    true,
+  ]);
+  const undisturbed = await assembleRecording({
+    callId,
+    spoolFolder: spool,
+    recordingsFolder: join(folder, 'undisturbed'),
+    formats: ['wav', 'opus'],
+    channels: 2,
+    endTick,
+    onDamage: () => undefined,
+  });
+  const second = await startService(database.url, folder);
+  // The dead process's lock on the job runs out first.
+  await until('the spool is gone', async () => !(await exists(spool)), 60_000);
+  expect(callLog.commands).toMatchObject([{ type: 'recording.ready', callId, recording: undisturbed }]);
+  for (const { file, bytes } of undisturbed!.formats!)
+    expect((await stat(join(folder, 'recordings', file))).size).toBe(bytes);
+  expect(await exists(`${pathOf('opus')}.partial`)).toBe(false);
+  await second.stop();
+  await callLog.close();
+  await removeFolder(folder);
+  await database.stop();
+}, 120_000);
+
 test('with RECORD off nothing is kept', async () => {
   const database = await withPostgres();
   const folder = await makeFolder();
@@ -68,7 +126,14 @@ test('with RECORD off nothing is kept', async () => {
   await callLog.addCall(callId);
   await writeSpool(spool, 0, 'PCMU', [{ startTick: 0, codes: new Uint8Array(800) }]);
   await callLog.listenCommands(folder);
-  const config = { redisUrl: null, dataDir: folder, record: false, httpBind: '127.0.0.1', asrModel: null };
+  const config = {
+    redisUrl: null,
+    dataDir: folder,
+    record: false,
+    recordingFormats: ['wav', 'opus'] as const,
+    httpBind: '127.0.0.1',
+    asrModel: null,
+  };
   const service = await startService(database.url, folder, { config });
   await callLog.addOutbox({ kind: 'recording', callId });
   await until('the spool is gone', async () => !(await exists(spool)));

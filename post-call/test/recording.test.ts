@@ -5,6 +5,7 @@ import fc from 'fast-check';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import {
   BLOCK_TICKS,
+  type CallId,
   encodeBlock,
   parseSpeechMarks,
   spoolFileName,
@@ -12,7 +13,7 @@ import {
 } from '@earshot/contracts';
 import { assembleRecording } from '../src/processors/assemble.ts';
 import { blocksOf, spoolFilesOf } from '../src/processors/spool-reader.ts';
-import { wavHeader } from '../src/processors/wav.ts';
+import { wavHeader } from '@earshot/platform/recording/wav-header';
 import { makeFolder, removeFolder } from './harness.ts';
 import { blockOf, readWav, samplesOf, type Stretch, writeSpool } from './spool.ts';
 
@@ -22,13 +23,15 @@ afterEach(() => removeFolder(folder));
 
 const nothing = (): void => undefined;
 const assemble = (channels: number, onDamage: () => void = nothing, endTick = 0) =>
-  assembleRecording(
-    join(folder, 'spool'),
-    join(folder, 'recordings', 'call.wav'),
+  assembleRecording({
+    callId: 'call' as CallId,
+    spoolFolder: join(folder, 'spool'),
+    recordingsFolder: join(folder, 'recordings'),
+    formats: ['wav'],
     channels,
     endTick,
     onDamage,
-  );
+  });
 const wav = async () => readWav(await readFile(join(folder, 'recordings', 'call.wav')));
 
 /** Codes that differ from tick to tick. */
@@ -99,11 +102,12 @@ test('two channels with gaps, over a file boundary, equal the source sample for 
     true,
   );
   const bytes = await readFile(join(folder, 'recordings', 'call.wav'));
-  expect(made).toEqual({
+  const file = {
+    file: 'call.wav',
     bytes: bytes.length,
     sha256: createHash('sha256').update(bytes).digest('hex'),
-    durationMs: ticks / 8,
-  });
+  };
+  expect(made).toEqual({ ...file, durationMs: ticks / 8, formats: [{ format: 'wav', ...file }] });
   expect((await readdir(join(folder, 'recordings'))).sort()).toEqual(['call.speech.json', 'call.wav']);
   const marks = parseSpeechMarks(await readFile(join(folder, 'recordings', 'call.speech.json'), 'utf8'));
   expect(marks?.channels.map((blocks) => blocks.map(([startTick, length]) => [startTick, length]))).toEqual(

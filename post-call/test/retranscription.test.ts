@@ -3,11 +3,19 @@ import { rmSync } from 'node:fs';
 import { mkdir, readdir, readFile, symlink, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterAll, afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
-import { type CallId, channelIdOf, type RevisedSegment, type ToCommands } from '@earshot/contracts';
+import {
+  type CallId,
+  channelIdOf,
+  RECORDING_FORMATS,
+  type RecordingFormat,
+  type RevisedSegment,
+  type ToCommands,
+} from '@earshot/contracts';
 import { canSpeak, concatenate, silence, speak } from '../../asr/test/support/speech.ts';
 import { stopServers, type TestDatabase, withPostgres } from '../../host/test/postgres.ts';
 import { modelFolderOf } from '../src/processors/model-folder.ts';
-import { wavHeader } from '../src/processors/wav.ts';
+import { OpusWriter } from '@earshot/platform/recording/opus-writer';
+import { wavHeader } from '@earshot/platform/recording/wav-header';
 import { CallLog, makeFolder, migrated, removeFolder, startService, testCallId, until } from './harness.ts';
 
 const SHIPPED = join(import.meta.dirname, '../../asr/model');
@@ -57,15 +65,29 @@ const wavOf = (...channels: Int16Array[]): Buffer => {
   return Buffer.concat([header, Buffer.from(interleaved.buffer)]);
 };
 
+/** As Opus, what wavOf makes a WAV of. */
+const opusOf = (...channels: Int16Array[]): Buffer => {
+  const wav = wavOf(...channels);
+  const samples = new Int16Array(new Uint8Array(wav.subarray(44)).buffer);
+  const writer = new OpusWriter({ channels: channels.length, serial: 1, comments: [] });
+  const bytes = Buffer.concat([...writer.write(samples), ...writer.finish()]);
+  writer.close();
+  return bytes;
+};
+
 /** A call that ended, with this recording. */
-async function recordedCall(recording: Uint8Array | null): Promise<CallId> {
+async function recordedCall(recording: Uint8Array | null, format: RecordingFormat = 'wav'): Promise<CallId> {
   const callId = testCallId();
+  const formats = RECORDING_FORMATS.map((one) => ({
+    ...{ format: one, file: `${callId}.${one}`, bytes: 1, sha256: '' },
+  }));
+  const first = { file: `${callId}.wav`, bytes: 1, sha256: '' };
   await callLog.addCall(callId);
   await callLog.pool.query(
     'update calls set ended_at = now(), complete = true, recording = $2 where id = $1',
-    [callId, JSON.stringify({ file: `${callId}.wav`, bytes: 1, sha256: '', durationMs: 1000 })],
+    [callId, JSON.stringify({ ...first, durationMs: 1000, ...(format === 'wav' ? {} : { formats }) })],
   );
-  if (recording !== null) await writeFile(join(folder, 'recordings', `${callId}.wav`), recording);
+  if (recording !== null) await writeFile(join(folder, 'recordings', `${callId}.${format}`), recording);
   return callId;
 }
 
@@ -128,6 +150,28 @@ describe.skipIf(!canSpeak)('with speech (needs flite)', () => {
       .split('\n')
       .filter((line) => /^earshot_retranscriptions_total/.test(line));
     expect(counted).toEqual([expect.stringMatching(/outcome="done".* 1$/)]);
+  });
+
+  test('a recording whose WAV is gone is recognised from Opus, to the same words at the same time', async () => {
+    const channels = [
+      concatenate(silence(1000), speak('slt', sentence)),
+      concatenate(silence(3000), speak('kal', sentence)),
+    ];
+    const asked = [
+      await ask(await recordedCall(wavOf(...channels))),
+      await ask(await recordedCall(opusOf(...channels), 'opus')),
+    ];
+    service = await startService(database.url, folder);
+    for (const id of asked) expect(await ended(id)).toMatchObject({ state: 'done', error: null });
+    const [fromWav, fromOpus] = asked.map(
+      (id) => revisions().find(({ retranscription }) => retranscription === id)!.segments,
+    );
+    expect(textOf(fromOpus!)).toMatch(/thank you for calling/);
+    for (const index of [0, 1]) {
+      const firstTick = (segments: readonly RevisedSegment[]): number =>
+        segments.find(({ channel }) => channel.endsWith(`:${index}`))!.words[0]!.startTick;
+      expect(Math.abs(firstTick(fromOpus!) - firstTick(fromWav!))).toBeLessThanOrEqual(960);
+    }
   });
 
   test('a model that was added is used by its name', async () => {

@@ -129,10 +129,15 @@ test('from the words of a live call to its webhooks and its recording, with both
       expect(data['externalIds']).toEqual(call.externalIds);
     }
     const bytes = await readFile(join(around.runDir, 'recordings', `${call.callId}.wav`));
-    expect(events.at(-1)?.data['recording']).toEqual({
-      bytes: bytes.length,
-      sha256: createHash('sha256').update(bytes).digest('hex'),
+    const wav = { bytes: bytes.length, sha256: createHash('sha256').update(bytes).digest('hex') };
+    const { size } = await stat(join(around.runDir, 'recordings', `${call.callId}.opus`));
+    expect(events.at(-1)?.data['recording']).toMatchObject({
+      ...wav,
       durationMs: 550,
+      formats: [
+        { format: 'wav', ...wav },
+        { format: 'opus', bytes: size },
+      ],
     });
     const { samples } = readWav(bytes);
     expect(samples).toEqual([samplesOf('PCMU', audio, 4400), new Int16Array(4400)]);

@@ -223,7 +223,14 @@ test('loopback is refused at once, without a connection, when HTTP is not bound 
   await callLog.addWebhook(`http://localhost:${endpoint.port}/`, ['call.ended']);
   await callLog.addWebhook(`http://2130706433:${endpoint.port}/`, ['call.ended']);
   await callLog.addWebhook(`http://[::ffff:127.0.0.1]:${endpoint.port}/`, ['call.ended']);
-  const config = { redisUrl: null, dataDir: folder, record: true, httpBind: '0.0.0.0', asrModel: null };
+  const config = {
+    redisUrl: null,
+    dataDir: folder,
+    record: true,
+    recordingFormats: ['wav'] as const,
+    httpBind: '0.0.0.0',
+    asrModel: null,
+  };
   service = await startService(database.url, folder, { config });
   await callLog.addEvent(callId, 'call.ended');
   await until('all four have failed', async () => {

@@ -201,3 +201,41 @@ test('a stream that was promised and does not come raises one alert an outage, a
   expect(outbox.filter(({ payload }) => payload['event'] === 'alert.raised')).toHaveLength(2);
   expect(await stage.running.metric('earshot_alerts_total', { kind: 'no-media' })).toBe(1);
 });
+
+test('a call whose audio the disk does not keep raises one alert a cause, whatever its channels and successors tell', async () => {
+  const call = makeCall();
+  const channels = [0, 1].map((index) => channelIdOf(call.callId, index));
+  await stage.around.acked(stage.around.start(call));
+  const say = (index: number, state: 'low' | 'full' | 'writable', tick: number) =>
+    stage.around.worker.send({ type: 'disk', channel: channels[index]!, state, tick });
+  const count = async () => (await stage.events()).length;
+  say(0, 'full', 16_000);
+  say(1, 'full', 17_000);
+  await until('the alert', async () => (await count()) === 2);
+  // Its successor hears the same again.
+  await stage.restart();
+  say(0, 'full', 16_000);
+  say(0, 'writable', 80_000);
+  say(1, 'writable', 80_000);
+  await until('it is written again', async () => (await count()) === 3);
+  say(1, 'full', 96_000);
+  say(0, 'low', 0);
+  say(0, 'low', 0);
+  await until('all of it', async () => (await count()) === 5);
+  await stage.around.acked(stage.around.end(call.callId, [totalsOf(channels[0]!, 160_000)]));
+  say(1, 'writable', 160_000);
+  await until('the last change', async () => (await count()) === 7);
+  const events = await stage.events();
+  const facts = events.map(({ type, data }) => [type, data['kind'] ?? data['disk'], data['sinceMs']]);
+  expect(facts).toEqual([
+    ['call.started', 'ok', undefined],
+    ['alert.raised', 'disk-full', 2000],
+    ['call.updated', 'was-full', undefined],
+    ['call.updated', 'full', undefined],
+    ['alert.raised', 'disk-low', 0],
+    ['call.ended', 'full', undefined],
+    ['call.updated', 'low', undefined],
+  ]);
+  expect(events[1]?.data).toMatchObject({ channel: null, role: null, externalIds: { 'x-crm-id': '4711' } });
+  expect(await stage.running.metric('earshot_alerts_total', { kind: 'disk-low' })).toBe(1);
+});

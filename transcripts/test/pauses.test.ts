@@ -42,6 +42,21 @@ test('a wish goes to the gateway and is settled when the call is said to be so',
   expect(outcomes).toEqual([{ done: true }]);
 });
 
+test('a wish that the gateway could not fulfil is refused at once, and the next one is asked for', () => {
+  const { pauses, gateway, sent, outcomes, ask } = room();
+  pauses.connected(gateway as never);
+  ask(true);
+  ask(false);
+  pauses.failed(CALL, false);
+  expect(outcomes).toEqual([]);
+  pauses.failed(CALL, true);
+  pauses.failed(CALL, true);
+  expect(outcomes).toEqual([{ done: false, code: 'NOT_READY' }]);
+  expect(sent.map((message) => 'paused' in message && message.paused)).toEqual([true, false]);
+  pauses.updated(CALL, false);
+  expect(outcomes).toEqual([{ done: false, code: 'NOT_READY' }, { done: true }]);
+});
+
 test('a wish is refused when there is no gateway, when it does not answer, and when the call ends', () => {
   const { pauses, gateway, outcomes, ask, pass } = room();
   ask(true);

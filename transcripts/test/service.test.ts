@@ -39,10 +39,16 @@ test('a call goes from its start to a complete transcript, its recording and its
     type: 'recording.ready',
     id: 7,
     callId: call.callId,
-    file: `${call.callId}.wav`,
-    bytes: 64044,
-    sha256: 'ab',
-    durationMs: 2000,
+    recording: {
+      file: `${call.callId}.wav`,
+      bytes: 64044,
+      sha256: 'ab',
+      durationMs: 2000,
+      formats: [
+        { format: 'wav', file: `${call.callId}.wav`, bytes: 64044, sha256: 'ab' },
+        { format: 'opus', file: `${call.callId}.opus`, bytes: 8000, sha256: 'cd' },
+      ],
+    },
   });
   await until('the command is done', () => stage.around.answers.some((answer) => answer.id === 7));
   expect(stage.around.answers).toEqual([{ type: 'done', id: 7 }]);
@@ -75,7 +81,15 @@ test('a call goes from its start to a complete transcript, its recording and its
       ],
     },
   });
-  expect(logged.at(-1)?.data['recording']).toEqual({ bytes: 64044, sha256: 'ab', durationMs: 2000 });
+  expect(logged.at(-1)?.data['recording']).toEqual({
+    bytes: 64044,
+    sha256: 'ab',
+    durationMs: 2000,
+    formats: [
+      { format: 'wav', bytes: 64044, sha256: 'ab' },
+      { format: 'opus', bytes: 8000, sha256: 'cd' },
+    ],
+  });
   const outbox = await stage.rows<{ payload: Record<string, unknown> }>(
     'select payload from outbox order by id',
   );
@@ -242,10 +256,7 @@ test('a recording of a call that is not in the log is refused with its code', as
     type: 'recording.ready',
     id: 1,
     callId,
-    file: 'x.wav',
-    bytes: 1,
-    sha256: '',
-    durationMs: 0,
+    recording: { file: 'x.wav', bytes: 1, sha256: '', durationMs: 0 },
   });
   await until('an answer', () => stage.around.answers.length > 0);
   expect(stage.around.answers).toMatchObject([{ type: 'refused', id: 1, code: 'CALL_NOT_FOUND' }]);

@@ -17,7 +17,7 @@ import type { ChannelOwner, WordsSink } from '../engine/sink.ts';
 import { StepThread } from '../engine/step-thread.ts';
 import type { ModelDescription } from '../models/model.ts';
 import { Gated, type Piece } from './gated.ts';
-import type { WavFile } from './wav-file.ts';
+import type { AudioFile } from './audio-file.ts';
 
 /** A stretch of words of a recording. Ticks of 1/8000 s from its beginning. */
 export interface BatchSegment {
@@ -43,15 +43,15 @@ const TICK_MS = 50;
  * @throws Error when the model fails
  */
 export async function recognise(
-  wav: WavFile,
+  file: AudioFile,
   model: ModelDescription,
   phrases: readonly VocabularyPhrase[],
   marks: SpeechMarks | null = null,
   vad: VadKind = DEFAULT_VAD,
 ): Promise<BatchSegment[]> {
-  const sizes = SIZES.filter((_, i) => i === 0 || (SIZES[i - 1] ?? 0) < wav.channels);
-  const thread = await StepThread.start(model, wav.channels, sizes);
-  const channels = Array.from({ length: wav.channels }, (_, index) => new BatchChannel(index));
+  const sizes = SIZES.filter((_, i) => i === 0 || (SIZES[i - 1] ?? 0) < file.channels);
+  const thread = await StepThread.start(model, file.channels, sizes);
+  const channels = Array.from({ length: file.channels }, (_, index) => new BatchChannel(index));
   const byId = new Map(channels.map((channel) => [channel.id, channel]));
   const sink: WordsSink = {
     congested: true, // nobody looks at partials
@@ -71,7 +71,7 @@ export async function recognise(
   const engine = new Engine({
     model,
     thread,
-    maxChannels: wav.channels,
+    maxChannels: file.channels,
     sizes,
     sink,
     gatherMs: 0,
@@ -98,7 +98,7 @@ export async function recognise(
           owner,
         );
         const gated = new Gated(marks?.channels[channel.index] ?? null, newSpeechJudge(vad));
-        await feed(wav, channel, engine, gated);
+        await feed(file, channel, engine, gated);
         await channel.finished;
       }),
     );
@@ -110,13 +110,13 @@ export async function recognise(
   return channels.flatMap((channel) => channel.segments);
 }
 
-async function feed(wav: WavFile, channel: BatchChannel, engine: Engine, gated: Gated): Promise<void> {
-  for (let from = 0; from < wav.samples; from += READ_TICKS) {
-    const samples = await wav.read(channel.index, from, READ_TICKS);
-    for (const piece of gated.push(samples, from + READ_TICKS >= wav.samples))
+async function feed(file: AudioFile, channel: BatchChannel, engine: Engine, gated: Gated): Promise<void> {
+  for (let from = 0; from < file.samples; from += READ_TICKS) {
+    const samples = await file.read(channel.index, from, READ_TICKS);
+    for (const piece of gated.push(samples, from + READ_TICKS >= file.samples))
       await send(piece, channel, engine);
   }
-  engine.end(channel.id, 1, wav.samples);
+  engine.end(channel.id, 1, file.samples);
 }
 
 async function send(piece: Piece, channel: BatchChannel, engine: Engine): Promise<void> {

@@ -55,6 +55,7 @@ test('what is wrong with the input is said on stderr, with exit code 2', () => {
   };
   expect(fault(join(folder, 'none.wav'))).toEqual([2, 'RECORDING_MISSING']);
   expect(fault(file('text.wav', 'hello'))).toEqual([2, 'RECORDING_MISSING']);
+  expect(fault(file('cut-off.opus', 'OggS'))).toEqual([2, 'RECORDING_MISSING']);
   expect(fault('--model', folder, wav)).toEqual([2, 'MODEL_MISSING']);
   expect(fault('--vocabulary', file('list.json', '[{"boost": 1}]'), wav)).toEqual([2, 'REQUEST_INVALID']);
   expect(fault()).toEqual([2, 'REQUEST_INVALID']);

@@ -39,6 +39,7 @@ export class LinkFleet {
       reopened: (reason: ReopenReason) => void this.reopens.set(reason, (this.reopens.get(reason) ?? 0) + 1),
       committed: () => undefined,
       settled: () => undefined,
+      recognition: () => undefined,
     };
     this.link = new AsrLink(runDir, worker, engines, events, createLog('media', 'error'), monoUs);
     this.#timer = setInterval(() => this.#catchUpTurns(), TURN_MS);
@@ -72,7 +73,7 @@ export class LinkFleet {
   }
 
   lagSeconds(id: ChannelId): number {
-    return this.link.lagTicks(id) / 8000;
+    return (this.link.lagTicks(id) ?? 0) / 8000;
   }
 
   stop(): void {
@@ -91,7 +92,11 @@ export class LinkFleet {
       inFiles: true,
       logClock: () => undefined,
     };
-    this.link.add(subject, (from, to) => Promise.resolve(recorded.window(from, to)), 1);
+    this.link.add(subject, (from, to) => Promise.resolve(recorded.window(from, to)), {
+      attempt: 1,
+      state: 'current',
+      config: () => ({}),
+    });
   }
 
   /** A timer that comes late is made up for. */

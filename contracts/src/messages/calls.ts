@@ -26,12 +26,19 @@ export type ToCalls =
       readonly id: number;
       readonly callId: CallId;
       readonly entries: readonly TraceEntry[];
+    }
+  /** What `call.pause` asked for could not be done: the call is as it was. Not sent again: whoever asked has given up by then. */
+  | {
+      readonly type: 'call.pause.failed';
+      readonly id: number;
+      readonly callId: CallId;
+      readonly paused: boolean;
     };
 
 export type FromCalls =
   | { readonly type: 'ack'; readonly id: number }
   /**
    * Somebody asks that nothing of the call be kept or recognised, or that it go on. The gateway has the media worker do it, keeps it
-   * in its journal, and answers with `call.updated`.
+   * in its journal, and answers with `call.updated`, or `call.pause.failed`.
    */
   | { readonly type: 'call.pause'; readonly callId: CallId; readonly paused: boolean };

@@ -1,5 +1,6 @@
 import type { CallId, ChannelId } from '../ids.ts';
 import type { Participant, Role } from '../call.ts';
+import type { RecordingFacts } from '../recording.ts';
 import type { Endpoint, VocabularyPhrase, Word } from './words.ts';
 
 /**
@@ -12,11 +13,7 @@ export type ToCommands =
       readonly type: 'recording.ready';
       readonly id: number;
       readonly callId: CallId;
-      /** File name below DATA_DIR/recordings. */
-      readonly file: string;
-      readonly bytes: number;
-      readonly sha256: string;
-      readonly durationMs: number;
+      readonly recording: RecordingFacts;
     }
   /** Makes the list or replaces it. */
   | {

@@ -1,4 +1,5 @@
-import type { ChannelId } from '../ids.ts';
+import type { RecognitionState } from '../call.ts';
+import type { CallId, ChannelId } from '../ids.ts';
 import type { LedgerPart } from '../ledger.ts';
 
 /**
@@ -24,6 +25,18 @@ export type ToCommit =
       /** Only where nothing was said yet: a new worker's reading of the spool, which does not know why there is a gap. */
       readonly fill: boolean;
     } & LedgerPart)
+  /**
+   * low: the disk was nearly full when the channel's call began, nothing of it is recorded. full: its audio cannot be written, from the
+   * tick on. writable: it can be again, or by a worker that took it over. Sent when that changes, and again after a reconnect.
+   */
+  | {
+      readonly type: 'disk';
+      readonly channel: ChannelId;
+      readonly state: 'low' | 'full' | 'writable';
+      readonly tick: number;
+    }
+  /** How recognition goes with a call that was recorded first. Sent when that changes, and again after a reconnect. */
+  | { readonly type: 'recognition'; readonly callId: CallId; readonly state: RecognitionState }
   /** An active channel has had no packet for 3 s since it was promised one, or has one again. Sent when that changes. */
   | {
       readonly type: 'media';

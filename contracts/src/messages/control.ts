@@ -52,6 +52,11 @@ export interface Leg {
   readonly record: boolean;
   /** What comes is not kept and not recognised until it is taken away again: a card number is being said. */
   readonly paused?: boolean;
+  /**
+   * The call is recorded first: its channels go to no engine until the worker finds clear room and says `recognition.begun`. What the
+   * worker has begun stays begun, whatever is said here later.
+   */
+  readonly deferred?: boolean;
   /** Handed to the engine with each opening of a channel. */
   readonly recognition?: RecognitionConfig;
 }
@@ -133,4 +138,16 @@ export type FromMedia =
       readonly channels: readonly ChannelTotals[];
     }
   | { readonly type: 'leg.timeout'; readonly legId: LegId }
-  | { readonly type: 'load'; readonly channels: number; readonly loopDelayMs: number };
+  /** A call that was recorded first is being recognised now. Said again to whoever still takes it for deferred. */
+  | { readonly type: 'recognition.begun'; readonly callId: CallId }
+  | {
+      readonly type: 'load';
+      readonly channels: number;
+      readonly loopDelayMs: number;
+      /** Calls that have ended and wait for recognition. Left out: none. */
+      readonly endedWaiting?: number;
+      /** Calls that were recorded first and are behind still: engines are busy with them. Left out: none. */
+      readonly catchingUp?: number;
+      /** Less of the disk is free than is to be: nothing new is recorded. Left out: no. */
+      readonly diskScarce?: boolean;
+    };

@@ -1,10 +1,12 @@
 import {
   type ChannelTotals,
   type DiagnosisView,
+  type DiskRecord,
   FINDING_CODES,
   type FindingCode,
   type FindingView,
   type LedgerChannelView,
+  type RecognitionState,
   type TraceItemView,
   TICKS_PER_SECOND,
 } from '@earshot/contracts';
@@ -16,6 +18,8 @@ export interface CallEvidence {
   readonly callId: string;
   readonly state: 'live' | 'ended';
   readonly endReason: string | null;
+  readonly disk: DiskRecord;
+  readonly recognition: RecognitionState;
   readonly trace: readonly TraceItemView[];
   readonly channels: readonly ChannelEvidence[];
 }
@@ -41,12 +45,13 @@ const SPEECH_TICKS = TICKS_PER_SECOND / 2;
 const QUIET_DBOV = -45;
 const LOUD_DBOV = -9;
 
-/** Why there are no words, most telling first; empty where each channel has some. */
+/** Why there are no words, most telling first, where there are none; then why the audio was not kept. */
 export function diagnose(evidence: CallEvidence): DiagnosisView {
   const { callId, state, channels } = evidence;
   const wordless = channels.filter(({ segments }) => segments === 0);
   const empty = wordless.length === channels.length;
-  if (wordless.length === 0 && channels.length > 0) return { callId, state, empty: false, findings: [] };
+  const ofDisk = diskFindings(evidence);
+  if (wordless.length === 0 && channels.length > 0) return { callId, state, empty: false, findings: ofDisk };
   const story = sipStoryOf(evidence.trace);
   const found = [
     ...callFindings(evidence, story),
@@ -57,8 +62,13 @@ export function diagnose(evidence: CallEvidence): DiagnosisView {
   ];
   if (found.length === 0) found.push(finding('unexplained', null, []));
   const rank = ({ code }: FindingView): number => FINDING_CODES.indexOf(code);
-  return { callId, state, empty, findings: found.sort((a, b) => rank(a) - rank(b)) };
+  return { callId, state, empty, findings: [...found, ...ofDisk].sort((a, b) => rank(a) - rank(b)) };
 }
+
+const diskFindings = ({ disk }: CallEvidence): FindingView[] => [
+  ...(disk.low ? [finding('disk-low', null, [])] : []),
+  ...(disk.failed ? [finding('disk-full', null, [])] : []),
+];
 
 const finding = (code: FindingCode, channel: number | null, evidence: string[]): FindingView => ({
   code,
@@ -67,8 +77,9 @@ const finding = (code: FindingCode, channel: number | null, evidence: string[]):
   evidence,
 });
 
-function callFindings({ endReason, state }: CallEvidence, story: SipStory): FindingView[] {
+function callFindings({ endReason, state, recognition }: CallEvidence, story: SipStory): FindingView[] {
   const found: FindingView[] = [];
+  if (recognition !== 'current') found.push(finding('recorded-first', null, [`recognition: ${recognition}`]));
   const { answered, acked, theirs, ours } = story;
   if (endReason === 'ack-timeout' || (answered !== null && !acked && state === 'ended')) {
     const at = answered === null ? [] : [`${said(answered)}; no ACK came`];

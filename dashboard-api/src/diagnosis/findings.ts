@@ -52,6 +52,11 @@ export const FINDINGS: Readonly<Record<FindingCode, { readonly text: string; rea
     advice:
       'Check that the right leg is forked, and switch silence suppression (VAD, comfort noise) off to be sure.',
   },
+  'recorded-first': {
+    text: 'The call was recorded first, for recognition had no room for it: its words follow when the engines have.',
+    advice:
+      'Wait. GET /v1/capacity shows how many calls wait and how much room there is; more engines or nodes, or RECORD_FIRST_CALLS=0 to refuse such calls.',
+  },
   'not-recognised-yet': {
     text: 'Audio is there and is not recognised yet.',
     advice:
@@ -82,6 +87,16 @@ export const FINDINGS: Readonly<Record<FindingCode, { readonly text: string; rea
   'too-short': {
     text: 'It lasted less than a second.',
     advice: 'Look in the trace at who ended it.',
+  },
+  'disk-low': {
+    text: 'It was not recorded: the disk was nearly full when it began.',
+    advice:
+      'Free or add room on the disk with DATA_DIR: less than DISK_RESERVE percent of it were free. GET /metrics shows earshot_disk_free_ratio.',
+  },
+  'disk-full': {
+    text: 'Some of its audio could not be written, and is missing in the recording: the disk was full, or failed.',
+    advice:
+      'Free or add room on the disk with DATA_DIR, and look in the log for "spool cannot be written". Words were recognised from memory, which has the last 20 s.',
   },
   unexplained: {
     text: 'Nothing that is known explains it.',

@@ -1,4 +1,13 @@
-import type { CallView, ChannelInfo, ChannelTotals } from '@earshot/contracts';
+import {
+  type CallView,
+  type ChannelInfo,
+  type ChannelTotals,
+  type DiskRecord,
+  diskStateOf,
+  type RecognitionState,
+  type RecordingFacts,
+  recordingViewOf,
+} from '@earshot/contracts';
 import type { Database } from './database.ts';
 import { decodeCursor, keyTime, type Page, pageOf } from './page.ts';
 
@@ -26,13 +35,15 @@ interface CallRow {
   readonly segment_count: number;
   readonly word_count: number;
   readonly complete: boolean;
-  readonly recording: { file: string; bytes: number; sha256: string; durationMs: number } | null;
+  readonly recording: RecordingFacts | null;
   readonly media_missing: readonly number[];
+  readonly disk: DiskRecord;
   readonly paused: boolean;
+  readonly recognition: RecognitionState;
 }
 
 const COLUMNS = `id, ${keyTime('started_at')} as key_at, started_at, ended_at, end_reason, dialect, sip, external_ids,
-  channels, totals, segment_count, word_count, complete, recording, media_missing, paused`;
+  channels, totals, segment_count, word_count, complete, recording, media_missing, disk, paused, recognition`;
 
 /** More terms than this would be a sentence, and each is a search of its own. */
 const MAX_TERMS = 8;
@@ -68,10 +79,10 @@ export async function findCall(db: Database, id: string): Promise<CallView | nul
   return row === null ? null : viewOf(row);
 }
 
-/** The file below DATA_DIR/recordings. Undefined: no such call; null: no recording. */
-export async function findRecordingFile(db: Database, id: string): Promise<string | null | undefined> {
+/** Undefined: no such call; null: no recording. */
+export async function findRecording(db: Database, id: string): Promise<RecordingFacts | null | undefined> {
   const row = await db.first<Pick<CallRow, 'recording'>>('select recording from calls where id = $1', [id]);
-  return row === null ? undefined : (row.recording?.file ?? null);
+  return row === null ? undefined : row.recording;
 }
 
 export async function countLive(db: Database): Promise<{ calls: number; channels: number }> {
@@ -80,6 +91,15 @@ export async function countLive(db: Database): Promise<{ calls: number; channels
      from calls where ended_at is null`,
   );
   return row ?? { calls: 0, channels: 0 };
+}
+
+/** Calls that were recorded first and wait for recognition. The first of the conditions is that of the index. */
+export async function countWaiting(db: Database): Promise<{ calls: number; oldestSeconds: number | null }> {
+  const row = await db.first<{ calls: number; oldestSeconds: number | null }>(
+    `select count(*)::int as calls, extract(epoch from now() - min(started_at))::float as "oldestSeconds"
+     from calls where recognition <> 'current' and recognition = 'waiting'`,
+  );
+  return row ?? { calls: 0, oldestSeconds: null };
 }
 
 const termsOf = (q: string): string[] =>
@@ -147,16 +167,11 @@ function viewOf(row: CallRow): CallView {
       media: row.media_missing.includes(channel.index) ? 'missing' : 'present',
     })),
     paused: row.paused,
+    recognition: row.recognition,
     segmentCount: row.segment_count,
     wordCount: row.word_count,
     complete: row.complete,
-    recording:
-      row.recording === null
-        ? null
-        : {
-            bytes: row.recording.bytes,
-            sha256: row.recording.sha256,
-            durationMs: row.recording.durationMs,
-          },
+    disk: diskStateOf(row.disk),
+    recording: row.recording === null ? null : recordingViewOf(row.recording),
   };
 }

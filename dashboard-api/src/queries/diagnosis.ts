@@ -1,4 +1,4 @@
-import type { ChannelInfo, ChannelTotals } from '@earshot/contracts';
+import type { ChannelInfo, ChannelTotals, DiskRecord, RecognitionState } from '@earshot/contracts';
 import type { CallEvidence } from '../diagnosis/diagnosis.ts';
 import { hasLedger, ledgerPageOf } from '../formats/ledger.ts';
 import type { Database } from './database.ts';
@@ -10,6 +10,8 @@ interface Row {
   readonly end_reason: string | null;
   readonly channels: readonly ChannelInfo[];
   readonly totals: readonly ChannelTotals[] | null;
+  readonly disk: DiskRecord;
+  readonly recognition: RecognitionState;
   readonly segments: Readonly<Record<string, number>>;
 }
 
@@ -20,7 +22,7 @@ const MOST_SPANS = 100_000;
 /** What may explain a call's transcript. Null: no such call. */
 export async function findEvidence(db: Database, callId: string): Promise<CallEvidence | null> {
   const row = await db.first<Row>(
-    `select ended_at is not null as ended, end_reason, channels, totals,
+    `select ended_at is not null as ended, end_reason, channels, totals, disk, recognition,
        coalesce((select jsonb_object_agg(idx, n) from
          (select idx, count(*)::integer as n from segments where call_id = $1 group by idx) s), '{}') as segments
      from calls where id = $1`,
@@ -42,6 +44,8 @@ export async function findEvidence(db: Database, callId: string): Promise<CallEv
     callId,
     state: row.ended ? 'ended' : 'live',
     endReason: row.end_reason,
+    disk: row.disk,
+    recognition: row.recognition,
     trace: trace?.items ?? [],
     channels: row.channels.map(({ index, label, channel }) => ({
       index,

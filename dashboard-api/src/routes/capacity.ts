@@ -1,6 +1,6 @@
 import { Type } from '@sinclair/typebox';
 import { gaugeOf, metricsOf } from '../formats/prometheus.ts';
-import { countLive } from '../queries/calls.ts';
+import { countLive, countWaiting } from '../queries/calls.ts';
 import { guarded } from '../schemas/common.ts';
 import type { App, Dependencies } from '../types.ts';
 
@@ -16,6 +16,15 @@ const Capacity = Type.Object({
     description:
       'Free share of the engines that serve, 0 to 1; what stands by is not counted. Null when none has said yet.',
   }),
+  waiting: Type.Object(
+    {
+      calls: Type.Integer(),
+      oldestSeconds: Type.Union([Type.Number(), Type.Null()], {
+        description: 'Since the oldest of them began. Null where none waits.',
+      }),
+    },
+    { description: 'Calls that were recorded first and wait for recognition, live and ended.' },
+  ),
   draining: Type.Boolean({ description: 'New calls are refused, live ones go on: POST /v1/drain.' }),
   sip: Type.Union(
     [
@@ -49,7 +58,7 @@ export function registerCapacity(app: App, { db, metrics, maxCalls, admission, s
       },
     },
     async () => {
-      const [live, processes] = await Promise.all([countLive(db), metrics()]);
+      const [live, waiting, processes] = await Promise.all([countLive(db), countWaiting(db), metrics()]);
       const engines = processes.flatMap((process) =>
         metricsOf(process)
           .filter((metric) => metric.name === HEADROOM)
@@ -63,6 +72,7 @@ export function registerCapacity(app: App, { db, metrics, maxCalls, admission, s
         // The gateway knows: it is who admits calls by it.
         capacityCalls: gaugeOf(processes, 'earshot_capacity_calls'),
         headroom: gaugeOf(processes, 'earshot_capacity_headroom'),
+        waiting,
         draining: !admission.open(),
         sip: processes.some(({ process }) => SIP_ENDPOINT.test(process)) ? sip : null,
         engines,

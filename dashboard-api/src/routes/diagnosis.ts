@@ -15,7 +15,7 @@ export function registerDiagnosis(app: App, { db }: Dependencies): void {
         summary: 'Why the transcript of a call is empty, or that of a channel',
         operationId: 'getDiagnosis',
         description:
-          'Read from the SIP trace, the ledger, and how loud the channels were: what is so, from what it was read, and what to do. Most telling first; empty where every channel has words.',
+          'Read from the SIP trace, the ledger, and how loud the channels were: what is so, from what it was read, and what to do. Most telling first; then why its audio was not kept, where the disk was full. Empty where every channel has words and all was kept.',
         params: idParams('The id of the call.'),
         response: { 200: ref(DiagnosisView), ...guarded(400, 404) },
       },

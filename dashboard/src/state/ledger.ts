@@ -1,4 +1,4 @@
-import type { GapView, LedgerSpanView, LedgerView } from '@earshot/contracts';
+import type { GapView, LedgerChannelView, LedgerSpanView, LedgerView } from '@earshot/contracts';
 import { type Side, sideOf } from './transcript.ts';
 
 /** What the page makes of a call's ledger. Pure. */
@@ -43,6 +43,13 @@ export const shortestMs = (durationMs: number): number =>
 export const pollMs = (durationMs: number): number =>
   Math.max(MIN_POLL_MS, Math.min(MAX_POLL_MS, durationMs / 200));
 
+/** A clean channel is told once a minute, and the page asks every minute at most. */
+const LATEST_MS = 150_000;
+
+/** Audio comes on such a channel: it is not known to be on hold, paused or without packets. */
+const isHeard = (kind: Kind | undefined): boolean =>
+  kind === 'received' || kind === 'concealed' || kind === 'dtx' || kind === 'corrected';
+
 const isGap = (kind: Kind): kind is GapView['kind'] => Object.hasOwn(GAP_TEXTS, kind);
 
 /** Where audio is missing for a second or more, in call order. */
@@ -70,19 +77,33 @@ export interface StripRow {
   readonly shares: readonly { readonly kind: Kind; readonly percent: number }[];
 }
 
-/** @returns the rows, and how much time the strip's width is */
-export function stripOf(ledger: LedgerView): {
+/**
+ * @param liveMs of a live call: how long it is by now. Ledgers are told late, and of a channel without events once a minute: one whose last
+ *   span is of audio goes on until then, as long as nobody says that its media is missing
+ * @param flows indices of the channels whose media comes
+ * @returns the rows, and how much time the strip's width is
+ */
+export function stripOf(
+  ledger: LedgerView,
+  liveMs: number | null = null,
+  flows: ReadonlySet<number> = new Set(),
+): {
   readonly rows: readonly StripRow[];
   readonly durationMs: number;
 } {
-  const durationMs = Math.max(0, ...ledger.channels.map((channel) => channel.durationMs));
-  const rows = ledger.channels.map(({ channel, role, durationTicks, spans, sums }): StripRow => {
+  const lengthMs = ({ channel, durationMs, complete, spans }: LedgerChannelView): number =>
+    liveMs === null || complete || !flows.has(channel) || !isHeard(spans.at(-1)?.kind)
+      ? durationMs
+      : Math.max(durationMs, Math.min(liveMs, durationMs + LATEST_MS));
+  const durationMs = Math.max(0, ...ledger.channels.map(lengthMs));
+  const rows = ledger.channels.map((whole): StripRow => {
+    const { channel, role, durationTicks, spans, sums } = whole;
     const at = (ms: number): number => (durationMs === 0 ? 0 : Math.min(1, ms / durationMs));
     return {
       channel,
       role,
       side: sideOf({ role, channel }),
-      length: at(durationTicks / 8),
+      length: at(lengthMs(whole)),
       marks: KINDS.filter((kind) => kind !== 'received').flatMap((kind) => {
         const stretches = spans
           .filter((span) => span.kind === kind)

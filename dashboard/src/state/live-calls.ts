@@ -176,9 +176,12 @@ function callIn(event: EventView): CallView | null {
   return complete && Array.isArray(channels) ? (event.data as unknown as CallView) : null;
 }
 
-/** A channel's media is missing: the call as it is then comes with no other event. */
+/** A channel's media is missing, or the disk does not keep the call: the call as it is then comes with no other event. */
 function takeAlert(call: LiveCall, event: EventView): void {
   const { kind, channel } = event.data;
+  if (kind === 'disk-low' || kind === 'disk-full') {
+    call.view = { ...call.view, disk: kind === 'disk-full' ? 'full' : 'low' };
+  }
   if (kind !== 'no-media') return;
   const channels = call.view.channels.map((one) =>
     one.index === channel ? { ...one, media: 'missing' as const } : one,

@@ -1,6 +1,7 @@
 import type { CallView } from '@earshot/contracts';
 import { fileUrl } from '../net/api.ts';
 import { bytes, count, roleName } from '../state/format.ts';
+import { hasFormat, sizeOf } from '../state/recording.ts';
 import type { Store } from '../store.ts';
 import { PartyCorrection } from './party-correction.tsx';
 
@@ -79,15 +80,32 @@ function Downloads({ view }: { view: CallView }) {
       {view.recording === null ? (
         <span class="muted">no recording</span>
       ) : (
-        <a
-          href={fileUrl(view.id, 'recording.wav')}
-          download={`${view.id}.wav`}
-          title={bytes(view.recording.bytes)}
-        >
-          .wav
-        </a>
+        <Recordings id={view.id} recording={view.recording} />
       )}
     </div>
+  );
+}
+
+/** A WAV there is always: where only Opus is kept, it is decoded on the way. */
+function Recordings({ id, recording }: { id: string; recording: NonNullable<CallView['recording']> }) {
+  return (
+    <>
+      {(['opus', 'wav'] as const)
+        .filter((format) => format === 'wav' || hasFormat(recording, format))
+        .map((format) => {
+          const size = sizeOf(recording, format);
+          return (
+            <a
+              key={format}
+              href={fileUrl(id, `recording.${format}`)}
+              download={`${id}.${format}`}
+              title={size === null ? 'decoded for you' : bytes(size)}
+            >
+              .{format}
+            </a>
+          );
+        })}
+    </>
   );
 }
 

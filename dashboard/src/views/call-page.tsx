@@ -5,6 +5,7 @@ import { clock, moment, partyName } from '../state/format.ts';
 import type { Store } from '../store.ts';
 import { Announcer } from './announcer.tsx';
 import { CallFacts } from './call-facts.tsx';
+import { DiskTrouble } from './disk-trouble.tsx';
 import { CompleteMark } from './ended-calls.tsx';
 import { Player, type PlayerHandle } from './player.tsx';
 import { LedgerStrip } from './ledger-strip.tsx';
@@ -12,6 +13,7 @@ import { NoMedia } from './no-media.tsx';
 import { PauseControl } from './pause-control.tsx';
 import { Signalling } from './signalling.tsx';
 import { TranscriptView } from './transcript-view.tsx';
+import { WordsFollow } from './words-follow.tsx';
 
 const VIEWS = [
   ['transcript', 'Transcript'],
@@ -75,11 +77,15 @@ export function CallPage({ store, callId }: { store: Store; callId: string }) {
         </span>
         {ended && <CompleteMark complete={view.complete} long />}
         {!ended && <NoMedia channels={view.channels} />}
+        <WordsFollow view={view} />
+        <DiskTrouble view={view} />
         {!ended && <PauseControl key={view.id} store={store} view={view} />}
       </div>
       {open.ledger !== null && (
         <LedgerStrip
           ledger={open.ledger}
+          liveMs={ended || view.paused ? null : Math.floor(durationMs / 1000) * 1000}
+          channels={view.channels}
           playingMs={playingMs}
           onSeek={canPlay ? (ms) => player.current?.playFrom(ms) : null}
         />
@@ -99,6 +105,7 @@ export function CallPage({ store, callId }: { store: Store; callId: string }) {
             channels={view.channels}
             live={!ended}
             paused={view.paused}
+            waiting={view.recognition === 'waiting'}
             finals={open.transcript.segments()}
             partials={store.openPartials()}
             ledger={open.ledger}
@@ -110,7 +117,7 @@ export function CallPage({ store, callId }: { store: Store; callId: string }) {
         )}
         <CallFacts view={view} store={store} />
       </div>
-      {canPlay && <Player callId={view.id} handle={player} onTime={setPlayingMs} />}
+      {canPlay && <Player key={view.id} view={view} handle={player} onTime={setPlayingMs} />}
       <Announcer newest={open.transcript.newest} live={!ended} />
     </main>
   );

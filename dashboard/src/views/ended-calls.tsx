@@ -3,6 +3,7 @@ import { useEffect, useRef, useState } from 'preact/hooks';
 import * as api from '../net/api.ts';
 import { callPath } from '../router.ts';
 import { clock, count, moment, partyName } from '../state/format.ts';
+import { wordsFollow } from './words-follow.tsx';
 
 const PAGE = 25;
 const TYPING_MS = 250;
@@ -101,7 +102,7 @@ function EndedRow({ call }: { call: CallView }) {
       <span class="names">{names.length === 0 ? call.sip.from : names.join(' · ')}</span>
       <span class="ids">{Object.values(call.externalIds)[0] ?? call.sip.callId}</span>
       <span class="words">
-        {count(call.wordCount)} {call.wordCount === 1 ? 'word' : 'words'}
+        {wordsFollow(call) ?? `${count(call.wordCount)} ${call.wordCount === 1 ? 'word' : 'words'}`}
       </span>
       <CompleteMark complete={call.complete} />
       <span class="duration">{clock(call.durationMs ?? 0)}</span>

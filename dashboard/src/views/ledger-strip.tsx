@@ -1,10 +1,13 @@
-import type { LedgerView } from '@earshot/contracts';
+import type { CallView, LedgerView } from '@earshot/contracts';
 import { useMemo } from 'preact/hooks';
 import { clock, roleName } from '../state/format.ts';
 import { KIND_NAMES, percentText, type StripRow, stripOf } from '../state/ledger.ts';
 
 interface Props {
   readonly ledger: LedgerView;
+  /** How long a live call is by now; null of one that has ended. */
+  readonly liveMs: number | null;
+  readonly channels: CallView['channels'];
   readonly playingMs: number | null;
   readonly onSeek: ((ms: number) => void) | null;
 }
@@ -16,8 +19,11 @@ const MIN_WIDTH = 2;
 const HEIGHT = 10;
 
 /** What became of the call's time: a row for each channel, and how much of it was received. */
-export function LedgerStrip({ ledger, playingMs, onSeek }: Props) {
-  const { rows, durationMs } = useMemo(() => stripOf(ledger), [ledger]);
+export function LedgerStrip({ ledger, liveMs, channels, playingMs, onSeek }: Props) {
+  const { rows, durationMs } = useMemo(() => {
+    const present = channels.filter(({ media }) => media === 'present').map(({ index }) => index);
+    return stripOf(ledger, liveMs, new Set(present));
+  }, [ledger, liveMs, channels]);
   if (durationMs === 0) return null;
   const seek = (event: MouseEvent): void => {
     const { left, width } = (event.currentTarget as Element).getBoundingClientRect();

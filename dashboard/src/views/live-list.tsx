@@ -4,6 +4,7 @@ import { clock, partyName, roleName, tail } from '../state/format.ts';
 import { type Lane, laneOf, type LiveCall } from '../state/live-calls.ts';
 import { sideOf } from '../state/transcript.ts';
 import { Spark } from './spark.tsx';
+import { WordsFollowMark } from './words-follow.tsx';
 
 /** As the style sheet has them: the list draws only the rows that can be seen, so it must know how high one is. */
 const ROW_PX = 68;
@@ -77,6 +78,8 @@ function LiveRow({ call, nowMs }: { call: LiveCall; nowMs: number }) {
         <span class="names">{names.length === 0 ? view.sip.from : names.join(' · ')}</span>
         <span class="below">
           {view.paused && <span class="paused-mark">Paused</span>}
+          <WordsFollowMark view={view} />
+          {(view.disk === 'low' || view.disk === 'full') && <span class="alert-mark">Not recorded</span>}
           <span class="ids">{externalId ?? view.sip.callId}</span>
         </span>
       </span>
@@ -120,7 +123,7 @@ function LastWords({ role, side, missing, lane, nowMs }: LastWordsProps) {
       <span class="role" title={roleName(role)}>
         {roleName(role).slice(0, 1)}
       </span>
-      {missing && <span class="no-media">No audio</span>}
+      {missing && <span class="alert-mark">No audio</span>}
       <span class="clip">
         <span>
           {final} <span class="partial">{final + partial === '' ? '—' : partial}</span>

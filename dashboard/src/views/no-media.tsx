@@ -6,7 +6,7 @@ export function NoMedia({ channels }: { channels: CallView['channels'] }) {
   const missing = channels.filter(({ media }) => media === 'missing').map(partyName);
   return (
     <span role="status">
-      {missing.length > 0 && <span class="no-media">No audio from {missing.join(' and ')}</span>}
+      {missing.length > 0 && <span class="alert-mark">No audio from {missing.join(' and ')}</span>}
     </span>
   );
 }

@@ -1,6 +1,8 @@
 import type { RefObject } from 'preact';
+import type { CallView } from '@earshot/contracts';
 import { useEffect, useRef } from 'preact/hooks';
 import { fileUrl } from '../net/api.ts';
+import { hasFormat } from '../state/recording.ts';
 
 export interface PlayerHandle {
   playFrom(ms: number): void;
@@ -9,14 +11,25 @@ export interface PlayerHandle {
 }
 
 interface Props {
-  readonly callId: string;
+  readonly view: CallView;
   readonly handle: RefObject<PlayerHandle | null>;
   /** Where it plays, many times a second; null when it stands. */
   readonly onTime: (ms: number | null) => void;
 }
 
+/**
+ * What the browser may play, the best first: it takes the first that it can. Opus is an eighth to download. More than five
+ * channels are a kind of Opus file that not everybody knows.
+ */
+const sourcesOf = ({ id, recording, channels }: CallView): { src: string; type: string }[] => {
+  const wav = { src: fileUrl(id, 'recording.wav'), type: 'audio/wav' };
+  const opus = { src: fileUrl(id, 'recording.opus'), type: 'audio/ogg; codecs=opus' };
+  if (!hasFormat(recording, 'opus')) return [wav];
+  return channels.length > 5 ? [wav, opus] : [opus, wav];
+};
+
 /** The recording. Its time is that of the transcript: both begin at call zero. */
-export function Player({ callId, handle, onTime }: Props) {
+export function Player({ view, handle, onTime }: Props) {
   const audio = useRef<HTMLAudioElement>(null);
   useEffect(() => {
     const element = audio.current;
@@ -57,7 +70,11 @@ export function Player({ callId, handle, onTime }: Props) {
   return (
     <div class="player">
       {/* The words are the captions. */}
-      <audio ref={audio} controls preload="metadata" src={fileUrl(callId, 'recording.wav')} />
+      <audio ref={audio} controls preload="metadata">
+        {sourcesOf(view).map(({ src, type }) => (
+          <source key={src} src={src} type={type} />
+        ))}
+      </audio>
     </div>
   );
 }

@@ -13,6 +13,8 @@ interface Props {
   readonly live: boolean;
   /** Nothing is recorded or recognised for now. */
   readonly paused: boolean;
+  /** It is recorded, and recognised later. */
+  readonly waiting: boolean;
   readonly finals: readonly SegmentView[];
   readonly partials: readonly SegmentView[];
   readonly ledger: LedgerView | null;
@@ -31,7 +33,8 @@ const END_PX = 60;
 
 /** The words of a call, agent left and customer right, aligned by when they were said. */
 export function TranscriptView(props: Props) {
-  const { channels, live, paused, finals, partials, ledger, diagnosis, playingMs, onSeek, onPause } = props;
+  const { channels, live, paused, waiting, finals, partials, ledger, diagnosis, playingMs, onSeek, onPause } =
+    props;
   const pane = useRef<HTMLDivElement>(null);
   const [limit, setLimit] = useState(SHOWN_SEGMENTS);
   const shown = useMemo(() => finals.slice(-limit), [finals, limit]);
@@ -64,9 +67,7 @@ export function TranscriptView(props: Props) {
             Show earlier words ({finals.length - shown.length} segments)
           </button>
         )}
-        {rows.length === 0 && !paused && (
-          <p class="nothing">{live ? 'Nobody has spoken yet.' : 'Nothing was said in this call.'}</p>
-        )}
+        {rows.length === 0 && !paused && <p class="nothing">{nothingYet(live, waiting)}</p>}
         {rows.length === 0 && diagnosis !== null && <Diagnosis diagnosis={diagnosis} channels={channels} />}
         <ol class="rows">
           {lines.map((line) =>
@@ -93,6 +94,11 @@ export function TranscriptView(props: Props) {
       )}
     </section>
   );
+}
+
+function nothingYet(live: boolean, waiting: boolean): string {
+  if (waiting) return 'Recorded: the words follow when recognition has room.';
+  return live ? 'Nobody has spoken yet.' : 'Nothing was said in this call.';
 }
 
 /** Scrolling this soon after the reader touched something is the reader's doing. */

@@ -15,6 +15,19 @@ export interface Live {
   /** Calls that are being set up, live, or being closed. */
   readonly calls: number;
   readonly channels: number;
+  /** Of those, what waits for recognition. */
+  readonly deferredCalls: number;
+  readonly deferredChannels: number;
+}
+
+/** What the media workers say of themselves. */
+export interface MediaState {
+  /** They have been late for seconds, or calls pile up before them. */
+  readonly late: boolean;
+  /** Calls that have ended and wait for recognition. */
+  readonly endedWaiting: number;
+  /** The disk of one of them has less than its reserve. */
+  readonly diskScarce: boolean;
 }
 
 export interface AdmissionOptions {
@@ -25,6 +38,8 @@ export interface AdmissionOptions {
   readonly portChannels: number;
   /** Recognition engines that serve. */
   readonly servingEngines: number;
+  /** Calls that may wait for recognition at once; null: half as many as it has room for. */
+  readonly recordFirstCalls: number | null;
   /** Only `maxCalls` and the ports limit; what recognition cannot keep up with is recorded, and its words come late. */
   readonly ignoreRecognition: boolean;
   /** 0..1 */
@@ -39,6 +54,9 @@ export interface NotAdmitted {
   /** Seconds until it is worth trying again. */
   readonly retryAfterS: number;
 }
+
+/** A call is taken, taken and recorded first, or not taken. */
+export type Room = 'taken' | 'recorded-first' | NotAdmitted;
 
 /** Whether a new call is taken. Time is in ms, monotonic. */
 export class Admission {
@@ -56,9 +74,9 @@ export class Admission {
     this.#rates = options.rate === null ? null : new SourceRates(options.rate);
   }
 
-  /** Host's engine table. */
-  engines(rows: readonly EngineRow[], nowMs: number): void {
-    this.#recognition.table(rows, nowMs);
+  /** Host's engine table. @param catchingUp engines are busy with calls that were recorded first */
+  engines(rows: readonly EngineRow[], nowMs: number, catchingUp = false): void {
+    this.#recognition.table(rows, nowMs, catchingUp);
   }
 
   /** A call ended. */
@@ -87,24 +105,42 @@ export class Admission {
     return { reason: 'rate_limit', retryAfterS: Math.max(1, Math.ceil(waitMs / 1000)) };
   }
 
-  /**
-   * Whether there is room for one more. @param mediaLate the media workers have been late for seconds
-   * @returns null: it is taken
-   */
-  room(live: Live, mediaLate: boolean, nowMs: number): NotAdmitted | null {
-    const { maxCalls, chance } = this.#options;
-    if (this.draining)
-      return { reason: 'draining', retryAfterS: DRAINING_RETRY_S + Math.floor(chance() * DRAINING_RETRY_S) };
+  /** The refusal of a node that drains; null while it does not. */
+  get drained(): NotAdmitted | null {
+    if (!this.draining) return null;
+    const retryAfterS = DRAINING_RETRY_S + Math.floor(this.#options.chance() * DRAINING_RETRY_S);
+    return { reason: 'draining', retryAfterS };
+  }
+
+  /** Whether there is room for one more. */
+  room(live: Live, media: MediaState, nowMs: number): Room {
+    const { maxCalls, chance, portChannels } = this.#options;
+    const { drained } = this;
+    if (drained !== null) return drained;
     const full = (reason: AdmissionRefusal): NotAdmitted => ({
       reason,
       retryAfterS: this.#departures.nextPlaceS(nowMs, live.calls, chance()),
     });
     if (maxCalls !== null && live.calls >= maxCalls) return full('max_calls');
-    if (live.channels + CHANNELS_OF_A_CALL > this.#channels) return full('capacity');
-    if (!this.#options.ignoreRecognition && this.#recognition.isFull(nowMs)) return full('capacity');
-    if (mediaLate)
+    if (live.channels + CHANNELS_OF_A_CALL > portChannels) return full('capacity');
+    const recognised = this.#recognises(live, nowMs);
+    if (!recognised && !this.#mayWait(live, media)) return full('capacity');
+    if (media.late)
       return { reason: 'capacity', retryAfterS: BUSY_RETRY_S + Math.floor(chance() * BUSY_RETRY_S) };
-    return null;
+    return recognised ? 'taken' : 'recorded-first';
+  }
+
+  /** Recognition keeps up with one more. */
+  #recognises({ channels, deferredChannels }: Live, nowMs: number): boolean {
+    if (this.#options.ignoreRecognition) return true;
+    const fit = this.#recognition.channels ?? Infinity;
+    return channels - deferredChannels + CHANNELS_OF_A_CALL <= fit && !this.#recognition.isFull(nowMs);
+  }
+
+  /** One more may be recorded and wait for its words. */
+  #mayWait({ deferredCalls }: Live, { endedWaiting, diskScarce }: MediaState): boolean {
+    const half = Math.floor((this.#recognition.channels ?? 0) / CHANNELS_OF_A_CALL / 2);
+    return !diskScarce && deferredCalls + endedWaiting < (this.#options.recordFirstCalls ?? half);
   }
 
   /** All that fit, as far as is known. */

@@ -2,6 +2,8 @@ import type { EngineRow } from '@earshot/contracts';
 
 /** Kept back, so that after an engine's death what it had is caught up (DESIGN: a fifth). */
 const RESERVE = 0.2;
+/** While calls that were recorded first catch up: they have a quarter of each batch, and media asks for as much before it begins one. */
+const RESERVE_CATCHING_UP = 0.3;
 /**
  * How much of a channel is speech, as the engines count it. Supposed before any is known: of two parties one speaks at a time, and
  * the gate is open for 0.9 s more than each turn lasts.
@@ -56,7 +58,11 @@ export class RecognitionRoom {
     return this.#lowSinceMs !== null && nowMs - this.#lowSinceMs >= FULL_AFTER_MS;
   }
 
-  table(rows: readonly EngineRow[], nowMs: number): void {
+  /**
+   * @param catchingUp the engines are busy with calls that were recorded first, with what is free: how little that leaves
+   *   says nothing of what live channels cost, nor of room for more of them
+   */
+  table(rows: readonly EngineRow[], nowMs: number, catchingUp = false): void {
     // As media's choice of engines has it: those with most channels serve, the others stand by.
     const serving = rows
       .toSorted((a, b) => b.channels - a.channels || a.engine - b.engine)
@@ -69,19 +75,19 @@ export class RecognitionRoom {
     this.#headroom = sum(serving, (row) => row.headroom) / serving.length;
     const measured = serving.filter((row) => row.capacity !== undefined);
     // A speech server that is away says 0, too: calls go on, are recorded, and wait for it.
-    const isLow = measured.length > 0 && this.#headroom < LEAST_HEADROOM;
+    const isLow = !catchingUp && measured.length > 0 && this.#headroom < LEAST_HEADROOM;
     this.#lowSinceMs = isLow ? (this.#lowSinceMs ?? nowMs) : null;
-    if (measured.length > 0) this.#fromMeasured(measured, nowMs);
+    if (measured.length > 0) this.#fromMeasured(measured, nowMs, !catchingUp);
     else this.#fromCounted(serving);
   }
 
-  #fromMeasured(rows: readonly EngineRow[], nowMs: number): void {
+  #fromMeasured(rows: readonly EngineRow[], nowMs: number, teaches: boolean): void {
     const capacity = sum(rows, (row) => row.capacity ?? 0);
     this.#window = this.#window.filter(({ atMs }) => nowMs - atMs < WINDOW_MS);
     this.#window.push({ atMs: nowMs, channels: sum(rows, (row) => row.channels) });
     this.#observed = sum(this.#window, ({ channels }) => channels) / this.#window.length;
     // An engine that gives its channels back says 0, too: that teaches nothing.
-    if (this.#observed >= 1 && rows.every((row) => row.headroom > 0)) {
+    if (teaches && this.#observed >= 1 && rows.every((row) => row.headroom > 0)) {
       const demand = sum(rows, (row) => (1 - row.headroom) * (row.capacity ?? 0));
       const share = Math.min(1, demand / this.#observed);
       this.#share = this.#share === null ? share : this.#share + (share - this.#share) * SMOOTHING;
@@ -89,7 +95,8 @@ export class RecognitionRoom {
     const learnt = this.#share === null ? 0 : this.#observed;
     const weighed = SUPPOSED_SHARE * SUPPOSED_CHANNELS + (this.#share ?? 0) * learnt;
     const share = Math.max(LEAST_SHARE, weighed / (SUPPOSED_CHANNELS + learnt));
-    this.#channels = Math.floor(((1 - RESERVE) * capacity) / share);
+    const reserve = teaches ? RESERVE : RESERVE_CATCHING_UP;
+    this.#channels = Math.floor(((1 - reserve) * capacity) / share);
   }
 
   /** A speech server's engines have so many connections, whatever is said on them. One that is away says 0: it teaches nothing. */

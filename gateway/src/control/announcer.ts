@@ -47,6 +47,11 @@ export class Announcer {
     return true;
   }
 
+  /** What somebody asked for of the call could not be done. Of no use later: it is not kept until it is acknowledged. */
+  pauseFailed(callId: CallId, paused: boolean): void {
+    this.#dialer.send({ type: 'call.pause.failed', id: this.#nextId++, callId, paused });
+  }
+
   ended(callId: CallId, end: CallEnd): void {
     this.#send({ type: 'call.ended', id: this.#nextId++, callId, ...end });
   }

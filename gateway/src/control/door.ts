@@ -1,10 +1,15 @@
 import { readFileSync } from 'node:fs';
 import { EarshotError, type EngineRow } from '@earshot/contracts';
 import { addressCheck, type Config, readSipUsers } from '@earshot/platform';
-import { Admission, type Live } from '../admission/admission.ts';
+import { Admission, type Live, type MediaState } from '../admission/admission.ts';
 import { Authenticator } from '../admission/authenticator.ts';
 import type { SipRequest } from '../sip/request.ts';
 import { notAdmitted, type Refusal, refusalFor, unauthenticated } from './refusal.ts';
+
+/** Whether an INVITE comes in, and whether its call is recorded first and recognised later. */
+export type Entry =
+  | { readonly type: 'taken'; readonly deferred: boolean }
+  | { readonly type: 'refused'; readonly refusal: Refusal };
 
 /** What stands before a new call: networks, rates, passwords, room. */
 export class Door {
@@ -22,6 +27,8 @@ export class Door {
         // A channel takes a port for RTP and one for RTCP.
         portChannels: Math.floor((config.rtpPortMax - config.rtpPortMin + 1) / 2),
         servingEngines: config.asrEngines,
+        // Without recordings no audio is to outlive its call, unless somebody says of how many calls it may.
+        recordFirstCalls: config.recordFirstCalls ?? (config.record ? null : 0),
         ignoreRecognition: !config.admitMeasured,
         chance: Math.random,
       },
@@ -39,9 +46,9 @@ export class Door {
     this.#admission.draining = on;
   }
 
-  /** Host's engine table. */
-  engines(rows: readonly EngineRow[]): void {
-    this.#admission.engines(rows, performance.now());
+  /** Host's engine table. @param catchingUp engines are busy with calls that were recorded first */
+  engines(rows: readonly EngineRow[], catchingUp: boolean): void {
+    this.#admission.engines(rows, performance.now(), catchingUp);
   }
 
   /** A call ended. */
@@ -58,21 +65,24 @@ export class Door {
   /**
    * Whether an INVITE may begin a call.
    * @param isPart whether it goes on with a call that was admitted, which asks for no room
-   * @returns null: it may
    */
-  invite(request: SipRequest, live: Live, mediaLate: boolean, isPart: () => boolean): Refusal | null {
+  invite(request: SipRequest, live: Live, media: MediaState, isPart: () => boolean): Entry {
     const nowMs = performance.now();
     const refused = this.#admission.rate(request.source.address, nowMs);
-    if (refused !== null) return notAdmitted(refused);
+    if (refused !== null) return { type: 'refused', refusal: notAdmitted(refused) };
     const authentication = this.#authenticator?.check(request.header('authorization'), 'INVITE', nowMs);
-    if (authentication?.type === 'challenge') return unauthenticated(authentication);
-    const noRoom = this.#admission.room(live, mediaLate, nowMs);
-    return noRoom === null || isPart() ? null : notAdmitted(noRoom);
+    if (authentication?.type === 'challenge')
+      return { type: 'refused', refusal: unauthenticated(authentication) };
+    const room = this.#admission.room(live, media, nowMs);
+    if (room === 'taken' || isPart()) return { type: 'taken', deferred: false };
+    return room === 'recorded-first'
+      ? { type: 'taken', deferred: true }
+      : { type: 'refused', refusal: notAdmitted(room) };
   }
 
   /** The refusal for an OPTIONS of a dispatcher while the node drains. */
-  drained(live: Live): Refusal | null {
-    const refused = this.draining ? this.#admission.room(live, false, performance.now()) : null;
+  get drained(): Refusal | null {
+    const refused = this.#admission.drained;
     return refused === null ? null : notAdmitted(refused);
   }
 

@@ -8,11 +8,10 @@ import {
   type CallId,
   sockets,
   type EngineRow,
-  type Leg,
   type ToCalls,
 } from '@earshot/contracts';
 import type { ChildContext, Log } from '@earshot/platform';
-import { CHANNELS_OF_A_CALL, type Live } from '../admission/admission.ts';
+import type { Live } from '../admission/admission.ts';
 import { Setups } from '../admission/setups.ts';
 import { Journal } from '../journal/journal.ts';
 import { dialogsOf, type CallRecord } from '../journal/record.ts';
@@ -20,7 +19,9 @@ import { Placement } from '../placement/placement.ts';
 import type { SipRequest } from '../sip/request.ts';
 import { SipServer } from '../sip/sip-server.ts';
 import { Announcer } from './announcer.ts';
-import { Call, type CallTools } from './call.ts';
+import { recognitionBegun } from './deferral.ts';
+import { type CallTools, Dialog } from './dialog.ts';
+import { Dialogs } from './dialogs.ts';
 import { Door } from './door.ts';
 import { InDialog } from './in-dialog.ts';
 import { answerHeaders, continuesCall, startCall } from './incoming.ts';
@@ -61,14 +62,12 @@ export class Gateway {
   readonly #door: Door;
   readonly #setups = new Setups();
   readonly #logLimit = new LogLimit();
-  /** Dialogs by their id. A call may have several: #wholes. */
-  readonly #calls = new Map<string, Call>();
+  readonly #dialogs = new Dialogs();
   /** Dialogs of the journal that no worker can take up. */
-  readonly #stale: Call[] = [];
+  readonly #stale: Dialog[] = [];
   #callsBefore = 0;
   #ending = false;
   #stopped = false;
-  #whenEmpty: (() => void) | null = null;
 
   constructor(settings: GatewaySettings) {
     const { config, log, registry, runDir } = settings;
@@ -92,18 +91,17 @@ export class Gateway {
       runDir,
       config.mediaWorkers,
       {
-        legs: (worker) => this.#legsOn(worker),
+        legs: (worker) => this.#dialogs.legsOn(worker),
         hello: () => undefined,
-        lost: (worker) => this.#eachCall((call) => call.isOn(worker), { type: 'worker.lost' }),
-        legTimeout: (worker, legId) =>
-          this.#eachCall((call) => call.hasLegOn(worker, legId), { type: 'leg.timeout' }),
-        legFailed: (worker, legId) =>
-          this.#eachCall((call) => call.hasLegOn(worker, legId), { type: 'fault' }),
+        lost: (worker) => this.#dialogs.tell({ type: 'worker.lost' }, worker),
+        legTimeout: (worker, legId) => this.#dialogs.tell({ type: 'leg.timeout' }, worker, legId),
+        legFailed: (worker, legId) => this.#dialogs.tell({ type: 'fault' }, worker, legId),
+        recognitionBegun: (callId) => this.#recognitionBegun(callId),
       },
       log,
     );
     this.#traces = new Traces(this.#announcer, (dialogId) => {
-      const record = this.#calls.get(dialogId)?.record ?? null;
+      const record = this.#dialogs.get(dialogId)?.record ?? null;
       return record === null ? null : { callId: record.info.callId, zero: record.legs[0]!.zero };
     });
     this.#sip = new SipServer(
@@ -132,7 +130,7 @@ export class Gateway {
       log,
       agents: config.agents,
       nowMs,
-      forget: (call) => this.#forget(call),
+      forget: (dialog) => this.#dialogs.remove(dialog),
     };
     this.#inDialog = new InDialog(this.#tools);
     this.#timers = new SessionTimers(this.#tools);
@@ -145,12 +143,12 @@ export class Gateway {
     const deadlineMs = performance.now() + limitMs;
     await this.#placement.whenReady(limitMs);
     await this.#sip.connect(Math.max(LAST_TRY_MS, deadlineMs - performance.now()));
-    this.#timers.start(() => this.#calls.values());
+    this.#timers.start(() => this.#dialogs.all);
     this.#wholes.start();
     // Calls that cannot be taken up are ended, now that their BYE can be sent.
-    for (const call of this.#stale.splice(0)) {
-      this.#calls.set(call.dialogId, call);
-      call.dispatch({ type: 'fault' });
+    for (const dialog of this.#stale.splice(0)) {
+      this.#dialogs.add(dialog);
+      dialog.dispatch({ type: 'fault' });
     }
   }
 
@@ -162,6 +160,7 @@ export class Gateway {
       this.#log.info({ callId, paused }, paused ? 'call paused' : 'call goes on');
     } catch (error) {
       this.#log.error({ err: error, callId, paused }, 'call could not be paused, or taken up');
+      this.#announcer.pauseFailed(callId, paused);
     }
   }
 
@@ -169,9 +168,9 @@ export class Gateway {
   async drain(): Promise<void> {
     this.#ending = true;
     this.#wholes.finishWaiting();
-    if (this.#calls.size > 0) {
-      const empty = new Promise<void>((resolve) => (this.#whenEmpty = resolve));
-      for (const call of [...this.#calls.values()]) call.dispatch({ type: 'hangup' });
+    if (this.#dialogs.size > 0) {
+      const empty = this.#dialogs.empty();
+      for (const dialog of this.#dialogs.all) dialog.dispatch({ type: 'hangup' });
       let timer: NodeJS.Timeout | undefined;
       const limit = new Promise<void>((resolve) => (timer = setTimeout(resolve, DRAIN_LIMIT_MS)));
       await Promise.race([empty, limit]);
@@ -201,14 +200,14 @@ export class Gateway {
 
   /** Host's engine table, once a second. */
   engines(rows: readonly EngineRow[]): void {
-    this.#door.engines(rows);
+    this.#door.engines(rows, this.#placement.catchingUp);
   }
 
   /** Takes new calls, or none while live ones go on to their end. */
   setAdmission(open: boolean): void {
     if (this.#door.draining === !open) return;
     this.#door.draining = !open;
-    this.#log.warn({ live: this.#calls.size }, open ? 'new calls are taken again' : 'draining');
+    this.#log.warn({ live: this.#dialogs.size }, open ? 'new calls are taken again' : 'draining');
   }
 
   #adopt(entries: Journal['entries']): void {
@@ -226,9 +225,9 @@ export class Gateway {
       const whole = this.#wholes.adopt(entry);
       if (waiting !== undefined && waiting !== null) continue;
       for (const dialog of dialogsOf(entry)) {
-        const call = Call.adopted(whole, dialog, this.#tools);
-        if (isAdoptable(dialog, this.#placement)) this.#calls.set(call.dialogId, call);
-        else this.#stale.push(call);
+        const adopted = Dialog.adopted(whole, dialog, this.#tools);
+        if (isAdoptable(dialog, this.#placement)) this.#dialogs.add(adopted);
+        else this.#stale.push(adopted);
       }
     }
     if (entries.length > 0) this.#log.info({ live, unreported: entries.length - live }, 'calls taken over');
@@ -237,21 +236,21 @@ export class Gateway {
   #receive(request: SipRequest): void | Promise<void> {
     const { method } = request;
     this.#metrics.requests.inc({ method: methodLabel(method) });
-    const call = this.#calls.get(request.dialogId);
-    if (method === 'ACK') {
-      return call === undefined ? undefined : this.#inDialog.ack(call, request);
-    }
+    const dialog = this.#dialogs.get(request.dialogId);
     const forbidden = request.fromServer ? null : this.#door.source(request);
+    if (method === 'ACK') {
+      return dialog === undefined || forbidden !== null ? undefined : this.#inDialog.ack(dialog, request);
+    }
     if (forbidden !== null) return this.#refuse(request, forbidden);
     if (request.toTag === null && !request.fromServer) {
-      if (method === 'INVITE') return this.#invite(request, call);
+      if (method === 'INVITE') return this.#invite(request, dialog);
       if (method === 'OPTIONS') return this.#options(request);
     }
-    if (call === undefined) return this.#refuse(request, noSuchDialog);
-    return this.#inDialog.receive(call, request);
+    if (dialog === undefined) return this.#refuse(request, noSuchDialog);
+    return this.#inDialog.receive(dialog, request);
   }
 
-  #invite(request: SipRequest, known: Call | undefined): void {
+  #invite(request: SipRequest, known: Dialog | undefined): void {
     // Call zero: the instant of acceptance, in both clocks.
     const zero = { wallMs: Date.now(), monoUs: monoUs() };
     const { config } = this.#settings;
@@ -264,18 +263,19 @@ export class Gateway {
       // RFC 3261 section 8.2.2.2: the same request by another way.
       return this.#refuse(request, { status: 482, reason: 'Loop Detected' });
     }
-    const mediaLate = this.#placement.overloaded || this.#setups.piledUp(performance.now());
-    const notAdmitted = this.#door.invite(request, this.#live(), mediaLate, () =>
-      continuesCall(request, this.#tools),
-    );
-    if (notAdmitted !== null) return this.#refuse(request, notAdmitted);
+    const { overloaded, endedWaiting, diskScarce } = this.#placement;
+    const media = { late: overloaded || this.#setups.piledUp(performance.now()), endedWaiting, diskScarce };
+    const isPart = (): boolean => continuesCall(request, this.#tools);
+    const entry = this.#door.invite(request, this.#live(), media, isPart);
+    if (entry.type === 'refused') return this.#refuse(request, entry.refusal);
     const callId = newCallId(zero.wallMs, randomBytes(10));
     try {
-      const started = startCall(callId, request, zero, config, this.#tools);
+      const started = startCall(callId, request, zero, config, entry.deferred, this.#tools);
       if (started.type === 'refused') return this.#refuse(request, started.refusal);
-      this.#calls.set(started.call.dialogId, started.call);
-      this.#setups.began(started.call, performance.now());
-      void started.place().finally(() => this.#setups.done(started.call));
+      if (entry.deferred) this.#metrics.recordedFirst.inc();
+      this.#dialogs.add(started.dialog);
+      this.#setups.began(started.dialog, performance.now());
+      void started.place().finally(() => this.#setups.done(started.dialog));
     } catch (error) {
       if (!isEarshotError(error)) throw error;
       this.#refuse(request, refusalFor(error), error.message);
@@ -293,7 +293,7 @@ export class Gateway {
     const unknown = unknownOptions(request);
     if (unknown.length > 0) return this.#refuse(request, badExtension(unknown));
     const live = this.#live();
-    const drained = this.#door.drained(live);
+    const { drained } = this.#door;
     if (drained !== null) return this.#refuse(request, drained);
     const headers = {
       Accept: ACCEPT,
@@ -321,13 +321,15 @@ export class Gateway {
     void request.respond(status, refusal);
   }
 
-  /** Counted by ourselves, so that what was admitted this instant is in it. */
   #live(): Live {
-    let channels = 0;
-    for (const { record } of this.#calls.values()) {
-      channels += record === null ? CHANNELS_OF_A_CALL : record.ports.length;
-    }
-    return { calls: this.#wholes.size, channels };
+    return this.#dialogs.live(this.#wholes.size);
+  }
+
+  #recognitionBegun(callId: CallId): void {
+    const whole = this.#wholes.byId(callId);
+    if (whole === undefined) return;
+    this.#log.info({ callId }, 'recognition of a call begins that was recorded first');
+    void recognitionBegun(whole, this.#tools);
   }
 
   /** The number of calls changed; of those with several dialogs only the last one's end is theirs. */
@@ -335,20 +337,6 @@ export class Gateway {
     if (calls < this.#callsBefore) this.#door.left();
     this.#callsBefore = calls;
     this.#metrics.liveCalls.set(calls);
-  }
-
-  #forget(call: Call): void {
-    if (this.#calls.get(call.dialogId) !== call) return;
-    this.#calls.delete(call.dialogId);
-    if (this.#calls.size === 0) this.#whenEmpty?.();
-  }
-
-  #legsOn(worker: number): Leg[] {
-    return [...this.#calls.values()].flatMap((call) => call.legsOn(worker));
-  }
-
-  #eachCall(which: (call: Call) => boolean, event: Parameters<Call['dispatch']>[0]): void {
-    for (const call of [...this.#calls.values()]) if (which(call)) call.dispatch(event);
   }
 
   #acknowledged(message: ToCalls, newest: boolean): void {
@@ -363,6 +351,7 @@ export class Gateway {
         this.#journal.append({ type: 'settled', callId: message.callId });
         break;
       case 'call.trace':
+      case 'call.pause.failed':
         // Not in the journal: a trace that is lost with the gateway is no fault of the call.
         break;
     }

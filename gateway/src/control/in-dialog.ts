@@ -2,7 +2,7 @@ import { EarshotError, isEarshotError } from '@earshot/contracts';
 import type { SessionTimer } from '../call/session-timer.ts';
 import type { CallRecord } from '../journal/record.ts';
 import type { SipRequest } from '../sip/request.ts';
-import type { Call, CallTools } from './call.ts';
+import type { CallTools, Dialog } from './dialog.ts';
 import { answerHeaders } from './incoming.ts';
 import { readDescription, withOwnOffer, type Description } from './negotiation.ts';
 import {
@@ -23,40 +23,40 @@ type Read = Extract<Description, { kind: 'read' }>;
 /** RFC 3261 section 14.2, RFC 3311 section 5.2: an offer of ours is not answered yet. */
 const requestPending: Refusal = { status: 491, reason: 'Request Pending' };
 
-const isOver = (call: Call): boolean => call.phase === 'closing' || call.phase === 'ended';
+const isOver = (dialog: Dialog): boolean => dialog.phase === 'closing' || dialog.phase === 'ended';
 
 /** Requests inside the dialog of a call that the table has: ours, or one that a gateway before this one took. */
 export class InDialog {
   readonly #tools: CallTools;
   readonly #sessions: Sessions;
   /** Calls with an offer of the peer's that is not answered yet. */
-  readonly #offered = new WeakSet<Call>();
+  readonly #offered = new WeakSet<Dialog>();
 
   constructor(tools: CallTools) {
     this.#tools = tools;
     this.#sessions = new Sessions(tools);
   }
 
-  async ack(call: Call, request: SipRequest): Promise<void> {
-    call.dispatch({ type: 'ack' });
-    if (call.record?.awaitingAnswer !== true) return;
+  async ack(dialog: Dialog, request: SipRequest): Promise<void> {
+    dialog.dispatch({ type: 'ack' });
+    if (dialog.record?.awaitingAnswer !== true) return;
     try {
-      await this.#tools.turns.take(call.whole, () => this.#answered(call, request));
+      await this.#tools.turns.take(dialog.whole, () => this.#answered(dialog, request));
     } catch (error) {
       if (!isEarshotError(error)) throw error;
       // An ACK cannot be refused: a dialog whose answer is of no use is taken down.
-      this.#tools.log.warn({ callId: call.callId, fault: error.message }, 'answer in an ACK is of no use');
-      call.dispatch({ type: 'fault' });
+      this.#tools.log.warn({ callId: dialog.callId, fault: error.message }, 'answer in an ACK is of no use');
+      dialog.dispatch({ type: 'fault' });
     }
   }
 
   /** The caller's answer to our offer. @throws EarshotError when it is malformed or takes none of our streams */
-  async #answered(call: Call, request: SipRequest): Promise<void> {
-    const { record } = call;
-    if (record?.awaitingAnswer !== true || isOver(call)) return;
+  async #answered(dialog: Dialog, request: SipRequest): Promise<void> {
+    const { record } = dialog;
+    if (record?.awaitingAnswer !== true || isOver(dialog)) return;
     if (request.body.trim() === '') {
       // Against RFC 3261 section 13.2.2.4, and no reason to end a call: what was agreed on before holds, or any source does.
-      call.replaceRecord({ ...record, awaitingAnswer: false });
+      dialog.replaceRecord({ ...record, awaitingAnswer: false });
       return;
     }
     const description = readDescription(request);
@@ -64,16 +64,16 @@ export class InDialog {
       throw new EarshotError('SDP_MALFORMED', 'the ACK has a body that is not SDP');
     }
     const next = await this.#sessions.afterAnswer(record, description.offer, description.sdp);
-    if (!isOver(call)) call.replaceRecord(this.#sessions.described(next, description, request));
+    if (!isOver(dialog)) dialog.replaceRecord(this.#sessions.described(next, description, request));
   }
 
-  receive(call: Call, request: SipRequest): void | Promise<void> {
+  receive(dialog: Dialog, request: SipRequest): void | Promise<void> {
     switch (request.method) {
       case 'BYE':
-        return this.#bye(call, request);
+        return this.#bye(dialog, request);
       case 'INVITE':
       case 'UPDATE':
-        return this.#describe(call, request);
+        return this.#describe(dialog, request);
       case 'OPTIONS':
         void request.respond(200, { headers: { Accept: ACCEPT, Allow: ALLOW, Supported: SUPPORTED } });
         return;
@@ -92,34 +92,34 @@ export class InDialog {
     }
   }
 
-  #bye(call: Call, request: SipRequest): void {
+  #bye(dialog: Dialog, request: SipRequest): void {
     if (request.fromServer) {
       const reason = request.header('reason') ?? '';
       const cause = /ack/i.test(reason) ? 'no-ack' : /session/i.test(reason) ? 'session-expired' : 'unknown';
-      call.dispatch({ type: 'dialog.destroyed', cause });
+      dialog.dispatch({ type: 'dialog.destroyed', cause });
       return;
     }
     void request.respond(200);
-    this.#lastWords(call, request);
-    call.dispatch({ type: 'bye' });
+    this.#lastWords(dialog, request);
+    dialog.dispatch({ type: 'bye' });
   }
 
   /** Metadata in a BYE (Ribbon): who was there to the end. */
-  #lastWords(call: Call, request: SipRequest): void {
-    const { record } = call;
-    if (record === null || isOver(call) || request.body.trim() === '') return;
+  #lastWords(dialog: Dialog, request: SipRequest): void {
+    const { record } = dialog;
+    if (record === null || isOver(dialog) || request.body.trim() === '') return;
     try {
       const description = readDescription(request);
       if (description.kind === 'unsupported' || description.metadata === null) return;
-      call.replaceRecord(this.#sessions.described(record, description, request));
+      dialog.replaceRecord(this.#sessions.described(record, description, request));
     } catch (error) {
       if (!isEarshotError(error)) throw error;
-      this.#tools.log.info({ callId: call.callId, fault: error.message }, 'metadata of a BYE is of no use');
+      this.#tools.log.info({ callId: dialog.callId, fault: error.message }, 'metadata of a BYE is of no use');
     }
   }
 
   /** A re-INVITE or an UPDATE: an offer, a wish for one, metadata, or the session's refresh. */
-  async #describe(call: Call, request: SipRequest): Promise<void> {
+  async #describe(dialog: Dialog, request: SipRequest): Promise<void> {
     try {
       const description = readDescription(request);
       if (description.kind === 'unsupported') {
@@ -129,16 +129,16 @@ export class InDialog {
       if (tooShort !== null) throw new Refused(tooShort);
       const negotiates = request.method === 'INVITE' || description.offer !== null;
       if (!negotiates) {
-        await this.#tools.turns.take(call.whole, () => this.#take(call, request, description));
+        await this.#tools.turns.take(dialog.whole, () => this.#take(dialog, request, description));
         return;
       }
       // A second one before the first is answered.
-      if (this.#offered.has(call)) throw new Refused({ status: 500, headers: retryAfter() });
-      this.#offered.add(call);
+      if (this.#offered.has(dialog)) throw new Refused({ status: 500, headers: retryAfter() });
+      this.#offered.add(dialog);
       try {
-        await this.#tools.turns.take(call.whole, () => this.#take(call, request, description));
+        await this.#tools.turns.take(dialog.whole, () => this.#take(dialog, request, description));
       } finally {
-        this.#offered.delete(call);
+        this.#offered.delete(dialog);
       }
     } catch (error) {
       const refusal =
@@ -146,7 +146,7 @@ export class InDialog {
       if (refusal === null) throw error;
       this.#tools.log.warn(
         {
-          callId: call.callId,
+          callId: dialog.callId,
           method: request.method,
           status: refusal.status,
           fault: (error as Error).message,
@@ -158,24 +158,24 @@ export class InDialog {
   }
 
   /** @throws Refused, EarshotError */
-  async #take(call: Call, request: SipRequest, description: Read): Promise<void> {
-    const { record } = call;
-    if (record === null || isOver(call)) throw new Refused(noSuchDialog);
+  async #take(dialog: Dialog, request: SipRequest, description: Read): Promise<void> {
+    const { record } = dialog;
+    if (record === null || isOver(dialog)) throw new Refused(noSuchDialog);
     const isInvite = request.method === 'INVITE';
     const negotiates = isInvite || description.offer !== null;
     // A re-INVITE that overtakes the ACK of an answer of ours is taken: the answer has come (RFC 5407 section 3.1.2).
-    if (negotiates && (record.awaitingAnswer || call.isRefreshing)) throw new Refused(requestPending);
+    if (negotiates && (record.awaitingAnswer || dialog.isRefreshing)) throw new Refused(requestPending);
     const described = await this.#sessions.afterOffer(record, description, request);
     const own = isInvite && description.offer === null ? withOwnOffer(described) : described;
     const next = { ...own, timer: nextTimer(record, request, this.#tools.nowMs()) };
-    if (isOver(call)) {
+    if (isOver(dialog)) {
       // It ended meanwhile: what was opened for it is closed again.
       for (const leg of next.legs.slice(record.legs.length)) {
         void this.#tools.placement.close(record.info.worker, leg.legId);
       }
       throw new Refused(noSuchDialog);
     }
-    call.replaceRecord(next);
+    dialog.replaceRecord(next);
     if (negotiates) {
       void request.respond(200, { headers: answerHeaders(request), body: next.answer.sdp });
     } else {
@@ -189,10 +189,10 @@ export class InDialog {
    */
   pause(whole: WholeCall, paused: boolean): Promise<void> {
     return this.#tools.turns.take(whole, async () => {
-      const dialogs = whole.dialogs.flatMap((call) => {
-        const { record } = call;
-        if (record === null || !call.isUp) return [];
-        return [{ call, record, legs: record.legs.map((leg) => ({ ...leg, paused })) }];
+      const dialogs = whole.dialogs.flatMap((dialog) => {
+        const { record } = dialog;
+        if (record === null || !dialog.isUp) return [];
+        return [{ dialog, record, legs: record.legs.map((leg) => ({ ...leg, paused })) }];
       });
       if (whole.info === null) return;
       if (dialogs.length === 0) return whole.pauseWaiting(paused);
@@ -209,8 +209,8 @@ export class InDialog {
           throw error;
         }
       }
-      for (const { call, record, legs } of dialogs) {
-        if (call.isUp) call.replaceRecord({ ...record, legs, info: { ...whole.info, paused } });
+      for (const { dialog, record, legs } of dialogs) {
+        if (dialog.isUp) dialog.replaceRecord({ ...record, legs, info: { ...whole.info, paused } });
       }
     });
   }

@@ -8,13 +8,13 @@ import {
   type Leg,
 } from '@earshot/contracts';
 import type { Config } from '@earshot/platform';
-import { assignChannels, type Assignment } from '../call/session.ts';
+import { assignChannels, type Assignment, MAX_CHANNELS } from '../call/session.ts';
 import { dialectOf, recognitionOf, stitchOf } from '../dialects/index.ts';
 import type { CallRecord } from '../journal/record.ts';
 import { buildOwnOffer } from '../sdp/answer.ts';
 import { requireAcceptable } from '../sdp/offer.ts';
 import type { SipRequest } from '../sip/request.ts';
-import { Call, type CallTools, type OpenedLeg } from './call.ts';
+import { type CallTools, Dialog, type OpenedLeg } from './dialog.ts';
 import {
   answerFor,
   describeChannels,
@@ -43,10 +43,11 @@ import {
 
 export type StartedCall =
   | { readonly type: 'refused'; readonly refusal: Refusal }
-  | { readonly type: 'started'; readonly call: Call; readonly place: () => Promise<void> };
+  | { readonly type: 'started'; readonly dialog: Dialog; readonly place: () => Promise<void> };
 
 /**
  * Makes a call of an INVITE that was admitted.
+ * @param deferred it is recorded first, and recognised when there is room; one that goes on with a call does as that does
  * @throws EarshotError what is wrong with its body
  */
 export function startCall(
@@ -54,6 +55,7 @@ export function startCall(
   request: SipRequest,
   zero: CallZero,
   config: Config,
+  deferred: boolean,
   tools: CallTools,
 ): StartedCall {
   const receivedAtMs = performance.now();
@@ -79,6 +81,7 @@ export function startCall(
     zero,
     rtpTimeoutS: config.rtpTimeoutS,
     record: config.record,
+    ...(deferred ? { deferred } : {}),
     ...(recognition === null ? {} : { recognition }),
   };
   const whole = joined ?? tools.wholes.open(callId, common, stitch);
@@ -97,6 +100,9 @@ export function startCall(
     const info = await joined.known();
     if (info === null)
       throw new EarshotError('MEDIA_UNAVAILABLE', 'the first dialog of the call was refused');
+    // Others joined while it was being placed.
+    if (info.channels.length + added.length > MAX_CHANNELS)
+      throw new EarshotError('MEDIA_UNAVAILABLE', 'the call has as many channels as it may have');
     const later = added.map(({ index, media }) => ({ index: index + info.channels.length, media }));
     const paused = info.paused === true ? { paused: true } : {};
     const leg = legForAdded(joined.callId, later, { ...joined.common, ...paused });
@@ -110,6 +116,7 @@ export function startCall(
       dialect,
       ...facts,
       channels: [],
+      ...(whole.deferred ? { recognition: 'waiting' as const } : {}),
       worker,
     };
     const first = known.channels.length;
@@ -147,14 +154,16 @@ export function startCall(
       stitch: whole.stitch,
     };
   };
-  const call = Call.incoming(whole, { request, receivedAtMs, headers: answerHeaders(request) }, tools);
-  const place = (): Promise<void> => call.place(open, complete);
+  const dialog = Dialog.incoming(whole, { request, receivedAtMs, headers: answerHeaders(request) }, tools);
+  const place = (): Promise<void> => dialog.place(open, complete);
   // A further dialog changes what is known of the call, as re-INVITEs in the others do.
-  return { type: 'started', call, place: joined === null ? place : () => tools.turns.take(whole, place) };
+  return { type: 'started', dialog, place: joined === null ? place : () => tools.turns.take(whole, place) };
 }
 
 /** Whether an INVITE goes on with a call that there is, so that it needs no room of its own. */
 export function continuesCall(request: SipRequest, tools: CallTools): boolean {
+  // A node that is full refuses most INVITEs without reading them.
+  if (!tools.wholes.joinable) return false;
   try {
     const description = readDescription(request);
     if (description.kind === 'unsupported') return false;

@@ -54,6 +54,11 @@ export function createMetrics(registry: Registry, state: () => NodeState) {
       labelNames: ['outcome'],
       registers,
     }),
+    recordedFirst: new Counter({
+      name: 'earshot_record_first_calls_total',
+      help: 'Calls that were taken beyond what recognition had room for: recorded, and recognised later',
+      registers,
+    }),
     refusals: new Counter({
       name: 'earshot_admission_refusals_total',
       help: 'Calls that were not admitted',

@@ -57,6 +57,7 @@ export interface LegSettings {
   readonly rtpTimeoutS: number;
   readonly record: boolean;
   readonly paused?: boolean;
+  readonly deferred?: boolean;
   readonly recognition?: RecognitionConfig;
 }
 

@@ -6,7 +6,10 @@ import type { Refusal } from './refusal.ts';
 const UNDERSTOOD = new Set(['siprec', 'timer', 'replaces', '100rel']);
 const MAX_SESSION_EXPIRES_S = 86_400;
 /** RFC 4028 section 4: no session timer may be shorter. */
-export const MIN_SESSION_EXPIRES_S = 90;
+const MIN_SESSION_EXPIRES_S = 90;
+/** What a peer that cannot be told 422 asks for is met by refreshing more often than it wants. */
+const bounded = (seconds: number): number =>
+  Math.min(Math.max(seconds, MIN_SESSION_EXPIRES_S), MAX_SESSION_EXPIRES_S);
 
 const tokens = (value: string | null): string[] =>
   (value ?? '')
@@ -35,7 +38,7 @@ const secondsOf = (value: string | null): number | null => {
   return digits === undefined ? null : Number(digits);
 };
 
-export const sessionExpiresOf = (header: (name: string) => string | null): string | null =>
+const sessionExpiresOf = (header: (name: string) => string | null): string | null =>
   header('session-expires') ?? header('x');
 
 const knowsTimers = (request: SipRequest): boolean =>
@@ -63,7 +66,7 @@ export function timerOf(request: SipRequest, nowMs: number): SessionTimer | null
   if (header === null || seconds === null || seconds === 0) return null;
   const theyDo = knowsTimers(request) && !/;\s*refresher\s*=\s*uas/i.test(header);
   return {
-    intervalS: Math.min(seconds, MAX_SESSION_EXPIRES_S),
+    intervalS: bounded(seconds),
     refresher: theyDo ? 'peer' : 'us',
     refreshedAtMs: nowMs,
     takesUpdate: tokens(request.header('allow')).includes('update'),
@@ -101,7 +104,7 @@ export function refreshedTimer(
   const theyDo = /;\s*refresher\s*=\s*uas/i.test(value ?? '');
   return {
     ...timer,
-    intervalS: seconds === null || seconds === 0 ? timer.intervalS : Math.min(seconds, MAX_SESSION_EXPIRES_S),
+    intervalS: seconds === null || seconds === 0 ? timer.intervalS : bounded(seconds),
     refresher: theyDo ? 'peer' : 'us',
     refreshedAtMs: nowMs,
   };

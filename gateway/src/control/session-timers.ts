@@ -3,7 +3,7 @@ import { timerStep, type SessionTimer } from '../call/session-timer.ts';
 import type { CallRecord } from '../journal/record.ts';
 import { parseOffer } from '../sdp/offer.ts';
 import type { SipAnswer } from '../sip/sip-server.ts';
-import type { Call, CallTools } from './call.ts';
+import type { CallTools, Dialog } from './dialog.ts';
 import { contactOver, longerTimer, refreshedTimer, refreshHeaders } from './session-headers.ts';
 import { Sessions } from './sessions.ts';
 
@@ -20,9 +20,9 @@ const AGAIN_MS = 2_000;
 export class SessionTimers {
   readonly #tools: CallTools;
   readonly #sessions: Sessions;
-  readonly #asking = new WeakSet<Call>();
+  readonly #asking = new WeakSet<Dialog>();
   /** No refresh before, milliseconds of the tools' clock. */
-  readonly #notBeforeMs = new WeakMap<Call, number>();
+  readonly #notBeforeMs = new WeakMap<Dialog, number>();
   #interval: NodeJS.Timeout | null = null;
   #graceUntilMs = 0;
 
@@ -31,11 +31,11 @@ export class SessionTimers {
     this.#sessions = new Sessions(tools);
   }
 
-  /** @param calls the calls that there are, asked for at each check */
-  start(calls: () => Iterable<Call>): void {
+  /** @param dialogs those that there are, asked for at each check */
+  start(dialogs: () => Iterable<Dialog>): void {
     this.#graceUntilMs = this.#tools.nowMs() + GRACE_MS;
     this.#interval = setInterval(() => {
-      for (const call of [...calls()]) this.#check(call);
+      for (const dialog of [...dialogs()]) this.#check(dialog);
     }, CHECK_EVERY_MS);
     this.#interval.unref();
   }
@@ -45,45 +45,45 @@ export class SessionTimers {
     this.#interval = null;
   }
 
-  #check(call: Call): void {
-    const timer = call.record?.timer ?? null;
-    if (timer === null || !call.isUp) return;
+  #check(dialog: Dialog): void {
+    const timer = dialog.record?.timer ?? null;
+    if (timer === null || !dialog.isUp) return;
     const nowMs = this.#tools.nowMs();
     switch (timerStep(timer, nowMs)) {
       case 'wait':
         return;
       case 'expire':
-        if (nowMs >= this.#graceUntilMs) call.dispatch({ type: 'session.expired' });
-        else if (timer.refresher === 'us') this.#askTo(call, timer, nowMs);
+        if (nowMs >= this.#graceUntilMs) dialog.dispatch({ type: 'session.expired' });
+        else if (timer.refresher === 'us') this.#askTo(dialog, timer, nowMs);
         return;
       case 'refresh':
-        this.#askTo(call, timer, nowMs);
+        this.#askTo(dialog, timer, nowMs);
     }
   }
 
-  #askTo(call: Call, timer: SessionTimer, nowMs: number): void {
+  #askTo(dialog: Dialog, timer: SessionTimer, nowMs: number): void {
     // An offer of the peer's is being answered: it is as good as a refresh, or the next check asks.
-    if (this.#asking.has(call) || this.#tools.turns.busy(call.whole)) return;
-    if (nowMs < (this.#notBeforeMs.get(call) ?? 0)) return;
-    this.#asking.add(call);
-    this.#refresh(call, call.record!, timer)
+    if (this.#asking.has(dialog) || this.#tools.turns.busy(dialog.whole)) return;
+    if (nowMs < (this.#notBeforeMs.get(dialog) ?? 0)) return;
+    this.#asking.add(dialog);
+    this.#refresh(dialog, dialog.record!, timer)
       .catch((error: unknown) =>
-        this.#tools.log.error({ err: error, callId: call.callId }, 'session refresh failed'),
+        this.#tools.log.error({ err: error, callId: dialog.callId }, 'session refresh failed'),
       )
-      .finally(() => this.#asking.delete(call));
+      .finally(() => this.#asking.delete(dialog));
   }
 
-  async #refresh(call: Call, record: CallRecord, timer: SessionTimer): Promise<void> {
+  async #refresh(dialog: Dialog, record: CallRecord, timer: SessionTimer): Promise<void> {
     const { sip, nowMs } = this.#tools;
     const headers = { ...refreshHeaders(timer), Contact: contactOver(record.info.sip.transport) };
     const byInvite = !timer.takesUpdate;
     // While we wait for the peer's answer to our own offer there can be no second one.
     if (byInvite && record.awaitingAnswer) return;
-    call.isRefreshing = byInvite;
+    dialog.isRefreshing = byInvite;
     let answer: SipAnswer | null;
     try {
       answer = await sip.request(
-        call.dialogId,
+        dialog.dialogId,
         byInvite ? 'INVITE' : 'UPDATE',
         // The same SDP, by the same version: nothing changes (section 7.4).
         byInvite
@@ -91,48 +91,51 @@ export class SessionTimers {
           : { headers },
       );
     } finally {
-      call.isRefreshing = false;
+      dialog.isRefreshing = false;
     }
     const status = answer?.status ?? 408;
     if (answer !== null && status >= 200 && status < 300) {
       const renewed = refreshedTimer(timer, answer.header, nowMs());
-      return byInvite ? this.#answered(call, renewed, answer.body) : this.#renew(call, renewed);
+      return byInvite ? this.#answered(dialog, renewed, answer.body) : this.#renew(dialog, renewed);
     }
-    this.#tools.log.info({ callId: call.callId, status }, 'session refresh not taken');
+    this.#tools.log.info({ callId: dialog.callId, status }, 'session refresh not taken');
     switch (status) {
       case 481:
-        call.dispatch({ type: 'session.expired' });
+        dialog.dispatch({ type: 'session.expired' });
         return;
       case 405:
       case 501:
         return this.#renew(
-          call,
+          dialog,
           byInvite ? { ...timer, refreshedAtMs: nowMs() } : { ...timer, takesUpdate: false },
         );
       case 422:
-        return this.#renew(call, longerTimer(timer, answer!.header) ?? { ...timer, refreshedAtMs: nowMs() });
+        return this.#renew(
+          dialog,
+          longerTimer(timer, answer!.header) ?? { ...timer, refreshedAtMs: nowMs() },
+        );
       case 408:
       case 491:
       case 503:
-        this.#notBeforeMs.set(call, nowMs() + AGAIN_MS);
+        this.#notBeforeMs.set(dialog, nowMs() + AGAIN_MS);
         return;
       default:
-        return this.#renew(call, { ...timer, refreshedAtMs: nowMs() });
+        return this.#renew(dialog, { ...timer, refreshedAtMs: nowMs() });
     }
   }
 
-  #renew(call: Call, timer: SessionTimer): Promise<void> {
-    return this.#tools.turns.take(call.whole, () => {
-      if (call.record !== null && call.isUp) call.replaceRecord({ ...call.record, timer });
+  #renew(dialog: Dialog, timer: SessionTimer): Promise<void> {
+    return this.#tools.turns.take(dialog.whole, () => {
+      if (dialog.record !== null && dialog.isUp) dialog.replaceRecord({ ...dialog.record, timer });
       return Promise.resolve();
     });
   }
 
   /** The answer to a re-INVITE of ours: where the peer has moved meanwhile. */
-  #answered(call: Call, timer: SessionTimer, sdp: string): Promise<void> {
-    return this.#tools.turns.take(call.whole, async () => {
-      const { record } = call;
-      if (record === null || !call.isUp) return;
+  #answered(dialog: Dialog, timer: SessionTimer, sdp: string): Promise<void> {
+    return this.#tools.turns.take(dialog.whole, async () => {
+      const { record } = dialog;
+      if (record === null || !dialog.isUp) return;
       let next: CallRecord = record;
       try {
         if (sdp.trim() === '') throw new EarshotError('SDP_MALFORMED', 'the 200 has no SDP');
@@ -141,11 +144,11 @@ export class SessionTimers {
         if (!isEarshotError(error)) throw error;
         // The dialog is alive, and what was agreed on before holds.
         this.#tools.log.warn(
-          { callId: call.callId, fault: error.message },
+          { callId: dialog.callId, fault: error.message },
           'answer to a refresh is of no use',
         );
       }
-      if (call.isUp) call.replaceRecord({ ...next, timer });
+      if (dialog.isUp) dialog.replaceRecord({ ...next, timer });
     });
   }
 }

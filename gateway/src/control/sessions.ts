@@ -3,7 +3,7 @@ import { channelIdOf, EarshotError, type ChannelInfo, type ChannelPorts, type Le
 import { mergeMetadata, moreIds, namesInHeaders, type InviteHeaders } from '../dialects/index.ts';
 import type { CallRecord } from '../journal/record.ts';
 import { requireAcceptable, type Offer } from '../sdp/offer.ts';
-import type { CallTools } from './call.ts';
+import type { CallTools } from './dialog.ts';
 import { answerAfter, describeChannels, legForAdded, renegotiate, type Description } from './negotiation.ts';
 
 type Read = Extract<Description, { kind: 'read' }>;
@@ -77,12 +77,13 @@ export class Sessions {
   /** With a further leg for the streams that an offer adds. Where no worker takes it the call goes on: they are refused by port 0. */
   async #withAdded(record: CallRecord, added: Parameters<typeof legForAdded>[1]): Promise<CallRecord> {
     const { callId, channels, worker, paused } = record.info;
-    const { zero, rtpTimeoutS, record: keep, recognition } = record.legs[0]!;
+    const { zero, rtpTimeoutS, record: keep, recognition, deferred } = record.legs[0]!;
     const leg: Leg = legForAdded(callId, added, {
       zero,
       rtpTimeoutS,
       record: keep,
       ...(recognition === undefined ? {} : { recognition }),
+      ...(deferred === undefined ? {} : { deferred }),
       ...(paused === true ? { paused } : {}),
     });
     let ports: readonly ChannelPorts[];

@@ -23,6 +23,8 @@ export interface CommonSettings {
   readonly zero: CallZero;
   readonly rtpTimeoutS: number;
   readonly record: boolean;
+  /** It is recorded first, and recognised when there is room. */
+  readonly deferred?: boolean;
   readonly recognition?: RecognitionConfig;
 }
 
@@ -56,8 +58,10 @@ export interface DialogOfCall {
  */
 export class WholeCall {
   readonly callId: CallId;
-  readonly common: CommonSettings;
-  readonly stitch: Pick<Stitch, 'key' | 'kind'> | null;
+  /** Its media worker has not begun to recognise it. */
+  deferred: boolean;
+  readonly #common: Omit<CommonSettings, 'deferred'>;
+  readonly stitch: Stitch | null;
   readonly #tools: WholeCallTools;
   readonly #gone: (whole: WholeCall) => void;
   /** Dialogs that did not report their end yet. */
@@ -80,18 +84,24 @@ export class WholeCall {
     parts: {
       readonly callId: CallId;
       readonly common: CommonSettings;
-      readonly stitch: Pick<Stitch, 'key' | 'kind'> | null;
+      readonly stitch: Stitch | null;
       readonly info: CallInfo | null;
     },
     tools: WholeCallTools,
     gone: (whole: WholeCall) => void,
   ) {
     this.callId = parts.callId;
-    this.common = parts.common;
+    const { deferred = false, ...common } = parts.common;
+    this.deferred = deferred;
+    this.#common = common;
     this.stitch = parts.stitch;
     this.#info = parts.info;
     this.#tools = tools;
     this.#gone = gone;
+  }
+
+  get common(): CommonSettings {
+    return this.deferred ? { ...this.#common, deferred: true } : this.#common;
   }
 
   /** Null until the first dialog has its media worker. */
@@ -165,6 +175,8 @@ export class WholeCall {
     if (others || this.#isToWait(endReason)) {
       const waiting = others ? null : this.#waitingFrom({ endedAtMs, endReason });
       this.#tools.journal.append({ type: 'left', callId, dialogId: call.dialogId, waiting });
+      // From now on: the next dialog comes at once, and the leg takes a moment to close.
+      if (waiting !== null) this.wait(waiting);
       return;
     }
     this.#tools.journal.append({ type: 'ended', callId, end: { endedAtMs, endReason, channels: [] } });
@@ -192,8 +204,6 @@ export class WholeCall {
     }
     if (this.#dialogs.size > 0) return;
     if (this.#info === null) this.#gone(this);
-    else if (this.#end !== null && this.#isToWait(this.#end.endReason))
-      this.wait(this.#waitingFrom(this.#end));
     else if (!this.isWaiting) this.finish();
   }
 
@@ -209,7 +219,8 @@ export class WholeCall {
   /** Waits for the next dialog; without one the call has ended when the last one did. */
   wait({ untilMs, endedAtMs, endReason }: Waiting): void {
     this.#end = { endedAtMs, endReason };
-    this.#waitUntilMs = untilMs;
+    // The clock of a journal from before a reboot was another one.
+    this.#waitUntilMs = Math.min(untilMs, this.#tools.nowMs() + CHAIN_WAIT_MS);
     this.#tools.log.info({ callId: this.callId }, 'call waits for its next dialog');
   }
 

@@ -27,6 +27,11 @@ export class WholeCalls {
     return this.#all.get(callId);
   }
 
+  /** Whether there is any call that a further dialog could be part of. */
+  get joinable(): boolean {
+    return this.#byKey.size > 0;
+  }
+
   /** The call that a dialog with so many streams goes on with, or null where it is one of its own. */
   find(stitch: Stitch | null, streams: number): WholeCall | null {
     const whole = stitch === null ? undefined : this.#byKey.get(stitch.key);
@@ -35,14 +40,19 @@ export class WholeCalls {
 
   /** A new call. */
   open(callId: CallId, common: CommonSettings, stitch: Stitch | null): WholeCall {
-    const named = stitch === null ? null : { key: stitch.key, kind: stitch.kind };
-    return this.#add({ callId, common, stitch: named, info: null });
+    return this.#add({ callId, common, stitch, info: null });
   }
 
   /** A call of the journal. Its dialogs are to be added, unless it waits for the next one. */
   adopt({ call: record, waiting }: JournalEntry): WholeCall {
-    const { zero, rtpTimeoutS, record: keep, recognition } = record.legs[0]!;
-    const common = { zero, rtpTimeoutS, record: keep, ...(recognition === undefined ? {} : { recognition }) };
+    const { zero, rtpTimeoutS, record: keep, recognition, deferred } = record.legs[0]!;
+    const common = {
+      zero,
+      rtpTimeoutS,
+      record: keep,
+      ...(recognition === undefined ? {} : { recognition }),
+      ...(deferred === undefined ? {} : { deferred }),
+    };
     const { callId } = record.info;
     const whole = this.#add({ callId, common, stitch: record.stitch ?? null, info: record.info });
     if (waiting !== undefined && waiting !== null) whole.wait(waiting);
@@ -75,7 +85,9 @@ export class WholeCalls {
 
   /** We go down: what waits for a further dialog gets none. */
   finishWaiting(): void {
-    for (const whole of [...this.#all.values()]) if (whole.isWaiting) whole.finish();
+    for (const whole of [...this.#all.values()]) {
+      if (whole.isWaiting && whole.dialogs.length === 0) whole.finish();
+    }
   }
 
   stop(): void {

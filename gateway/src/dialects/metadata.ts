@@ -48,8 +48,6 @@ export interface RecordingMetadata {
   readonly sessionIds: readonly string[];
   readonly sipSessionIds: readonly string[];
   readonly groupIds: readonly string[];
-  /** Place of this document's dialog in a chain of them (NetSapiens). */
-  readonly sequence?: number;
   /** Those who are there: who left is not in it. */
   readonly participants: readonly MetadataParticipant[];
   readonly streams: readonly MetadataStream[];
@@ -77,7 +75,6 @@ export function mergeMetadata(known: RecordingMetadata | null, news: RecordingMe
   const left = goneFrom(joined, news.ended ?? []);
   const here = <T>(items: readonly T[], id: (item: T) => string): T[] =>
     items.filter((item) => !left.has(id(item)));
-  const sequence = news.sequence ?? known.sequence;
   return {
     partial: true,
     root: known.root ?? news.root ?? '',
@@ -85,7 +82,6 @@ export function mergeMetadata(known: RecordingMetadata | null, news: RecordingMe
     sessionIds: unique([...known.sessionIds, ...news.sessionIds]),
     sipSessionIds: unique([...known.sipSessionIds, ...news.sipSessionIds]),
     groupIds: unique([...known.groupIds, ...news.groupIds]),
-    ...(sequence === undefined ? {} : { sequence }),
     participants: here(
       merged(known.participants, news.participants, (item) => item.id, updatedParticipant),
       (item) => item.id,

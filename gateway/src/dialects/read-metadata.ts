@@ -74,7 +74,6 @@ function readRoot(root: Element, notes: string[]): RecordingMetadata {
     streams.set(stream.id, stream);
   }
   const extensions = readExtensions(root, owners);
-  const sequence = sequenceOf([root, ...all('group'), ...all('session')]);
   return {
     partial: descendants(root, 'datamode')[0]?.text.toLowerCase() === 'partial',
     root: clip(root.name),
@@ -86,7 +85,6 @@ function readRoot(root: Element, notes: string[]): RecordingMetadata {
       ...all('group-ref').map((element) => clip(element.text)),
       ...all('group_id').map((element) => clip(element.text)),
     ]),
-    ...(sequence === null ? {} : { sequence }),
     participants: [...participants.values()]
       .filter(({ id }) => !left.has(id))
       .map((participant) => {
@@ -184,24 +182,6 @@ function isOver(element: Element): boolean {
   const since = Date.parse(last('associate-time') ?? '');
   const over = Date.parse(until);
   return Number.isNaN(since) || Number.isNaN(over) || since <= over;
-}
-
-/** `sequence` of the group, the session or the recording, as an attribute or an element (NetSapiens). */
-function sequenceOf(elements: readonly Element[]): number | null {
-  for (const element of elements) {
-    const named = [
-      ...element.attributes,
-      ...element.children.map((child) => [child.name, child.text] as const),
-    ];
-    for (const [name, value] of named) {
-      if (
-        /^(group[-_]?)?seq(uence)?([-_]?(id|no|num|number))?$/i.test(name) &&
-        /^\d{1,9}$/.test(value.trim())
-      )
-        return Number(value);
-    }
-  }
-  return null;
 }
 
 function namespacesOf(root: Element): string[] {

@@ -8,10 +8,6 @@ export interface Stitch {
   readonly key: string;
   /** `sides`: dialogs side by side, one for each party. `chain`: one dialog after the other, a new one at each change. */
   readonly kind: 'sides' | 'chain';
-  /** Whose voice the dialog brings: `near` is the phone that is recorded. Null in a chain. */
-  readonly side: 'near' | 'far' | null;
-  /** Place in the chain, rising; null where the device does not say it, or for sides. */
-  readonly sequence: number | null;
 }
 
 /**
@@ -35,7 +31,7 @@ function builtInBridge(invite: InviteHeaders): Stitch | null {
   if (side === null || !reference) return null;
   // References count up on each cluster by itself.
   const cluster = from.parameters.get('x-nearendclusterid') || from.host;
-  return { key: `cucm-bib ${cluster} ${reference}`.slice(0, 256), kind: 'sides', side, sequence: null };
+  return { key: `cucm-bib ${cluster} ${reference}`.slice(0, 256), kind: 'sides' };
 }
 
 /** NetSapiens' SIP server calls itself SiPbx. */
@@ -45,5 +41,5 @@ export const isNetSapiens = (invite: InviteHeaders): boolean =>
 function chained(invite: InviteHeaders, metadata: RecordingMetadata | null): Stitch | null {
   const group = metadata?.groupIds[0];
   if (group === undefined || !isNetSapiens(invite)) return null;
-  return { key: `netsapiens ${group}`, kind: 'chain', side: null, sequence: metadata?.sequence ?? null };
+  return { key: `netsapiens ${group}`, kind: 'chain' };
 }

@@ -26,7 +26,7 @@ export interface CallRecord {
   /** Null, and left out by gateways before this: the session does not expire. */
   readonly timer?: SessionTimer | null;
   /** What makes other dialogs part of the call. Null, and left out by gateways before this: none can be. */
-  readonly stitch?: Pick<Stitch, 'key' | 'kind'> | null;
+  readonly stitch?: Stitch | null;
 }
 
 /** The last dialog of a call is over, and another may go on with it. */
@@ -99,7 +99,11 @@ export function applyLine(entries: Map<CallId, JournalEntry>, line: JournalLine)
     case 'joined':
       change(entries, line.call.info.callId, (entry) => ({
         ...entry,
-        ...withDialogs([...(entry.waiting ? [] : dialogsOf(entry)), line.call], line.call.info),
+        // Of one that waits or has ended, all dialogs are over.
+        ...withDialogs(
+          [...(entry.waiting || entry.end !== null ? [] : dialogsOf(entry)), line.call],
+          line.call.info,
+        ),
         waiting: null,
         end: null,
         updatePending: true,

@@ -1,4 +1,4 @@
-import type { ChannelPorts, ChannelTotals, FromMedia, Leg, LegId, ToMedia } from '@earshot/contracts';
+import type { CallId, ChannelPorts, ChannelTotals, FromMedia, Leg, LegId, ToMedia } from '@earshot/contracts';
 import { Dialer, type Log } from '@earshot/platform';
 
 export interface MediaLinkEvents {
@@ -7,6 +7,8 @@ export interface MediaLinkEvents {
   hello(worker: number): void;
   lost(worker: number): void;
   legTimeout(worker: number, legId: LegId): void;
+  /** A call that was recorded first is being recognised. */
+  recognitionBegun(callId: CallId): void;
   /** A replacement could not take over a leg of its leg.sync. */
   legFailed(worker: number, legId: LegId): void;
 }
@@ -42,6 +44,9 @@ export class MediaLink {
   #reportedChannels = 0;
   #openedSinceReport = 0;
   #lateReports = 0;
+  #endedWaiting = 0;
+  #catchingUp = 0;
+  #diskScarce = false;
 
   constructor(worker: number, socketPath: string, events: MediaLinkEvents, log: Log) {
     this.worker = worker;
@@ -67,6 +72,21 @@ export class MediaLink {
   /** It has been late for seconds: packets wait in the kernel. */
   get overloaded(): boolean {
     return this.#lateReports >= OVERLOADED_REPORTS;
+  }
+
+  /** Calls on it that have ended and wait for recognition, as last reported: those of a worker that is away wait, too. */
+  get endedWaiting(): number {
+    return this.#endedWaiting;
+  }
+
+  /** Calls on it that were recorded first and are behind still. */
+  get catchingUp(): number {
+    return this.#catchingUp;
+  }
+
+  /** Less of its disk is free than is to be. */
+  get diskScarce(): boolean {
+    return this.#diskScarce;
   }
 
   async open(leg: Leg, limitMs: number): Promise<OpenResult> {
@@ -140,9 +160,15 @@ export class MediaLink {
         this.#reportedChannels = message.channels;
         this.#openedSinceReport = 0;
         this.#lateReports = message.loopDelayMs > LATE_MS ? this.#lateReports + 1 : 0;
+        this.#endedWaiting = message.endedWaiting ?? 0;
+        this.#catchingUp = message.catchingUp ?? 0;
+        this.#diskScarce = message.diskScarce === true;
         break;
       case 'leg.timeout':
         this.#events.legTimeout(this.worker, message.legId);
+        break;
+      case 'recognition.begun':
+        this.#events.recognitionBegun(message.callId);
         break;
       case 'leg.failed':
         if (this.#waiting.has(message.id)) {

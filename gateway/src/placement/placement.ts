@@ -35,6 +35,7 @@ export class Placement {
       legs: (worker) => events.legs(worker),
       lost: (worker) => events.lost(worker),
       legTimeout: (worker, legId) => events.legTimeout(worker, legId),
+      recognitionBegun: (callId) => events.recognitionBegun(callId),
       legFailed: (worker, legId) => events.legFailed(worker, legId),
       hello: (worker) => {
         events.hello(worker);
@@ -54,6 +55,21 @@ export class Placement {
   /** Every worker that is there has been late for seconds. */
   get overloaded(): boolean {
     return this.ready && this.#links.every((link) => !link.ready || link.overloaded);
+  }
+
+  /** Calls that have ended and wait for recognition. */
+  get endedWaiting(): number {
+    return this.#links.reduce((sum, link) => sum + link.endedWaiting, 0);
+  }
+
+  /** Engines are busy with calls that were recorded first. */
+  get catchingUp(): boolean {
+    return this.#links.some((link) => link.catchingUp > 0);
+  }
+
+  /** A worker says that less of the disk is free than is to be. */
+  get diskScarce(): boolean {
+    return this.#links.some((link) => link.diskScarce);
   }
 
   /** @throws EarshotError MEDIA_UNAVAILABLE when no worker says hello within limitMs */
@@ -142,9 +158,16 @@ export class Placement {
       (link) => link.open(leg, TRY_LIMIT_MS),
       ({ type }) => type === 'opened',
     );
-    if (result?.type === 'opened' && coversChannels(leg, result.ports))
-      return { worker, ports: result.ports };
-    throw new EarshotError('MEDIA_UNAVAILABLE', 'the media worker of the call took no further channel');
+    if (result?.type === 'opened') {
+      if (coversChannels(leg, result.ports)) return { worker, ports: result.ports };
+      void this.close(worker, leg.legId);
+    }
+    const code = result?.type === 'failed' ? result.code : 'MEDIA_UNAVAILABLE';
+    this.#log.warn({ worker, legId: leg.legId, code }, 'leg not opened');
+    throw new EarshotError(
+      code === 'RTP_PORTS_EXHAUSTED' ? code : 'MEDIA_UNAVAILABLE',
+      'the media worker of the call took no further channel',
+    );
   }
 
   /** @param patient waits for a worker that is just being replaced */

@@ -69,10 +69,10 @@ function maskCredentials(value: string): string {
 /** A part may have a whole message in it (message/sipfrag, RFC 3420). */
 const maskBody = (body: string): string =>
   maskHead(body)
-    // RFC 4568 section 9.1; a line may have several keys.
-    .replace(/^a=crypto:[^\r\n]*/gim, (line) => line.replace(/inline:[^|;\s]*/gi, `inline:${MASK}`))
+    // RFC 4568 section 9.1; by the key itself: lines are indented in captures, and taken so.
+    .replace(/inline:[^|;\s]*/gi, `inline:${MASK}`)
     // RFC 8866 section 5.12 (obsolete, and still sent), RFC 4567, RFC 8839 section 5.4.
-    .replace(/^(k=|a=key-mgmt:\s*\S+ |a=ice-pwd:)[^\r\n]*/gim, `$1${MASK}`)
+    .replace(/^([ \t]*(?:k=|a=key-mgmt:\s*\S+ |a=ice-pwd:))[^\r\n]*/gim, `$1${MASK}`)
     .replace(/^([ \t]*Signal[ \t]*=[ \t]*)[^\r\n]*/gim, `$1${MASK}`)
     // RFC 4730, KPML.
     .replace(/(\bdigits\s*=\s*)(?:"[^"]*"|'[^']*')/gi, `$1"${MASK}"`);

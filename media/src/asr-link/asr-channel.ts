@@ -1,6 +1,14 @@
-import type { CallZero, ChannelId, RecognitionConfig } from '@earshot/contracts';
+import {
+  type CallId,
+  type CallZero,
+  type ChannelId,
+  partsOfChannel,
+  type RecognitionConfig,
+  type RecognitionState,
+} from '@earshot/contracts';
 import type { AudioSource, Tape } from '../spool/tape.ts';
 import { Patience } from './patience.ts';
+import type { DeferrableView } from './record-first.ts';
 
 /** What the link needs of a channel. */
 export interface Subject {
@@ -19,17 +27,28 @@ export type ReadWindow = (fromTick: number, upToTick: number) => Promise<AudioSo
 export const BEHIND_TICKS = 8000;
 
 /**
- * `asking`: waits for transcripts to say where to resume. `placing`: waits for an engine. `open`: an engine has it.
- * `settled`: committed to its end.
+ * `asking`: waits for transcripts to say where to resume. `deferred`: its call waits for clear room. `placing`: waits for an engine.
+ * `open`: an engine has it. `settled`: committed to its end.
  */
-export type AsrState = 'asking' | 'placing' | 'open' | 'settled';
+export type AsrState = 'asking' | 'deferred' | 'placing' | 'open' | 'settled';
+
+/** What the channel brings along. */
+export interface Beginning {
+  /** The first to ask for; higher than any that was used. */
+  readonly attempt: number;
+  /** How recognition goes with its call. */
+  readonly state: RecognitionState;
+  /** What the call asks of the recogniser; each opening takes it along. */
+  readonly config: () => RecognitionConfig;
+}
 
 /** The recogniser's side of one channel: which attempt, which engine, how far. Ticks. */
 export class AsrChannel {
   readonly subject: Subject;
   readonly readWindow: ReadWindow;
-  /** What the call asks of the recogniser; each opening takes it along. */
-  readonly recognition: () => RecognitionConfig;
+  readonly callId: CallId;
+  readonly config: () => RecognitionConfig;
+  recognition: RecognitionState;
   readonly patience = new Patience();
   /** Which of the five 20 ms turns of 100 ms serves it. */
   readonly phase: number;
@@ -62,18 +81,27 @@ export class AsrChannel {
   window: AudioSource | null = null;
   loading = false;
 
-  constructor(
-    subject: Subject,
-    readWindow: ReadWindow,
-    recognition: () => RecognitionConfig,
-    attempt: number,
-    phase: number,
-  ) {
+  constructor(subject: Subject, readWindow: ReadWindow, beginning: Beginning, phase: number) {
     this.subject = subject;
+    this.callId = partsOfChannel(subject.id).callId;
     this.readWindow = readWindow;
-    this.recognition = recognition;
-    this.attempt = attempt;
+    this.config = beginning.config;
+    this.recognition = beginning.state;
+    this.attempt = beginning.attempt;
     this.phase = phase;
+  }
+
+  get view(): DeferrableView {
+    const { callId, recognition, state, endTick, lagTicks, subject } = this;
+    const startedMs = subject.zero.wallMs;
+    return {
+      callId,
+      recognition,
+      settled: state === 'settled',
+      ended: endTick !== null,
+      lagTicks,
+      startedMs,
+    };
   }
 
   /** Audio or silence waits that the engine gave no credit for. */

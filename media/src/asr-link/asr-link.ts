@@ -1,11 +1,12 @@
-import type { ChannelId, EngineRow, FromAsr, RecognitionConfig } from '@earshot/contracts';
+import type { CallId, ChannelId, EngineRow, FromAsr, RecognitionState } from '@earshot/contracts';
 import type { Log } from '@earshot/platform';
 import { CommitLink } from '../commit-link/commit-link.ts';
 import { HANGOVER_TICKS } from '../vad/gate.ts';
-import { AsrChannel, BEHIND_TICKS, type ReadWindow, type Subject } from './asr-channel.ts';
+import { AsrChannel, BEHIND_TICKS, type Beginning, type ReadWindow, type Subject } from './asr-channel.ts';
 import { Balance } from './balance.ts';
 import { type EngineCounts, Engines } from './engines.ts';
 import { feed, MAX_BUFFERED_BYTES } from './feeder.ts';
+import { type DeferrableView, freeShare, RecordFirst, type Waiting, waitingOf } from './record-first.ts';
 import { WARM_UP_TICKS, warmUpFrom } from './warm-up.ts';
 
 /** Messages to channels that are behind, in one 20 ms turn: 64 s of audio cost about 2 ms. */
@@ -29,6 +30,8 @@ export interface AsrLinkEvents {
   committed(channel: ChannelId, tick: number): void;
   /** The channel is committed to its end: nothing of it is needed for recognition any more. */
   settled(channel: ChannelId): void;
+  /** How recognition goes with a call that was recorded first has changed. */
+  recognition(callId: CallId, state: RecognitionState): void;
 }
 
 /**
@@ -43,6 +46,8 @@ export class AsrLink {
   readonly #log: Log;
   readonly #nowUs: () => number;
   readonly #balance = new Balance();
+  readonly #recordFirst: RecordFirst;
+  readonly #serving: number;
   #added = 0;
   #turn = 0;
   #lastTurnUs = 0;
@@ -59,6 +64,8 @@ export class AsrLink {
     this.#events = events;
     this.#log = log;
     this.#nowUs = nowUs;
+    this.#serving = engines.serving;
+    this.#recordFirst = new RecordFirst(worker);
     this.#engines = new Engines(runDir, engines, {
       connected: () => this.#placeAll(),
       message: (engine, message) => this.#fromEngine(engine, message),
@@ -76,25 +83,17 @@ export class AsrLink {
     return this.#commit;
   }
 
-  /** Host's headroom table, once a second: what engines cannot keep up with goes where there is room. */
+  /** Host's headroom table, once a second: what engines cannot keep up with goes where there is room, and then what waits for some. */
   table(rows: readonly EngineRow[]): void {
     this.#engines.table(rows);
     this.#rebalance();
+    this.#beginDeferred();
   }
 
-  /**
-   * @param attempt the first to ask for; higher than any that was used
-   * @param recognition what the call asks of the recogniser, asked for at each opening
-   */
-  add(
-    subject: Subject,
-    readWindow: ReadWindow,
-    attempt: number,
-    recognition: () => RecognitionConfig = () => ({}),
-  ): void {
-    const channel = new AsrChannel(subject, readWindow, recognition, attempt, this.#added++ % PHASES);
+  add(subject: Subject, readWindow: ReadWindow, beginning: Beginning): void {
+    const channel = new AsrChannel(subject, readWindow, beginning, this.#added++ % PHASES);
     this.#channels.set(subject.id, channel);
-    this.#commit.attempt(subject.id, attempt);
+    this.#commit.attempt(subject.id, channel.attempt);
   }
 
   /** The timeline ended and its last block is in the files. */
@@ -117,11 +116,16 @@ export class AsrLink {
     return this.#channels.get(id)?.attempt ?? 0;
   }
 
-  /** Received and not yet decided, in ticks; 0 for a channel that nothing is expected of. */
-  lagTicks(id: ChannelId): number {
+  /** Received and not yet decided, in ticks; 0 for a channel that nothing is expected of, null for one that is to be late. */
+  lagTicks(id: ChannelId): number | null {
     const channel = this.#channels.get(id);
     if (channel === undefined || channel.state === 'settled') return 0;
-    return channel.lagTicks;
+    return channel.recognition === 'current' ? channel.lagTicks : null;
+  }
+
+  /** Calls that were recorded first and wait for clear room. */
+  get waiting(): Waiting {
+    return waitingOf(this.#views);
   }
 
   /** Every 20 ms. Live channels first, each every 100 ms; then those that are behind, a bounded amount. Yields in between. */
@@ -179,7 +183,7 @@ export class AsrLink {
   #reopenAll(): void {
     for (const channel of this.#channels.values()) {
       if (channel.state === 'settled') continue;
-      if (channel.state !== 'asking') this.#events.reopened('transcripts_link');
+      if (channel.state === 'placing' || channel.state === 'open') this.#events.reopened('transcripts_link');
       this.#reopen(channel);
       if (channel.endTick !== null) this.#commit.ended(channel.subject.id, channel.endTick);
     }
@@ -211,9 +215,33 @@ export class AsrLink {
     channel.attempt = attempt;
     // Taken by transcripts, which may still have to write it: not yet committed.
     channel.resumeTick = tick;
-    channel.state = 'placing';
+    channel.state = channel.recognition === 'waiting' ? 'deferred' : 'placing';
     this.#settleIfDone(channel);
     this.#place(channel);
+  }
+
+  get #views(): DeferrableView[] {
+    return Array.from(this.#channels.values(), ({ view }) => view);
+  }
+
+  /** Calls that were recorded first are begun when there is clear room, all channels of one at once. */
+  #beginDeferred(): void {
+    const free = freeShare(this.#engines.views(), this.#serving);
+    const { begin, caughtUp } = this.#recordFirst.look(this.#views, free, this.#nowUs());
+    for (const callId of caughtUp) this.#recognise(callId, 'current');
+    if (begin === null) return;
+    this.#recognise(begin, 'catching-up');
+    this.#log.info({ callId: begin }, 'clear room: a call is recognised that was recorded first');
+  }
+
+  #recognise(callId: CallId, state: RecognitionState): void {
+    for (const channel of this.#channels.values()) {
+      if (channel.callId !== callId) continue;
+      channel.recognition = state;
+      if (channel.state === 'deferred') channel.state = 'placing';
+      this.#place(channel);
+    }
+    this.#events.recognition(callId, state);
   }
 
   #committed(id: ChannelId, tick: number): void {
@@ -269,7 +297,8 @@ export class AsrLink {
       attempt: channel.attempt,
       fromTick,
       outputFromTick: resumeTick,
-      config: { ...channel.recognition(), priority: 'live' },
+      // Its arrivals may be of before a reboot, and look new.
+      config: { ...channel.config(), priority: isLate(channel, this.#nowUs()) ? 'catch-up' : 'live' },
     });
   }
 
@@ -299,7 +328,8 @@ export class AsrLink {
     let audio = 0;
     const open = [...this.#channels.values()].flatMap((channel) => {
       const { engine, state, lagTicks, placedUs, movedUs, decidedTick, committedTick, resumeTick } = channel;
-      if (state !== 'open' || engine === null) return [];
+      // How far behind it is says nothing of its engine while it is to be late.
+      if (state !== 'open' || engine === null || channel.recognition !== 'current') return [];
       sent += channel.sentTicks;
       audio += channel.audioTicks;
       const againTicks = decidedTick - Math.max(resumeTick, committedTick);
@@ -341,3 +371,7 @@ export class AsrLink {
     return sent;
   }
 }
+
+/** All of it is of long ago: it has ended, or is of before a reboot, when the monotonic clock began again. */
+const isLate = ({ recognition, endTick, subject }: AsrChannel, nowUs: number): boolean =>
+  recognition === 'catching-up' && (endTick !== null || subject.zero.monoUs > nowUs);

@@ -1,4 +1,12 @@
-import { type ChannelId, type FromCommit, type LedgerPart, sockets, type ToCommit } from '@earshot/contracts';
+import {
+  type CallId,
+  type ChannelId,
+  type FromCommit,
+  type LedgerPart,
+  type RecognitionState,
+  sockets,
+  type ToCommit,
+} from '@earshot/contracts';
 import { Dialer } from '@earshot/platform';
 import { join } from 'node:path';
 
@@ -50,9 +58,19 @@ export class CommitLink {
     return this.#send({ type: 'ledger', channel, fill, ...part });
   }
 
+  /** It is to be said again when there is a link. */
+  recognition(callId: CallId, state: RecognitionState): void {
+    this.#send({ type: 'recognition', callId, state });
+  }
+
   /** @returns false when there is no link */
   media(channel: ChannelId, state: 'missing' | 'present', tick: number): boolean {
     return this.#send({ type: 'media', channel, state, tick });
+  }
+
+  /** @returns false when there is no link */
+  disk(channel: ChannelId, state: 'low' | 'full' | 'writable', tick: number): boolean {
+    return this.#send({ type: 'disk', channel, state, tick });
   }
 
   #send(message: ToCommit): boolean {

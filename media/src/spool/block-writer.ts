@@ -29,6 +29,8 @@ export class BlockWriter {
   writtenTick = 0;
   /** The end of the last block that never came into a file; 0 when all did. */
   lostTick = 0;
+  /** Where the last run of blocks began that never came into a file. */
+  lostFromTick = 0;
   /** Packets that arrived up to then need no write-ahead log any more. */
   coveredUs = 0;
   readonly #folder: string;
@@ -41,6 +43,8 @@ export class BlockWriter {
   #busy = false;
   #waiters: (() => void)[] = [];
   #closed = false;
+  /** The last block that was done with did not come into a file. */
+  #losing = false;
 
   constructor(folder: string, channelIndex: number, health: DiskHealth) {
     this.#folder = folder;
@@ -63,7 +67,7 @@ export class BlockWriter {
 
   write(startTick: number, endTick: number, coversUs: number, bytes: Buffer): void {
     if (this.#pending.length >= MAX_PENDING) {
-      this.lostTick = this.#pending.shift()!.endTick;
+      this.#lost(this.#pending.shift()!);
       this.#health.failed(new Error('spool blocks wait for the disk for a minute; the oldest was dropped'));
     }
     this.#pending.push({ startTick, endTick, coversUs, bytes });
@@ -137,13 +141,14 @@ export class BlockWriter {
   #done(block: PendingBlock, error: Error | null): void {
     this.#busy = false;
     if (error === null) {
+      this.#losing = false;
       this.#health.worked();
       this.#health.spoolBytes += block.bytes.length;
       this.#offset += block.bytes.length;
       if (this.dirtySinceMs === Infinity) this.dirtySinceMs = performance.now();
     } else {
       this.#health.failed(error);
-      this.lostTick = block.endTick;
+      this.#lost(block);
       this.#closeFile();
     }
     // A block that could not be written is gone from the disk: keeping the log for it would fill the disk further.
@@ -151,6 +156,12 @@ export class BlockWriter {
     this.writtenTick = block.endTick;
     this.coveredUs = block.coversUs;
     this.#pump();
+  }
+
+  #lost(block: PendingBlock): void {
+    if (!this.#losing) this.lostFromTick = block.startTick;
+    this.#losing = true;
+    this.lostTick = block.endTick;
   }
 
   #closeFile(): void {

@@ -1,7 +1,7 @@
 import fs from 'node:fs';
 import { mkdir, open, rename, rm } from 'node:fs/promises';
 import { join } from 'node:path';
-import type { CallId, ChannelTotals, Leg, LegId } from '@earshot/contracts';
+import type { CallId, ChannelTotals, Leg, LegId, RecognitionState } from '@earshot/contracts';
 
 /**
  * DATA_DIR/spool/<callId>/leg-<n>.json: what a replacement of this worker needs to know of a leg. It is there from before the
@@ -15,6 +15,10 @@ export interface LegRecord {
   readonly attempts: Readonly<Record<string, number>>;
   /** By channel id: where the timelines were when the call was paused; those that are paused. */
   readonly pausedTicks?: Readonly<Record<string, number>>;
+  /** The disk was nearly full when the call began: that is why it is not recorded. */
+  readonly diskLow?: boolean;
+  /** How recognition goes with its call. Left out: `current`. */
+  readonly recognition?: RecognitionState;
   /** Null while the leg is open; then what its channels received, with their end ticks. */
   readonly closed: readonly ChannelTotals[] | null;
 }

@@ -1,4 +1,4 @@
-import type { LegId } from '@earshot/contracts';
+import type { CallId, LegId } from '@earshot/contracts';
 import type { HostLink, Log } from '@earshot/platform';
 import type { LedgerTeller } from '../commit-link/ledger-teller.ts';
 import type { Wal } from '../spool/wal.ts';
@@ -15,6 +15,8 @@ export interface KeeperParts {
   readonly log: Log;
   /** Reads the sockets of all channels; null where dgram does. */
   readonly reader: SocketReader | null;
+  /** A call that was recorded first is being recognised: the gateway is to hear it. */
+  begun(callId: CallId): void;
   /** Since when sockets are read without a stall. */
   dryUs(): number;
 }

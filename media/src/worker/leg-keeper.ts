@@ -5,8 +5,8 @@ import {
   EarshotError,
   type Leg,
   type LegId,
+  type RecognitionState,
 } from '@earshot/contracts';
-import type { AsrLink } from '../asr-link/asr-link.ts';
 import { Channel } from '../leg/channel.ts';
 import { inBatches } from './batches.ts';
 import { nowUs } from './clock.ts';
@@ -25,7 +25,7 @@ import {
   restoreClosed,
   type Restored,
 } from './restore.ts';
-import type { LentPair } from './sockets.ts';
+import { Recognition } from './recognition.ts';
 import type { Stages } from './stages.ts';
 
 /** Legs between two moments at which other things may have their turn: some 50 us. */
@@ -34,11 +34,10 @@ const AT_ONCE = 16;
 /** The legs of this worker, from open (or adopted) to committed. */
 export class LegKeeper {
   readonly legs = new Map<LegId, MediaLeg>();
-  readonly #byChannel = new Map<ChannelId, { leg: MediaLeg; channel: Channel }>();
+  readonly recognition: Recognition;
   readonly #opening = new Map<LegId, Opening>();
   readonly #parts: KeeperParts;
   readonly #lender: Lender;
-  #asr: AsrLink | null = null;
   /** A predecessor's logs, until the gateway has said which legs there are: one without a leg file may need them. */
   #heldWal: Inheritance['walPaths'] = [];
   readonly #predecessor = new Predecessor();
@@ -46,21 +45,13 @@ export class LegKeeper {
   constructor(parts: KeeperParts) {
     this.#parts = parts;
     this.#lender = new Lender(parts.host, parts.log);
-  }
-
-  /** Set once, before anything is opened. */
-  set asr(link: AsrLink) {
-    this.#asr = link;
+    this.recognition = new Recognition(parts, this.legs);
   }
 
   /** Up to which arrival a channel's packets are in its files; Infinity for one that is gone. */
   coveredUs(id: ChannelId): number {
     if (this.#heldWal.length > 0) return -Infinity;
-    return this.#byChannel.get(id)?.channel.coveredUs ?? Infinity;
-  }
-
-  get channelCount(): number {
-    return this.#byChannel.size;
+    return this.recognition.coveredUs(id);
   }
 
   /** Each turn. Yields in between. */
@@ -83,8 +74,9 @@ export class LegKeeper {
     const sibling = [...this.legs.values()].find((other) => other.leg.callId === leg.callId);
     const kept = this.#parts.spool.asRoomIs(leg, sibling?.leg ?? null);
     return this.#openAs(kept, async () => {
-      if (leg.record && !kept.record) await this.#parts.spool.markNotRecorded(leg.callId);
-      return this.#newLeg(kept);
+      const diskLow = leg.record && !kept.record;
+      if (diskLow) await this.#parts.spool.markNotRecorded(leg.callId);
+      return this.#newLeg(kept, diskLow);
     });
   }
 
@@ -110,14 +102,16 @@ export class LegKeeper {
       for (const channel of mediaLeg.channels) channel.readingBegins(now);
       mediaLeg.pauseOrGoOn(now);
       // Read before the gateway is told the ports: nothing can come before, and a lent socket may have a backlog.
-      this.#attach(mediaLeg, sockets);
+      mediaLeg.attach(sockets, this.#parts.log, this.#parts.reader, this.#predecessor);
+      // In one turn: a call may be begun while sockets are lent.
+      mediaLeg.recognition = this.recognition.stateOf(leg.callId) ?? mediaLeg.recognition;
       this.legs.set(leg.legId, mediaLeg);
-      mediaLeg.ready = this.#begin(mediaLeg);
+      mediaLeg.ready = this.recognition.begin(mediaLeg);
       await mediaLeg.ready;
       this.#parts.log.info({ legId: leg.legId, channels: mediaLeg.channels.map(String) }, 'leg opened');
       return mediaLeg.ports;
     } catch (error) {
-      for (const { channel } of leg.channels) this.#byChannel.delete(channel);
+      this.recognition.forget(leg);
       for (const { writer } of mediaLeg?.channels ?? []) void writer.close();
       throw error;
     } finally {
@@ -138,7 +132,8 @@ export class LegKeeper {
     }
     mediaLeg.pauseOrGoOn(now);
     mediaLeg.confirm();
-    await this.#save(mediaLeg);
+    this.recognition.askedFor(leg, mediaLeg);
+    await this.recognition.save(mediaLeg);
   }
 
   /**
@@ -173,14 +168,14 @@ export class LegKeeper {
     }
     leg.sockets.clear();
     await leg.flushed();
-    await this.#save(leg);
+    await this.recognition.save(leg);
     leg.state = 'closed';
     for (const channel of leg.channels) {
       this.#parts.metrics.channel(channel);
       channel.close();
       this.#parts.ledgers.ended(channel.id);
-      this.#asr?.ended(channel.id, channel.timeline.endTick);
     }
+    this.recognition.ended(leg);
     this.#parts.log.info({ legId, totals: leg.totals }, 'leg closed');
     return leg.totals;
   }
@@ -267,7 +262,7 @@ export class LegKeeper {
     const legs: MediaLeg[] = [];
     const live: Owned[] = [];
     for (const record of inheritance.legs) {
-      const leg = this.#newLeg(record.leg);
+      const leg = this.#newLeg(record.leg, record.diskLow, record.recognition ?? 'current');
       leg.firstAttempt = nextGeneration(Object.values(record.attempts));
       this.legs.set(record.leg.legId, leg);
       legs.push(leg);
@@ -297,7 +292,8 @@ export class LegKeeper {
       const now = nowUs();
       for (const channel of leg.channels) channel.readingBegins(now);
       leg.pauseOrGoOn(now);
-      if (leg.state === 'open') this.#attach(leg, await this.#lender.some(leg.leg));
+      if (leg.state !== 'open') return;
+      leg.attach(await this.#lender.some(leg.leg), log, reader, this.#predecessor);
     });
     // The rest with the first turns.
     reader?.read(nowUs());
@@ -317,36 +313,10 @@ export class LegKeeper {
   async #recogniseAdopted(legs: readonly MediaLeg[], restored: readonly Restored[]): Promise<void> {
     await recallAll(restored, this.#parts.log);
     await inBatches(legs, async (leg) => {
-      await this.#save(leg);
-      this.#recognise(leg);
-      if (leg.state !== 'closed') return;
-      for (const channel of leg.channels) this.#asr?.ended(channel.id, channel.timeline.endTick);
+      await this.recognition.begin(leg);
+      if (leg.state === 'closed') this.recognition.ended(leg);
     });
     void fillLedgers(legs, this.#parts.spool, this.#parts.ledgers);
-  }
-
-  /** A channel is committed to its end. */
-  settled(id: ChannelId): void {
-    const entry = this.#byChannel.get(id);
-    if (entry === undefined) return;
-    const { leg } = entry;
-    leg.unsettled.delete(id);
-    if (leg.unsettled.size > 0) return;
-    this.legs.delete(leg.leg.legId);
-    for (const channel of leg.channels) {
-      this.#byChannel.delete(channel.id);
-      this.#asr?.remove(channel.id);
-    }
-    const last = ![...this.legs.values()].some((other) => other.leg.callId === leg.leg.callId);
-    void this.#parts.spool.forgetLeg(leg.leg, last);
-  }
-
-  committed(id: ChannelId, neededTick: number): void {
-    const entry = this.#byChannel.get(id);
-    if (entry === undefined || entry.leg.leg.record || neededTick <= 0) return;
-    if (entry.channel.mayDropFiles(neededTick)) {
-      void this.#parts.spool.dropFiles(entry.leg.leg, entry.channel, neededTick);
-    }
   }
 
   #known(legId: LegId): MediaLeg {
@@ -355,45 +325,17 @@ export class LegKeeper {
     return leg;
   }
 
-  #newLeg(leg: Leg): MediaLeg {
+  /** @param recognition null: as the gateway says */
+  #newLeg(leg: Leg, diskLow = false, recognition: RecognitionState | null = null): MediaLeg {
     const now = nowUs();
     const channels = leg.channels.map((each) => {
       const index = Number(each.channel.slice(each.channel.lastIndexOf(':') + 1));
       return new Channel(each, leg.zero, this.#parts.spool.writerFor(leg, index), this.#parts.wal, now);
     });
     const mediaLeg = new MediaLeg(leg, channels);
-    for (const channel of channels) this.#byChannel.set(channel.id, { leg: mediaLeg, channel });
+    mediaLeg.diskLow = diskLow;
+    mediaLeg.recognition = recognition ?? (leg.deferred === true ? 'waiting' : 'current');
+    this.recognition.knows(mediaLeg);
     return mediaLeg;
-  }
-
-  async #begin(leg: MediaLeg): Promise<void> {
-    await this.#save(leg);
-    this.#recognise(leg);
-  }
-
-  #recognise(leg: MediaLeg): void {
-    for (const channel of leg.channels) {
-      const windows = this.#parts.spool.windowsFor(leg.leg, channel.index);
-      const { timeline, inherited } = channel;
-      this.#parts.ledgers.add(channel.id, timeline.ledger, inherited, nowUs());
-      this.#asr?.add(channel, windows, leg.firstAttempt, () => leg.leg.recognition ?? {});
-    }
-  }
-
-  #attach(leg: MediaLeg, lent: ReadonlyMap<ChannelId, LentPair>): void {
-    leg.attach(lent, this.#parts.log, this.#parts.reader, this.#predecessor);
-  }
-
-  #save(leg: MediaLeg): Promise<void> {
-    leg.saved = leg.saved.then(() => {
-      const attempts: Record<string, number> = {};
-      const pausedTicks: Record<string, number> = {};
-      for (const { id, pausedTick } of leg.channels) {
-        attempts[id] = Math.max(leg.firstAttempt, this.#asr?.attemptOf(id) ?? 0);
-        if (pausedTick !== null) pausedTicks[id] = pausedTick;
-      }
-      return this.#parts.spool.saveLeg(leg.leg, { attempts, pausedTicks, closed: leg.totals });
-    });
-    return leg.saved;
   }
 }

@@ -1,4 +1,4 @@
-import type { ChannelId, ChannelPorts, ChannelTotals, Leg } from '@earshot/contracts';
+import type { ChannelId, ChannelPorts, ChannelTotals, Leg, RecognitionState } from '@earshot/contracts';
 import type { Log } from '@earshot/platform';
 import { align } from '../leg/alignment.ts';
 import type { Channel } from '../leg/channel.ts';
@@ -18,6 +18,10 @@ export class MediaLeg {
   /** `open`, then `closing` while the last packets are read and written, then `closed` until all is committed. */
   state: 'open' | 'closing' | 'closed' = 'open';
   totals: readonly ChannelTotals[] | null = null;
+  /** The disk was nearly full when the call began: that is why it is not recorded. */
+  diskLow = false;
+  /** How recognition goes with its call. */
+  recognition: RecognitionState = 'current';
   /** Attempts of its channels begin with this one. */
   firstAttempt = 1;
   /** The gateway was told that no RTP comes. */

@@ -1,6 +1,7 @@
 import { type ChannelTotals, TICKS_PER_SECOND, VAD_FRAME_TICKS } from '@earshot/contracts';
 import { Counter, Gauge, Histogram, type Registry } from '@earshot/platform';
 import type { ReopenReason } from '../asr-link/asr-link.ts';
+import type { Waiting } from '../asr-link/record-first.ts';
 import type { Channel } from '../leg/channel.ts';
 import { REJECT_REASONS, type RejectReason } from '../rtp/packet.ts';
 import type { DiskHealth } from '../spool/disk-health.ts';
@@ -42,6 +43,8 @@ export class MediaMetrics {
   readonly #walBytes: Counter;
   readonly #reopens: Counter<'reason'>;
   readonly #loopDelay: Gauge;
+  readonly #waiting: Gauge;
+  readonly #waitingSeconds: Gauge;
   /** Set once by a replacement. */
   readonly takeover: Gauge;
   readonly #free: Gauge;
@@ -89,7 +92,7 @@ export class MediaMetrics {
     this.#live = new Gauge({ name: 'earshot_live_channels', help: 'Channels of open legs.', registers });
     this.#lag = new Histogram({
       name: 'earshot_channel_lag_seconds',
-      help: 'Received but not yet decided, by channel, sampled each second.',
+      help: 'Received but not yet decided, by channel, sampled each second. Without calls that were recorded first, until they have caught up.',
       buckets: [0.25, 0.5, 1, 2, 5, 10, 30, 60, 300],
       registers,
     });
@@ -125,6 +128,16 @@ export class MediaMetrics {
     this.#loopDelay = new Gauge({
       name: 'earshot_media_loop_delay_seconds',
       help: 'Longest delay of the 20 ms timer in the last second.',
+      registers,
+    });
+    this.#waiting = new Gauge({
+      name: 'earshot_recognition_waiting_calls',
+      help: 'Calls that were recorded first and wait for recognition, live and ended.',
+      registers,
+    });
+    this.#waitingSeconds = new Gauge({
+      name: 'earshot_recognition_waiting_seconds',
+      help: 'Since the oldest call began that waits for recognition; 0 when none does.',
       registers,
     });
     this.#free = new Gauge({
@@ -202,6 +215,11 @@ export class MediaMetrics {
 
   lag(seconds: number): void {
     this.#lag.observe(seconds);
+  }
+
+  waiting({ calls, oldestMs }: Waiting, wallMs: number): void {
+    this.#waiting.set(calls);
+    this.#waitingSeconds.set(oldestMs === null ? 0 : Math.max(0, wallMs - oldestMs) / 1000);
   }
 
   space({ freeShare, scarce }: DiskSpace): void {

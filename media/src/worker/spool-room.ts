@@ -84,7 +84,7 @@ export class SpoolRoom {
     };
   }
 
-  async saveLeg(leg: Leg, state: Pick<LegRecord, 'attempts' | 'pausedTicks' | 'closed'>): Promise<void> {
+  async saveLeg(leg: Leg, state: Omit<LegRecord, 'version' | 'leg' | 'worker'>): Promise<void> {
     try {
       await writeLegFile(this.folder, { version: 1, leg, worker: this.#worker, ...state });
     } catch (error) {

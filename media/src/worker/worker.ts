@@ -9,6 +9,7 @@ import { workerVad } from '../stages/vad-stage.ts';
 import { GateCount } from '../vad/gate-count.ts';
 import { nowUs } from './clock.ts';
 import { ControlServer } from './control.ts';
+import { DiskTeller } from './disk-teller.ts';
 import { LegKeeper } from './leg-keeper.ts';
 import { MediaMetrics } from './metrics.ts';
 import { openReader, readerMemoryPath, removeReaderMemory } from './open-reader.ts';
@@ -60,26 +61,31 @@ export async function startWorker(context: ChildContext): Promise<Service> {
     ledgers,
     log,
     reader,
+    begun: (callId) => control.report({ type: 'recognition.begun', callId }),
     dryUs: () => timer?.dryUs ?? nowUs(),
   });
   const events = {
     reopened: metrics.reopened.bind(metrics),
-    committed: legs.committed.bind(legs),
-    settled: legs.settled.bind(legs),
+    committed: legs.recognition.committed.bind(legs.recognition),
+    settled: legs.recognition.settled.bind(legs.recognition),
+    recognition: legs.recognition.changed.bind(legs.recognition),
   };
   const engines = { serving: config.asrEngines, standby: config.asrStandby };
   const asr = new AsrLink(runDir, instance, engines, events, log, nowUs);
-  legs.asr = asr;
+  legs.recognition.asr = asr;
+  const diskTeller = new DiskTeller(asr.commit.disk.bind(asr.commit));
   asr.commit.ledgers = {
     connected: () => {
       ledgers.connected();
+      diskTeller.connected();
+      legs.recognition.connected();
       for (const leg of legs.legs.values()) for (const { watch } of leg.channels) watch.tellAgain();
     },
     ledgered: (channel, toTick) => ledgers.acknowledged(channel, toTick),
   };
   host.onEngines((rows) => asr.table(rows));
   const recognise = await legs.adopt(inheritance, stages);
-  const control = new ControlServer(legs, instance, log);
+  const control: ControlServer = new ControlServer(legs, instance, log);
   let syncing = false;
   let seconds = 0;
   let nextSecondUs = nowUs() + SECOND_US;
@@ -96,7 +102,8 @@ export async function startWorker(context: ChildContext): Promise<Service> {
     let live = 0;
     for (const leg of legs.legs.values()) {
       for (const channel of leg.channels) {
-        metrics.lag(asr.lagTicks(channel.id) / TICKS_PER_SECOND);
+        const lagTicks = asr.lagTicks(channel.id);
+        if (lagTicks !== null) metrics.lag(lagTicks / TICKS_PER_SECOND);
         metrics.channel(channel);
         if (leg.state !== 'open') continue;
         if (channel.mediaChanged(now)) tellMedia(channel);
@@ -104,6 +111,7 @@ export async function startWorker(context: ChildContext): Promise<Service> {
           metrics.dropped(leg.sockets.get(channel.id)?.newDrops() ?? 0);
         }
       }
+      diskTeller.look(leg, now);
       if (leg.state === 'open') leg.report(now);
       const silent = leg.state === 'open' && leg.isSilent(now);
       if (silent && !leg.timeoutTold) control.report({ type: 'leg.timeout', legId: leg.leg.legId });
@@ -115,7 +123,16 @@ export async function startWorker(context: ChildContext): Promise<Service> {
     metrics.second(live, loopDelayUs / 1e6);
     metrics.space(spool.space);
     if (++seconds % LOOK_AT_DISK_EVERY_S === 0) void spool.space.look();
-    control.report({ type: 'load', channels: live, loopDelayMs: loopDelayUs / 1000 });
+    const { waiting } = asr;
+    metrics.waiting(waiting, Date.now());
+    control.report({
+      type: 'load',
+      channels: live,
+      loopDelayMs: loopDelayUs / 1000,
+      endedWaiting: waiting.ended,
+      catchingUp: waiting.catchingUp,
+      diskScarce: spool.space.scarce,
+    });
     wal.tend();
     if (!syncing) void sync();
   };
@@ -149,7 +166,7 @@ export async function startWorker(context: ChildContext): Promise<Service> {
   await control.start(runDir);
 
   return {
-    info: { channels: legs.channelCount, reader: reader === null ? 'dgram' : 'native' },
+    info: { channels: legs.recognition.channelCount, reader: reader === null ? 'dgram' : 'native' },
     drain: async () => {
       timer?.stop();
       await control.stop();

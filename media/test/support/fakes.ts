@@ -157,6 +157,8 @@ export class FakeEngine {
 /** Transcripts' end of the commit link: fences attempts, remembers how far a channel is settled. */
 export class FakeTranscripts {
   readonly ledgers: Extract<ToCommit, { type: 'ledger' }>[] = [];
+  readonly disk: Omit<Extract<ToCommit, { type: 'disk' }>, 'type'>[] = [];
+  readonly recognition: Omit<Extract<ToCommit, { type: 'recognition' }>, 'type'>[] = [];
   readonly settledTick = new Map<ChannelId, number>();
   readonly attempts = new Map<ChannelId, number>();
   readonly ended = new Map<ChannelId, number>();
@@ -206,6 +208,11 @@ export class FakeTranscripts {
       connection.send({ type: 'committed', channel: message.channel, tick });
     }
     if (message.type === 'ledger') this.ledgers.push(message);
+    if (message.type === 'recognition') this.recognition.push(message);
+    if (message.type === 'disk') {
+      const { type: _type, ...told } = message;
+      this.disk.push(told);
+    }
     if (message.type !== 'attempt') return;
     const { channel } = message;
     this.asked.push({ channel, attempt: message.attempt });

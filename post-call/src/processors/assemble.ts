@@ -1,38 +1,49 @@
-import { createHash } from 'node:crypto';
 import { mkdir, open, rename, rm, writeFile } from 'node:fs/promises';
-import { dirname } from 'node:path';
-import { speechFileOf, type SpeechMarks, TICKS_PER_MS, TICKS_PER_SECOND } from '@earshot/contracts';
-import { ChannelTimeline } from './timeline.ts';
+import { join } from 'node:path';
+import {
+  type CallId,
+  RECORDING_FORMATS,
+  type RecordingFacts,
+  type RecordingFile,
+  type RecordingFormat,
+  speechFileOf,
+  type SpeechMarks,
+  TICKS_PER_MS,
+  TICKS_PER_SECOND,
+} from '@earshot/contracts';
+import { newRecordingWriter, type RecordingShape, type RecordingWriter } from './recording-files.ts';
 import { type OnDamage, spoolFilesOf } from './spool-reader.ts';
-import { wavDataBytes, wavHeader } from './wav.ts';
+import { ChannelTimeline } from './timeline.ts';
 
 /** Audio that is in memory at once. */
 const WINDOW_TICKS = 4 * TICKS_PER_SECOND;
 
-export interface AssembledRecording {
-  readonly bytes: number;
-  /** Hex. */
-  readonly sha256: string;
-  readonly durationMs: number;
+export interface AssemblyTask {
+  readonly callId: CallId;
+  readonly spoolFolder: string;
+  /** Where the files go; made where it is not there. */
+  readonly recordingsFolder: string;
+  /** At least one. */
+  readonly formats: readonly RecordingFormat[];
+  /** Of the call; a channel without audio is silence. */
+  readonly channels: number;
+  /** Of the call's timeline: after the last audio comes silence up to there. */
+  readonly endTick: number;
+  readonly onDamage: OnDamage;
 }
 
+export const recordingFileOf = (callId: CallId, format: RecordingFormat): string => `${callId}.${format}`;
+
 /**
- * Makes a call's recording from its spool: 16-bit PCM WAV at 8 kHz, a channel for each of the call's, tick 0 = call zero =
- * sample 0. Written under a temporary name, synced, renamed: a file with the final name is whole. Beside it lies what of it was
- * found to be speech (contracts/src/speech.ts), for a retranscription.
+ * Makes a call's recording from its spool, in each format at once: 8 kHz, a channel for each of the call's, tick 0 = call zero =
+ * sample 0. Written under temporary names, synced, renamed: a file with its final name is whole. Beside them lies what of it was
+ * found to be speech (contracts/src/speech.ts), for a retranscription. Run again, it makes the same files.
  *
- * @param channels of the call; a channel without audio is silence
- * @param endTick of the call's timeline: after the last audio comes silence up to there
  * @returns null when no channel has audio: nothing is written
  */
-export async function assembleRecording(
-  spoolFolder: string,
-  path: string,
-  channels: number,
-  endTick: number,
-  onDamage: OnDamage,
-): Promise<AssembledRecording | null> {
-  const files = await spoolFilesOf(spoolFolder);
+export async function assembleRecording(task: AssemblyTask): Promise<RecordingFacts | null> {
+  const { callId, recordingsFolder, formats, channels, endTick, onDamage } = task;
+  const files = await spoolFilesOf(task.spoolFolder);
   const timelines = Array.from(
     { length: channels },
     (_, index) =>
@@ -43,51 +54,52 @@ export async function assembleRecording(
   );
   const lastAudio = Math.max(0, ...(await Promise.all(timelines.map((timeline) => timeline.endTick()))));
   if (lastAudio === 0) return null;
-  const samples = Math.max(lastAudio, endTick);
-  const format = { channels, sampleRate: TICKS_PER_SECOND, samples };
-  const header = wavHeader(format);
-  await mkdir(dirname(path), { recursive: true });
-  const temporary = `${path}.partial`;
-  const hash = createHash('sha256');
-  const handle = await open(temporary, 'w', 0o640);
+  const shape: RecordingShape = { callId, channels, samples: Math.max(lastAudio, endTick) };
+  const pathOf = (format: RecordingFormat): string => join(recordingsFolder, recordingFileOf(callId, format));
+  await mkdir(recordingsFolder, { recursive: true });
+  const writers: RecordingWriter[] = [];
+  const made: RecordingFile[] = [];
   try {
-    await handle.writeFile(header);
-    hash.update(header);
-    const window = new Int16Array(WINDOW_TICKS * channels);
-    for (let tick = 0; tick < samples; tick += WINDOW_TICKS) {
-      const ticks = Math.min(WINDOW_TICKS, samples - tick);
-      for (const [index, timeline] of timelines.entries()) {
-        await timeline.fill(window, index, channels, tick, ticks);
-      }
-      const bytes = littleEndian(window.subarray(0, ticks * channels));
-      hash.update(bytes);
-      await handle.writeFile(bytes);
-    }
-    await handle.sync();
+    for (const format of formats) writers.push(await newRecordingWriter(format, pathOf(format), shape));
+    await writeAll(timelines, shape, writers);
+    for (const writer of writers) made.push(await writer.finish());
   } catch (error) {
-    await handle.close();
-    await rm(temporary, { force: true });
+    for (const writer of writers) await writer.abandon();
     throw error;
   } finally {
     for (const timeline of timelines) await timeline.close();
   }
-  await handle.close();
-  const marks: SpeechMarks = { channels: timelines.map((timeline) => timeline.marks) };
-  await writeFile(`${speechFileOf(path)}.partial`, JSON.stringify(marks), { mode: 0o640 });
-  await rename(`${speechFileOf(path)}.partial`, speechFileOf(path));
-  await rename(temporary, path);
-  await syncFolder(dirname(path));
-  return {
-    bytes: header.length + wavDataBytes(format),
-    sha256: hash.digest('hex'),
-    durationMs: Math.round(samples / TICKS_PER_MS),
-  };
+  await writeMarks(pathOf(formats[0]!), { channels: timelines.map((timeline) => timeline.marks) });
+  for (const writer of writers) await writer.publish();
+  // An earlier run may have been told of other formats, and of a file that is not in the call log nobody knows.
+  for (const format of RECORDING_FORMATS) {
+    if (formats.includes(format)) continue;
+    for (const path of [pathOf(format), `${pathOf(format)}.partial`]) await rm(path, { force: true });
+  }
+  await syncFolder(recordingsFolder);
+  const { file, bytes, sha256 } = made[0]!;
+  return { file, bytes, sha256, durationMs: Math.round(shape.samples / TICKS_PER_MS), formats: made };
 }
 
-/** A view where the machine is little-endian, as all that Node runs on are; else swapped in place. */
-function littleEndian(samples: Int16Array): Buffer {
-  const bytes = Buffer.from(samples.buffer, samples.byteOffset, samples.byteLength);
-  return new Uint8Array(new Uint16Array([1]).buffer)[0] === 1 ? bytes : bytes.swap16();
+async function writeAll(
+  timelines: readonly ChannelTimeline[],
+  { channels, samples }: RecordingShape,
+  writers: readonly RecordingWriter[],
+): Promise<void> {
+  const window = new Int16Array(WINDOW_TICKS * channels);
+  for (let tick = 0; tick < samples; tick += WINDOW_TICKS) {
+    const ticks = Math.min(WINDOW_TICKS, samples - tick);
+    for (const [index, timeline] of timelines.entries()) {
+      await timeline.fill(window, index, channels, tick, ticks);
+    }
+    for (const writer of writers) await writer.write(window.subarray(0, ticks * channels));
+  }
+}
+
+async function writeMarks(recordingPath: string, marks: SpeechMarks): Promise<void> {
+  const path = speechFileOf(recordingPath);
+  await writeFile(`${path}.partial`, JSON.stringify(marks), { mode: 0o640 });
+  await rename(`${path}.partial`, path);
 }
 
 /** Makes the rename last through a loss of power. */

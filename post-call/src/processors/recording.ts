@@ -1,8 +1,10 @@
 import { existsSync } from 'node:fs';
 import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
-import { CALL_ID_PATTERN, type CallId, NOT_RECORDED_FILE } from '@earshot/contracts';
+import { CALL_ID_PATTERN, type CallId, NOT_RECORDED_FILE, type RecordingFormat } from '@earshot/contracts';
 import type { CommandClient, Log, Pool } from '@earshot/platform';
+import { canOpus } from '@earshot/platform/recording/native-opus';
+import { MOST_OPUS_CHANNELS } from '@earshot/platform/recording/opus-headers';
 import type { PostCallMetrics } from '../metrics.ts';
 import type { RecordingJob } from '../queues/jobs.ts';
 import { assembleRecording } from './assemble.ts';
@@ -14,12 +16,12 @@ export interface RecordingOptions {
   readonly dataDir: string;
   /** RECORD: false keeps no audio. */
   readonly record: boolean;
+  /** RECORDING_FORMATS. */
+  readonly formats: readonly RecordingFormat[];
   readonly commands: Pick<CommandClient, 'send'>;
 }
 
 const CALL_ID = new RegExp(CALL_ID_PATTERN);
-
-export const recordingFileOf = (callId: CallId): string => `${callId}.wav`;
 
 /**
  * A call's recording, once its transcript is complete: made from the spool, told to transcripts, then the spool goes.
@@ -59,12 +61,31 @@ async function make(
   if (call === undefined) return 'empty';
   if (call.recorded) return 'made';
   if (existsSync(join(spool, NOT_RECORDED_FILE))) return 'empty';
-  const file = recordingFileOf(callId);
-  const path = join(options.dataDir, 'recordings', file);
-  const made = await assembleRecording(spool, path, call.channels, call.end_tick, (_path, offset) =>
-    options.log.warn({ callId, offset }, 'damaged stretch of the spool becomes silence'),
-  );
-  if (made === null) return 'empty';
-  await options.commands.send({ type: 'recording.ready', callId, file, ...made });
+  const recording = await assembleRecording({
+    callId,
+    spoolFolder: spool,
+    recordingsFolder: join(options.dataDir, 'recordings'),
+    formats: formatsFor(options, callId, call.channels),
+    channels: call.channels,
+    endTick: call.end_tick,
+    onDamage: (_path, offset) =>
+      options.log.warn({ callId, offset }, 'damaged stretch of the spool becomes silence'),
+  });
+  if (recording === null) return 'empty';
+  await options.commands.send({ type: 'recording.ready', callId, recording });
   return 'made';
+}
+
+/** What was asked for as far as it can be made, and WAV rather than nothing. */
+function formatsFor(
+  { formats, log }: RecordingOptions,
+  callId: CallId,
+  channels: number,
+): readonly RecordingFormat[] {
+  if (!formats.includes('opus') || (canOpus() && channels <= MOST_OPUS_CHANNELS)) return formats;
+  log.warn(
+    { callId, channels, most: MOST_OPUS_CHANNELS, encoder: canOpus() },
+    'recorded as WAV only: no Opus encoder here, or too many channels for a file of it',
+  );
+  return ['wav'];
 }

@@ -1,3 +1,4 @@
+import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import {
@@ -5,6 +6,8 @@ import {
   type CallId,
   channelIdOf,
   type Command,
+  type RecordingFacts,
+  recordingFilesOf,
   type RevisedSegment,
   speechFileOf,
   type VocabularyPhrase,
@@ -51,7 +54,7 @@ interface Asked {
   readonly model: string | null;
   readonly vocabulary: string[];
   readonly complete: boolean;
-  readonly recording: { file: string; durationMs: number } | null;
+  readonly recording: RecordingFacts | null;
   readonly channels: number;
 }
 
@@ -133,7 +136,9 @@ async function run(
   if (asked.recording === null) throw new Failed('RECORDING_MISSING', 'the call has no recording');
   const model = await modelFolderOf(options, asked.model);
   if (model.kind === 'none') throw new Failed('MODEL_NOT_FOUND', model.detail);
-  const path = join(dataDir, 'recordings', asked.recording.file);
+  const paths = recordingFilesOf(asked.recording).map(({ file }) => join(dataDir, 'recordings', file));
+  // WAV is the first where there is both. Old ones may have been cleared away, to keep what is small.
+  const path = paths.find((one) => existsSync(one)) ?? paths[0]!;
   const recognised = await recogniseRecording({
     path,
     speechPath: speechFileOf(path),

@@ -1,13 +1,17 @@
-import type { CallInfo, CallView, ChannelInfo, ChannelTotals, ChannelView } from '@earshot/contracts';
+import {
+  type CallInfo,
+  type CallView,
+  type ChannelInfo,
+  type ChannelTotals,
+  type ChannelView,
+  type DiskRecord,
+  diskStateOf,
+  NO_DISK_TROUBLE,
+  type RecognitionState,
+  type RecordingFacts,
+  recordingViewOf,
+} from '@earshot/contracts';
 import type { ChannelCorrection } from './corrections.ts';
-
-/** The recording's facts, as the calls table keeps them. */
-export interface RecordingFacts {
-  readonly file: string;
-  readonly bytes: number;
-  readonly sha256: string;
-  readonly durationMs: number;
-}
 
 /** What the call log knows of a call: one row of the table calls. Times are ms since 1970. */
 export interface CallRecord {
@@ -29,8 +33,10 @@ export interface CallRecord {
   readonly recording: RecordingFacts | null;
   /** Indices of the channels that were promised and bring no packets, in order. */
   readonly mediaMissing: readonly number[];
+  readonly disk: DiskRecord;
   /** Nothing of it is kept or recognised for now. Never of a call that has ended. */
   readonly paused: boolean;
+  readonly recognition: RecognitionState;
   /** What people said of who speaks. `channels` follows it. */
   readonly corrections: readonly ChannelCorrection[];
 }
@@ -53,7 +59,9 @@ export const recordOfCall = (call: CallInfo): CallRecord => ({
   wordCount: 0,
   recording: null,
   mediaMissing: [],
+  disk: NO_DISK_TROUBLE,
   paused: call.paused === true,
+  recognition: call.recognition ?? 'current',
   corrections: [],
 });
 
@@ -87,15 +95,10 @@ export const callViewOf = (call: CallRecord): CallView => ({
   externalIds: { ...call.externalIds },
   channels: call.channels.map((info) => channelViewOf(info, call)),
   paused: call.paused,
+  recognition: call.recognition,
   segmentCount: call.segmentCount,
   wordCount: call.wordCount,
   complete: call.complete,
-  recording:
-    call.recording === null
-      ? null
-      : {
-          bytes: call.recording.bytes,
-          sha256: call.recording.sha256,
-          durationMs: call.recording.durationMs,
-        },
+  disk: diskStateOf(call.disk),
+  recording: call.recording === null ? null : recordingViewOf(call.recording),
 });

@@ -4,6 +4,7 @@ import {
   type ChannelId,
   type ChannelTotals,
   partsOfChannel,
+  type RecognitionState,
 } from '@earshot/contracts';
 import { type ChannelCorrection, corrected, withCorrection } from '../assemble/corrections.ts';
 import { ChannelDocument } from './channel.ts';
@@ -28,6 +29,8 @@ export const UNOPENED_GRACE_MS = 5000;
  * not wait for it longer than this.
  */
 export const LEDGER_GRACE_MS = 3000;
+/** The media worker of an ended call that is said to wait has so long to say that it has its audio; workers repeat it at each connection. */
+const WAITING_GRACE_MS = 60_000;
 
 /** The live document of one call: what is needed to judge messages about it. Everything else is in the call log. */
 export class CallDocument {
@@ -40,6 +43,9 @@ export class CallDocument {
   complete = false;
   /** Nothing of it is kept or recognised for now. */
   paused = false;
+  #recognition: RecognitionState | null = null;
+  /** A media worker said it: it has the audio. */
+  recognitionTold = false;
   warned = false;
   /** Finals of it were given up before it was known: its channels are to be spoken again. */
   discarded = false;
@@ -61,6 +67,26 @@ export class CallDocument {
     this.#roles = [];
     for (const info of corrected(call.channels, this.#corrections)) this.#roles[info.index] = info.role;
     for (const info of call.channels) this.channel(info.channel);
+  }
+
+  /** Words of a call that was recorded first come when there is room: that they lack is no fault until it is `current`. */
+  get recognition(): RecognitionState {
+    return this.#recognition ?? 'current';
+  }
+
+  set recognition(state: RecognitionState) {
+    this.#recognition = state;
+  }
+
+  /** Whether words may lack without a fault: they are owed by a media worker, which has said so. */
+  isExcused(nowMs: number): boolean {
+    if (this.recognition === 'current') return false;
+    return this.recognitionTold || nowMs - (this.endedAtMs ?? nowMs) < WAITING_GRACE_MS;
+  }
+
+  /** As the gateway has it begin; its media worker knows better, and may be faster. */
+  beginsAs(state: RecognitionState): void {
+    this.#recognition ??= state;
   }
 
   /** Somebody said who speaks on a channel, and it is in the log. */
@@ -98,7 +124,7 @@ export class CallDocument {
     if (!this.known || this.endedAtMs === null) return null;
     const rows: ChannelProof[] = [];
     for (const channel of this.channels.values()) {
-      const graceIsOver = nowMs - this.endedAtMs >= UNOPENED_GRACE_MS;
+      const graceIsOver = !this.isExcused(nowMs) && nowMs - this.endedAtMs >= UNOPENED_GRACE_MS;
       const end = channel.endTick ?? (!channel.opened && graceIsOver ? 0 : null);
       if (end === null || channel.acceptedTick < end) return null;
       rows.push({

@@ -6,11 +6,12 @@ import type {
   Endpoint,
   EndReason,
   LedgerRow,
+  RecognitionState,
+  RecordingFacts,
   RevisedSegment,
   TraceEntry,
   Word,
 } from '@earshot/contracts';
-import type { RecordingFacts } from '../assemble/call-view.ts';
 import type { ChannelCorrection } from '../assemble/corrections.ts';
 import type { ChannelProof } from '../document/call.ts';
 
@@ -54,6 +55,16 @@ export type LogItem =
       readonly state: 'missing' | 'present';
       readonly tick: number;
     }
+  /** The disk does not keep a channel's audio, or does again. */
+  | {
+      readonly kind: 'disk';
+      readonly callId: CallId;
+      readonly index: number;
+      readonly state: 'low' | 'full' | 'writable';
+      readonly tick: number;
+    }
+  /** How recognition goes with a call that was recorded first. */
+  | { readonly kind: 'recognition'; readonly callId: CallId; readonly state: RecognitionState }
   | { readonly kind: 'complete'; readonly callId: CallId; readonly proof: readonly ChannelProof[] }
   | { readonly kind: 'recording'; readonly callId: CallId; readonly recording: RecordingFacts }
   /** SIP messages of the call. */

@@ -1,4 +1,4 @@
-import type { CallId, ChannelId, ChannelInfo, ChannelTotals } from '@earshot/contracts';
+import type { CallId, ChannelId, ChannelInfo, ChannelTotals, RecognitionState } from '@earshot/contracts';
 import type { Pool } from '@earshot/platform';
 import type { ChannelCorrection } from '../assemble/corrections.ts';
 import { CallDocument } from '../document/call.ts';
@@ -11,6 +11,7 @@ interface Row {
   totals: ChannelTotals[] | null;
   complete: boolean;
   paused: boolean;
+  recognition: RecognitionState;
   corrections: ChannelCorrection[];
   fences:
     | {
@@ -25,7 +26,7 @@ interface Row {
 }
 
 const SELECT = `
-  select c.id, c.channels, c.ended_at, c.totals, c.complete, c.paused, c.corrections,
+  select c.id, c.channels, c.ended_at, c.totals, c.complete, c.paused, c.recognition, c.corrections,
     jsonb_agg(to_jsonb(f)) filter (where f.channel is not null) as fences
   from calls c left join channels f on f.call_id = c.id`;
 
@@ -64,6 +65,7 @@ function documentOf(row: Row, nowMs: number): CallDocument {
     const unreported = (row.totals ?? []).filter(({ channel }) => call.channel(channel).endTick === null);
     call.end(unreported, nowMs);
   }
+  call.recognition = row.recognition;
   call.complete = row.complete;
   return call;
 }

@@ -1,12 +1,15 @@
 import {
+  type AlertKind,
   type AlertView,
   type CallId,
   type ChannelInfo,
+  type DiskRecord,
   type LoggedEventType,
   type OutboxRow,
   type RolesView,
   type SegmentId,
   type SegmentView,
+  diskStateOf,
   msOfTick,
   segmentIdOf,
 } from '@earshot/contracts';
@@ -152,6 +155,14 @@ class Planner {
       case 'media':
         this.#media(call, item);
         break;
+      case 'disk':
+        this.#disk(call, item);
+        break;
+      case 'recognition':
+        // What was on its way when the call was complete comes too late.
+        if (!call.complete && call.recognition !== item.state)
+          this.#callEvent(item.callId, { ...call, recognition: item.state }, 'call.updated');
+        break;
       case 'complete':
         this.#complete(call, item);
         break;
@@ -195,20 +206,42 @@ class Planner {
       this.#callEvent(callId, { ...call, mediaMissing: others }, 'call.updated');
       return;
     }
-    const after = { ...call, mediaMissing: [...others, index].sort((a, b) => a - b) };
+    const after = { ...call, mediaMissing: withIndex(others, index) };
+    this.#alert(callId, after, 'no-media', index, tick);
+  }
+
+  /** One alert a call and cause: that some of its audio is missing stays so, whatever the disk does later. */
+  #disk(call: CallRecord, { callId, index, state, tick }: Extract<LogItem, { kind: 'disk' }>): void {
+    const disk = withDisk(call.disk, index, state);
+    if (sameJson(disk, call.disk)) return;
+    const after = { ...call, disk };
+    const live = call.endedAtMs === null;
+    if (live && disk.low && !call.disk.low) this.#alert(callId, after, 'disk-low', null, tick);
+    else if (live && disk.failed && !call.disk.failed) this.#alert(callId, after, 'disk-full', null, tick);
+    else if (diskStateOf(disk) !== diskStateOf(call.disk)) this.#callEvent(callId, after, 'call.updated');
+    else this.#change(callId, after);
+  }
+
+  /** @param index of the channel; null: the whole call */
+  #alert(callId: CallId, after: CallRecord, kind: AlertKind, index: number | null, tick: number): void {
     const alert: AlertView = {
-      kind: 'no-media',
+      kind,
       channel: index,
-      role: roleOf(call.channels, index),
+      role: index === null ? null : roleOf(after.channels, index),
       sinceMs: msOfTick(tick),
-      externalIds: { ...call.externalIds },
+      externalIds: { ...after.externalIds },
     };
     this.#event(callId, after, 'alert.raised', alert, true);
   }
 
   #complete(call: CallRecord, item: Extract<LogItem, { kind: 'complete' }>): void {
     if (call.complete) return;
-    const after = { ...call, complete: true, revision: call.revision + 1 };
+    const after: CallRecord = {
+      ...call,
+      complete: true,
+      recognition: 'current',
+      revision: call.revision + 1,
+    };
     this.recordings.push({ kind: 'recording', callId: item.callId });
     const data = completedDataOf(after, item.proof);
     this.#event(item.callId, after, 'transcript.completed', data, true);
@@ -272,9 +305,13 @@ class Planner {
     toWebhooks: boolean,
   ): void {
     const callSeq = after.callSeq + 1;
-    this.calls.set(callId, { ...after, callSeq });
-    this.changed.add(callId);
+    this.#change(callId, { ...after, callSeq });
     this.events.push({ callId, callSeq, type, data, toWebhooks });
+  }
+
+  #change(callId: CallId, after: CallRecord): void {
+    this.calls.set(callId, after);
+    this.changed.add(callId);
   }
 }
 
@@ -300,6 +337,17 @@ function completedDataOf(call: CallRecord, proof: readonly ChannelProof[]): Reco
 
 const inCallOrder = (segments: readonly SegmentView[]): SegmentView[] =>
   segments.toSorted((a, b) => a.startMs - b.startMs || a.channel - b.channel);
+
+const withIndex = (others: readonly number[], index: number): number[] =>
+  [...others, index].sort((a, b) => a - b);
+
+function withDisk(disk: DiskRecord, index: number, state: 'low' | 'full' | 'writable'): DiskRecord {
+  if (state === 'low') return { ...disk, low: true };
+  const others = disk.failing.filter((failing) => failing !== index);
+  return state === 'full'
+    ? { ...disk, failing: withIndex(others, index), failed: true }
+    : { ...disk, failing: others };
+}
 
 const roleOf = (channels: readonly ChannelInfo[], index: number): string =>
   channels.find((channel) => channel.index === index)?.role ?? 'unknown';

@@ -1,5 +1,13 @@
-import type { CallId, CallInfo, ChannelInfo, ChannelTotals } from '@earshot/contracts';
-import type { CallRecord, RecordingFacts } from '../assemble/call-view.ts';
+import type {
+  CallId,
+  CallInfo,
+  ChannelInfo,
+  ChannelTotals,
+  DiskRecord,
+  RecognitionState,
+  RecordingFacts,
+} from '@earshot/contracts';
+import type { CallRecord } from '../assemble/call-view.ts';
 import type { ChannelCorrection } from '../assemble/corrections.ts';
 
 /** A row of the table calls, as pg hands it out. */
@@ -21,12 +29,14 @@ export interface CallRow {
   word_count: number;
   recording: RecordingFacts | null;
   media_missing: number[];
+  disk: DiskRecord;
   paused: boolean;
+  recognition: RecognitionState;
   corrections: ChannelCorrection[];
 }
 
 export const CALL_COLUMNS =
-  'id, started_at, ended_at, end_reason, dialect, sip, external_ids, channels, totals, worker, complete, revision, call_seq, segment_count, word_count, recording, media_missing, paused, corrections';
+  'id, started_at, ended_at, end_reason, dialect, sip, external_ids, channels, totals, worker, complete, revision, call_seq, segment_count, word_count, recording, media_missing, disk, paused, recognition, corrections';
 
 export const recordOfRow = (row: CallRow): CallRecord => ({
   id: row.id,
@@ -46,7 +56,9 @@ export const recordOfRow = (row: CallRow): CallRecord => ({
   wordCount: row.word_count,
   recording: row.recording,
   mediaMissing: row.media_missing,
+  disk: row.disk,
   paused: row.paused,
+  recognition: row.recognition,
   corrections: row.corrections,
 });
 
@@ -68,7 +80,9 @@ export const rowOfRecord = (call: CallRecord): Record<keyof CallRow, unknown> =>
   word_count: call.wordCount,
   recording: call.recording,
   media_missing: call.mediaMissing,
+  disk: call.disk,
   paused: call.paused,
+  recognition: call.recognition,
   corrections: call.corrections,
 });
 

@@ -110,15 +110,16 @@ async function writeCalls(client: PoolClient, plan: Plan): Promise<void> {
      select ${CALL_COLUMNS} from jsonb_to_recordset($1::jsonb) as r (
        id text, started_at timestamptz, ended_at timestamptz, end_reason text, dialect text, sip jsonb,
        external_ids jsonb, channels jsonb, totals jsonb, worker integer, complete boolean, revision integer,
-       call_seq integer, segment_count integer, word_count integer, recording jsonb, media_missing jsonb, paused boolean,
-       corrections jsonb)
+       call_seq integer, segment_count integer, word_count integer, recording jsonb, media_missing jsonb, disk jsonb,
+       paused boolean, recognition text, corrections jsonb)
      on conflict (id) do update set
        ended_at = excluded.ended_at, end_reason = excluded.end_reason, dialect = excluded.dialect,
        sip = excluded.sip, external_ids = excluded.external_ids, channels = excluded.channels,
        totals = excluded.totals, worker = excluded.worker, complete = excluded.complete,
        revision = excluded.revision, call_seq = excluded.call_seq, segment_count = excluded.segment_count,
        word_count = excluded.word_count, recording = excluded.recording, media_missing = excluded.media_missing,
-       paused = excluded.paused, corrections = excluded.corrections`,
+       disk = excluded.disk, paused = excluded.paused, recognition = excluded.recognition,
+       corrections = excluded.corrections`,
     [jsonParameter(plan.calls.map(rowOfRecord))],
   );
 }

@@ -46,6 +46,10 @@ export class Attempts {
       connection.send({ type: 'hello', pid: process.pid });
       return;
     }
+    if (message.type === 'recognition') {
+      this.#deps.withCall(message.callId, (call) => this.#deps.ledgers.recognition(call, message.state));
+      return;
+    }
     let callId: CallId;
     try {
       ({ callId } = partsOfChannel(message.channel));
@@ -68,7 +72,8 @@ export class Attempts {
           });
           break;
         case 'media':
-          this.#deps.ledgers.media(call, channel, message);
+        case 'disk':
+          this.#deps.ledgers.state(call, channel, message);
           break;
       }
     });

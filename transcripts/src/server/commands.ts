@@ -35,15 +35,9 @@ export class Commands {
   receive(message: ToCommands, answer: Answer): void {
     const { id } = message;
     switch (message.type) {
-      case 'recording.ready': {
-        const { callId, file, bytes, sha256, durationMs } = message;
-        this.#write(
-          { kind: 'recording', callId, recording: { file, bytes, sha256, durationMs } },
-          id,
-          answer,
-        );
+      case 'recording.ready':
+        this.#write({ kind: 'recording', callId: message.callId, recording: message.recording }, id, answer);
         break;
-      }
       case 'vocabulary.put':
         void this.#deps.vocabulary
           .put(message.name, message.phrases)

@@ -1,4 +1,4 @@
-import { faultOfPart, type LedgerRow, type ToCommit } from '@earshot/contracts';
+import { faultOfPart, type LedgerRow, type RecognitionState, type ToCommit } from '@earshot/contracts';
 import type { Log } from '@earshot/platform';
 import type { CallDocument } from '../document/call.ts';
 import type { ChannelDocument } from '../document/channel.ts';
@@ -17,8 +17,8 @@ export interface LedgersDeps {
 }
 
 /**
- * What media workers say of their streams besides words: ledgers, and whether media comes. It waits until the call is known, and parts of
- * ledgers for company: nobody waits for them while a call goes on, and each would be a transaction.
+ * What media workers say of their streams besides words: ledgers, whether media comes, whether the disk keeps it. It waits until the
+ * call is known, and parts of ledgers for company: nobody waits for them while a call goes on, and each would be a transaction.
  */
 export class Ledgers {
   readonly #deps: LedgersDeps;
@@ -52,13 +52,28 @@ export class Ledgers {
     });
   }
 
-  media(
+  state(
     call: CallDocument,
     { index }: ChannelDocument,
-    { state, tick }: Extract<ToCommit, { type: 'media' }>,
+    message: Extract<ToCommit, { type: 'media' | 'disk' }>,
   ): void {
-    const item: LogItem = { kind: 'media', callId: call.callId, index, state, tick };
+    const { tick } = message;
+    const item: LogItem =
+      message.type === 'media'
+        ? { kind: 'media', callId: call.callId, index, state: message.state, tick }
+        : { kind: 'disk', callId: call.callId, index, state: message.state, tick };
     this.#wait(call, { item, done: () => undefined });
+    this.hand(call);
+  }
+
+  /** How recognition goes with a call that was recorded first. */
+  recognition(call: CallDocument, state: RecognitionState): void {
+    call.recognition = state;
+    call.recognitionTold = true;
+    this.#wait(call, {
+      item: { kind: 'recognition', callId: call.callId, state },
+      done: () => undefined,
+    });
     this.hand(call);
   }
 

@@ -54,6 +54,14 @@ export class Pauses {
     );
   }
 
+  /** The gateway could not do it: the call is as it was. */
+  failed(callId: CallId, paused: boolean): void {
+    this.#settle(
+      (wish) => wish.callId === callId && wish.paused === paused && wish.askedMs !== null,
+      () => ({ done: false, code: 'NOT_READY' }),
+    );
+  }
+
   /** The call has ended: nothing can be paused. */
   ended(callId: CallId): void {
     this.#settle(

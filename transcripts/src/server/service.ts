@@ -1,5 +1,6 @@
 import { join } from 'node:path';
 import {
+  type AlertKind,
   type FromCalls,
   type FromCommands,
   type FromEngine,
@@ -100,8 +101,8 @@ export class TranscriptsService {
         this.#metrics.completed.inc(batch.completed);
         this.#metrics.revised.inc(batch.revisions.length);
         this.#metrics.ledgerParts.inc(batch.ledger.length);
-        for (const { type } of batch.events)
-          if (type === 'alert.raised') this.#metrics.alerts.inc({ kind: 'no-media' });
+        for (const { type, data } of batch.events)
+          if (type === 'alert.raised') this.#metrics.alerts.inc({ kind: data['kind'] as AlertKind });
         this.#fences.written(channels, now(), (channel) => this.#attempts.committed(channel));
         if (batch.seq !== null) this.#bus.logged(batch.seq);
         this.#regulate();
@@ -224,6 +225,11 @@ export class TranscriptsService {
 
   #call(message: ToCalls, ack: (id: number) => void): void {
     const callId = 'call' in message ? message.call.callId : message.callId;
+    if (message.type === 'call.pause.failed') {
+      this.#pauses.failed(callId, message.paused);
+      ack(message.id);
+      return;
+    }
     if (message.type === 'call.trace') {
       const { id, entries } = message;
       // Behind the look-up that its call.started may wait for: of a call that is not in the log it would be passed over.
@@ -248,8 +254,10 @@ export class TranscriptsService {
         this.#judge(call);
         return;
       }
+      const isNew = !call.known;
       call.describe(message.call);
       const kind = message.type === 'call.started' ? 'started' : 'updated';
+      if (isNew) call.beginsAs(message.call.recognition ?? 'current');
       this.#writer.add({ kind, callId, call: message.call }, settled);
       this.#words.known(call);
       this.#ledgers.hand(call);
@@ -268,8 +276,10 @@ export class TranscriptsService {
     this.#fences.mark(call, channel, false);
     this.#writer.add(item, (outcome) => {
       channel.queued--;
-      if (outcome.done) this.#metrics.wordLatency.observe({ kind: 'final' }, secondsSince(arrivalUs));
-      else this.#metrics.wordsDropped.inc({ reason: 'not-writable' });
+      if (outcome.done) {
+        if (call.recognition === 'current')
+          this.#metrics.wordLatency.observe({ kind: 'final' }, secondsSince(arrivalUs));
+      } else this.#metrics.wordsDropped.inc({ reason: 'not-writable' });
     });
     this.#regulate();
   }
@@ -308,7 +318,8 @@ export class TranscriptsService {
     this.#pauses.sweep();
     for (const call of this.#ended) {
       this.#judge(call);
-      if (call.complete || call.warned || nowMs - (call.endedAtMs ?? nowMs) < INCOMPLETE_WARNING_MS) continue;
+      if (call.complete || call.warned || call.isExcused(nowMs)) continue;
+      if (nowMs - (call.endedAtMs ?? nowMs) < INCOMPLETE_WARNING_MS) continue;
       call.warned = true;
       this.#log.warn({ callId: call.callId, missing: call.missing() }, 'call ended, transcript not complete');
     }

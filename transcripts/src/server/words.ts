@@ -140,7 +140,8 @@ export class Words {
       this.#refused(refusal, message);
       return;
     }
-    if (message.words.length === 0) return;
+    // A call that catches up has nothing to show of this moment, and its words have waited long already.
+    if (message.words.length === 0 || call.recognition !== 'current') return;
     const role = call.roleOf(channel.index);
     this.#deps.bus.partial(channel.channel, {
       type: 'partial',

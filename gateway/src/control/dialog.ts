@@ -29,7 +29,7 @@ export interface CallTools extends WholeCallTools {
   /** Who is an agent, as it is configured. */
   readonly agents: AgentRules;
   /** Takes the call out of the table. */
-  forget(call: Call): void;
+  forget(dialog: Dialog): void;
 }
 
 /** A leg that a media worker took. */
@@ -49,7 +49,7 @@ export interface PendingInvite {
 /**
  * One dialog of a call, mostly its only one: runs the effects of the state machine and turns what comes of them into its events.
  */
-export class Call implements DialogOfCall {
+export class Dialog implements DialogOfCall {
   /** The call that this dialog is, or is a part of. */
   readonly whole: WholeCall;
   readonly dialogId: string;
@@ -84,27 +84,27 @@ export class Call implements DialogOfCall {
   }
 
   /** A call of the journal: its dialog is up, its leg is on its worker. */
-  static adopted(whole: WholeCall, record: CallRecord, tools: CallTools): Call {
-    const call = new Call(whole, record.dialogId, tools, {
+  static adopted(whole: WholeCall, record: CallRecord, tools: CallTools): Dialog {
+    const dialog = new Dialog(whole, record.dialogId, tools, {
       // Whether the ACK came is not on record; a call is the same with and without it.
       state: { phase: 'unconfirmed' },
       invite: null,
       record,
     });
-    whole.add(call);
-    return call;
+    whole.add(dialog);
+    return dialog;
   }
 
   /** A new call. place() is to follow. */
-  static incoming(whole: WholeCall, invite: PendingInvite, tools: CallTools): Call {
-    const call = new Call(whole, invite.request.dialogId, tools, {
+  static incoming(whole: WholeCall, invite: PendingInvite, tools: CallTools): Dialog {
+    const dialog = new Dialog(whole, invite.request.dialogId, tools, {
       state: { phase: 'placing' },
       invite,
       record: null,
     });
-    call.#listen(invite);
-    whole.add(call);
-    return call;
+    dialog.#listen(invite);
+    whole.add(dialog);
+    return dialog;
   }
 
   get callId(): CallId {
