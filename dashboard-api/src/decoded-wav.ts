@@ -1,4 +1,5 @@
 import { Readable } from 'node:stream';
+import { setImmediate as others } from 'node:timers/promises';
 import { TICKS_PER_SECOND } from '@earshot/contracts';
 import { OpusFile } from '@earshot/platform/recording/opus-reader';
 import { wavDataBytes, wavHeader } from '@earshot/platform/recording/wav-header';
@@ -36,5 +37,7 @@ async function* chunksOf(file: OpusFile, header: Buffer): AsyncGenerator<Buffer>
       for (let i = 0; i < ticks; i++) bytes.writeInt16LE(one[i]!, 2 * (i * channels + channel));
     }
     yield bytes;
+    // Neither reading nor writing leaves the turn while buffers have what is wanted.
+    await others();
   }
 }

@@ -60,10 +60,11 @@ export const choiceSetting = (
 
 /** Some of the choices, separated by commas, in the order of the choices. Default: all. */
 export const choicesSetting = <T extends string>(
+  defaultValue: readonly T[],
   choices: readonly T[],
   meaning: string,
 ): Setting<readonly T[]> =>
-  setting<readonly T[]>(`of ${choices.join(', ')}, comma-separated`, choices, meaning, (value) => {
+  setting<readonly T[]>(`of ${choices.join(', ')}, comma-separated`, defaultValue, meaning, (value) => {
     const parts = value.split(',').map((part) => part.trim());
     return parts.every((part) => (choices as readonly string[]).includes(part))
       ? { value: choices.filter((choice) => parts.includes(choice)) }

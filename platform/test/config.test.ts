@@ -19,9 +19,9 @@ test('no environment at all gives loopback defaults', () => {
   expect(config.mediaWorkers).toBeGreaterThan(0);
 });
 
-test('recordings are kept in the formats that are named, each once, and in all by default', () => {
+test('recordings are kept in the formats that are named, each once, and as WAV by default', () => {
   const formats = (value: string) => readConfig({ RECORDING_FORMATS: value }).recordingFormats;
-  expect(readConfig({}).recordingFormats).toEqual(['wav', 'opus']);
+  expect(readConfig({}).recordingFormats).toEqual(['wav']);
   expect(formats('opus')).toEqual(['opus']);
   expect(formats(' opus, wav,opus ')).toEqual(['wav', 'opus']);
   for (const wrong of ['mp3', 'wav,', 'wav opus', ','])

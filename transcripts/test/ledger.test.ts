@@ -223,8 +223,9 @@ test('a call whose audio the disk does not keep raises one alert a cause, whatev
   say(0, 'low', 0);
   await until('all of it', async () => (await count()) === 5);
   await stage.around.acked(stage.around.end(call.callId, [totalsOf(channels[0]!, 160_000)]));
+  // Too late to be of the disk as it is, and no news of what is missing.
   say(1, 'writable', 160_000);
-  await until('the last change', async () => (await count()) === 7);
+  say(0, 'full', 150_000);
   const events = await stage.events();
   const facts = events.map(({ type, data }) => [type, data['kind'] ?? data['disk'], data['sinceMs']]);
   expect(facts).toEqual([
@@ -233,9 +234,19 @@ test('a call whose audio the disk does not keep raises one alert a cause, whatev
     ['call.updated', 'was-full', undefined],
     ['call.updated', 'full', undefined],
     ['alert.raised', 'disk-low', 0],
-    ['call.ended', 'full', undefined],
-    ['call.updated', 'low', undefined],
+    ['call.ended', 'low', undefined],
   ]);
   expect(events[1]?.data).toMatchObject({ channel: null, role: null, externalIds: { 'x-crm-id': '4711' } });
   expect(await stage.running.metric('earshot_alerts_total', { kind: 'disk-low' })).toBe(1);
+});
+
+test('that audio was not kept is told of a call that has ended, too: transcripts may have been away', async () => {
+  const call = makeCall(1);
+  const channel = channelIdOf(call.callId, 0);
+  await stage.around.acked(stage.around.start(call));
+  await stage.around.acked(stage.around.end(call.callId, [totalsOf(channel, 160_000)]));
+  stage.around.worker.send({ type: 'disk', channel, state: 'full', tick: 16_000 });
+  await until('the alert', async () => (await stage.events()).some(({ type }) => type === 'alert.raised'));
+  const [row] = await stage.rows('select disk from calls');
+  expect(row!['disk']).toEqual({ low: false, failing: [], failed: true });
 });

@@ -10,7 +10,6 @@ const TEXTS: Readonly<Record<CallView['disk'], string>> = {
 const ENDED_TEXTS: typeof TEXTS = {
   ...TEXTS,
   low: 'Not recorded: the disk was nearly full',
-  full: 'Recorded in part: the disk was full',
 };
 
 /** That the disk did not keep the call's audio. Told to screen readers as it happens. */

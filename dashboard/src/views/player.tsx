@@ -25,7 +25,8 @@ const sourcesOf = ({ id, recording, channels }: CallView): { src: string; type: 
   const wav = { src: fileUrl(id, 'recording.wav'), type: 'audio/wav' };
   const opus = { src: fileUrl(id, 'recording.opus'), type: 'audio/ogg; codecs=opus' };
   if (!hasFormat(recording, 'opus')) return [wav];
-  return channels.length > 5 ? [wav, opus] : [opus, wav];
+  // A WAV that is decoded on the way cannot be sought in.
+  return channels.length > 5 && hasFormat(recording, 'wav') ? [wav, opus] : [opus, wav];
 };
 
 /** The recording. Its time is that of the transcript: both begin at call zero. */

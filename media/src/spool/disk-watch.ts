@@ -11,12 +11,14 @@ export class DiskWatch {
   sinceTick = 0;
   /** What somebody was told; null: nobody knows what. */
   #told: boolean | null;
+  readonly #inherited: boolean;
   #seenTick = 0;
   #lostUs = -Infinity;
 
   /** @param told whether somebody was told that it is full; null when a predecessor may have told something */
   constructor(told: boolean | null) {
     this.#told = told;
+    this.#inherited = told === null;
   }
 
   /** @returns whether its state has to be told; ask `full` */
@@ -37,7 +39,7 @@ export class DiskWatch {
 
   /** Whoever was told may have forgotten it. What was always well need not be told. */
   tellAgain(): void {
-    if (this.#seenTick > 0) this.#told = null;
+    if (this.#seenTick > 0 || this.#inherited) this.#told = null;
   }
 
   /** Somebody was told. */

@@ -51,8 +51,8 @@ export class DiskTeller {
   #watchOf(channel: Channel, leg: MediaLeg): DiskWatch {
     let watched = this.#watched.get(channel);
     if (watched === undefined) {
-      // A leg that was taken over has later attempts: whoever had it before may have told of it.
-      watched = { watch: new DiskWatch(leg.firstAttempt === 1 ? false : null), link: this.#link };
+      // Whoever had the leg before may have told of it.
+      watched = { watch: new DiskWatch(leg.inherited ? null : false), link: this.#link };
       this.#watched.set(channel, watched);
     }
     if (watched.link !== this.#link) watched.watch.tellAgain();

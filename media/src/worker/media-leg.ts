@@ -24,6 +24,8 @@ export class MediaLeg {
   recognition: RecognitionState = 'current';
   /** Attempts of its channels begin with this one. */
   firstAttempt = 1;
+  /** A worker before this one had it. */
+  inherited = false;
   /** The gateway was told that no RTP comes. */
   timeoutTold = false;
   /** Resolves when its file is written and its channels are with the recogniser. */

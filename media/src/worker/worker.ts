@@ -78,6 +78,8 @@ export async function startWorker(context: ChildContext): Promise<Service> {
     connected: () => {
       ledgers.connected();
       diskTeller.connected();
+      // At once: a leg that settles is looked at no more.
+      for (const leg of legs.legs.values()) diskTeller.look(leg, nowUs());
       legs.recognition.connected();
       for (const leg of legs.legs.values()) for (const { watch } of leg.channels) watch.tellAgain();
     },

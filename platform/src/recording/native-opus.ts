@@ -50,10 +50,13 @@ export function borrowOpus(rate: number): NativeOpus {
   return new loaded.OpusEncoder(rate, 1);
 }
 
-/** What was set of an encoder stays set: all who borrow set the same. */
-export function returnOpus(native: NativeOpus, rate: number): void {
-  native.applyEncoderCTL(OPUS_RESET_STATE, 0);
-  resetDecoder(native);
+/**
+ * What was set of an encoder stays set: all who borrow set the same.
+ * @param used as what: the addon makes an encoder, or a decoder, when it is first asked for one
+ */
+export function returnOpus(native: NativeOpus, rate: number, used: 'encoder' | 'decoder'): void {
+  if (used === 'encoder') native.applyEncoderCTL(OPUS_RESET_STATE, 0);
+  else resetDecoder(native);
   const others = idle.get(rate);
   if (others === undefined) idle.set(rate, [native]);
   else others.push(native);

@@ -8,10 +8,10 @@ export const CRC_OFFSET = 22;
 export const MAGIC = Buffer.from('OggS', 'latin1');
 /** Bits of the header's type. */
 export const CONTINUED = 1;
-export const FIRST_PAGE = 2;
+const FIRST_PAGE = 2;
 export const LAST_PAGE = 4;
 /** The granule position of a page on which no packet ends, as read. */
-export const NO_GRANULE = -1;
+const NO_GRANULE = -1;
 
 const CRC_POLYNOMIAL = 0x04c11db7;
 const CRC_TABLE = Uint32Array.from({ length: 256 }, (_, byte) => {

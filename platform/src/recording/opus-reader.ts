@@ -1,6 +1,6 @@
 import { type FileHandle, open } from 'node:fs/promises';
 import { TICKS_PER_SECOND } from '@earshot/contracts';
-import { borrowOpus, type NativeOpus, resetDecoder, returnOpus } from './native-opus.ts';
+import { borrowOpus, canOpus, type NativeOpus, resetDecoder, returnOpus } from './native-opus.ts';
 import { lastPage, OggPackets, OggPages } from './ogg-reader.ts';
 import { packetSamples, streamPacket } from './opus-framing.ts';
 import { type OpusHead, parseOpusHead } from './opus-headers.ts';
@@ -16,7 +16,7 @@ export class OpusFileError extends Error {
 
 /**
  * A recording as OpusWriter makes it, decoded at 8 kHz, whose channels are read apart. A page that is missing or damaged is silence, and
- * what follows keeps its place. Memory: two pages and a decoder for each channel that is read.
+ * what follows keeps its place. Memory: some 200 KB and a decoder for each channel that is read.
  */
 export class OpusFile {
   readonly channels: number;
@@ -35,8 +35,9 @@ export class OpusFile {
     );
   }
 
-  /** @throws OpusFileError; system errors */
+  /** @throws OpusFileError; Error where there is no decoder; system errors */
   static async open(path: string): Promise<OpusFile> {
+    if (!canOpus()) throw new Error('@discordjs/opus is not there: npm ci builds it');
     const handle = await open(path, 'r');
     try {
       const { head, audioOffset } = await readHeaders(handle);
@@ -119,7 +120,7 @@ class ChannelCursor {
   }
 
   close(): void {
-    if (this.#decoder !== null) returnOpus(this.#decoder, TICKS_PER_SECOND);
+    if (this.#decoder !== null) returnOpus(this.#decoder, TICKS_PER_SECOND, 'decoder');
     this.#decoder = null;
   }
 

@@ -125,7 +125,7 @@ export class OpusWriter {
 
   /** Gives the encoders back; at the end, or where the writer is left. */
   close(): void {
-    for (const encoder of this.#encoders.splice(0)) returnOpus(encoder, TICKS_PER_SECOND);
+    for (const encoder of this.#encoders.splice(0)) returnOpus(encoder, TICKS_PER_SECOND, 'encoder');
   }
 
   #encode(): void {

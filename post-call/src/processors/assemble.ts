@@ -32,7 +32,7 @@ export interface AssemblyTask {
   readonly onDamage: OnDamage;
 }
 
-export const recordingFileOf = (callId: CallId, format: RecordingFormat): string => `${callId}.${format}`;
+const recordingFileOf = (callId: CallId, format: RecordingFormat): string => `${callId}.${format}`;
 
 /**
  * Makes a call's recording from its spool, in each format at once: 8 kHz, a channel for each of the call's, tick 0 = call zero =
@@ -63,13 +63,13 @@ export async function assembleRecording(task: AssemblyTask): Promise<RecordingFa
     for (const format of formats) writers.push(await newRecordingWriter(format, pathOf(format), shape));
     await writeAll(timelines, shape, writers);
     for (const writer of writers) made.push(await writer.finish());
+    await writeMarks(pathOf(formats[0]!), { channels: timelines.map((timeline) => timeline.marks) });
   } catch (error) {
     for (const writer of writers) await writer.abandon();
     throw error;
   } finally {
     for (const timeline of timelines) await timeline.close();
   }
-  await writeMarks(pathOf(formats[0]!), { channels: timelines.map((timeline) => timeline.marks) });
   for (const writer of writers) await writer.publish();
   // An earlier run may have been told of other formats, and of a file that is not in the call log nobody knows.
   for (const format of RECORDING_FORMATS) {

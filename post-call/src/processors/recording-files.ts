@@ -35,23 +35,21 @@ export async function newRecordingWriter(
   shape: RecordingShape,
 ): Promise<RecordingWriter> {
   const file = await HashedFile.create(path);
-  return format === 'wav' ? new WavWriter(file, shape) : new OpusFileWriter(file, shape);
+  if (format === 'opus') return new OpusFileWriter(file, shape);
+  const { channels, samples } = shape;
+  await file.write(wavHeader({ channels, sampleRate: TICKS_PER_SECOND, samples }));
+  return new WavWriter(file);
 }
 
 class WavWriter implements RecordingWriter {
   readonly #file: HashedFile;
-  readonly #header: Buffer;
-  #begun = false;
 
-  constructor(file: HashedFile, { channels, samples }: RecordingShape) {
+  constructor(file: HashedFile) {
     this.#file = file;
-    this.#header = wavHeader({ channels, sampleRate: TICKS_PER_SECOND, samples });
   }
 
-  async write(samples: Int16Array): Promise<void> {
-    if (!this.#begun) await this.#file.write(this.#header);
-    this.#begun = true;
-    await this.#file.write(littleEndian(samples));
+  write(samples: Int16Array): Promise<void> {
+    return this.#file.write(littleEndian(samples));
   }
 
   finish(): Promise<RecordingFile> {

@@ -145,7 +145,9 @@ class Planner {
         if (call.endedAtMs === null) {
           const totals = item.totals.length > 0 ? item.totals : null;
           const { endedAtMs, endReason } = item;
-          const after = { ...call, endedAtMs, endReason, totals, paused: false };
+          // Nothing more is written of it, on a disk that is full or not.
+          const disk = { ...call.disk, failing: [] };
+          const after = { ...call, endedAtMs, endReason, totals, disk, paused: false };
           this.#callEvent(item.callId, after, 'call.ended');
         }
         break;
@@ -210,14 +212,14 @@ class Planner {
     this.#alert(callId, after, 'no-media', index, tick);
   }
 
-  /** One alert a call and cause: that some of its audio is missing stays so, whatever the disk does later. */
+  /** One alert a call and cause, also when it is told late: that some of its audio is missing stays so, whatever the disk does later. */
   #disk(call: CallRecord, { callId, index, state, tick }: Extract<LogItem, { kind: 'disk' }>): void {
-    const disk = withDisk(call.disk, index, state);
+    const told = withDisk(call.disk, index, state);
+    const disk = call.endedAtMs === null ? told : { ...told, failing: [] };
     if (sameJson(disk, call.disk)) return;
     const after = { ...call, disk };
-    const live = call.endedAtMs === null;
-    if (live && disk.low && !call.disk.low) this.#alert(callId, after, 'disk-low', null, tick);
-    else if (live && disk.failed && !call.disk.failed) this.#alert(callId, after, 'disk-full', null, tick);
+    if (disk.low && !call.disk.low) this.#alert(callId, after, 'disk-low', null, tick);
+    else if (disk.failed && !call.disk.failed) this.#alert(callId, after, 'disk-full', null, tick);
     else if (diskStateOf(disk) !== diskStateOf(call.disk)) this.#callEvent(callId, after, 'call.updated');
     else this.#change(callId, after);
   }
