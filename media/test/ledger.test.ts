@@ -310,6 +310,20 @@ describe('the watch on a stream', () => {
     expect(watch.missing).toBe(false);
   });
 
+  it('says of a stream that a predecessor may have told of whichever is so, once a packet shows it', () => {
+    const watch = new MediaWatch(10_000_000);
+    watch.tellAgain();
+    expect(watch.changed(11_000_000, true, 9_000_000, false)).toBe(false);
+    expect(watch.changed(12_000_000, true, 11_900_000, false)).toBe(true);
+    expect(watch.missing).toBe(false);
+    watch.told();
+    expect(watch.changed(13_000_000, true, 12_900_000, false)).toBe(false);
+    const silent = new MediaWatch(10_000_000);
+    silent.tellAgain();
+    expect(silent.changed(13_100_000, true, 9_000_000, false)).toBe(true);
+    expect(silent.missing).toBe(true);
+  });
+
   it('leaves a sender alone that is on hold, or that sends nothing while nobody speaks', () => {
     const watch = new MediaWatch(0);
     expect(watch.changed(60_000_000, false, -Infinity, false)).toBe(false);

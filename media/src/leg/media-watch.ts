@@ -6,7 +6,8 @@ const INTERRUPTED_US = 15_000_000;
 /** Whether an active channel's packets come. Time is the monotonic clock in microseconds. */
 export class MediaWatch {
   #missing = false;
-  #told = false;
+  /** Whether somebody was told that it is missing; null: nobody knows what was told. */
+  #told: boolean | null = false;
   #promisedUs: number;
   #heardUs = -Infinity;
 
@@ -33,6 +34,8 @@ export class MediaWatch {
     const heardSincePromise = this.#heardUs >= this.#promisedUs;
     const limitUs = heardSincePromise ? (pauses ? Infinity : INTERRUPTED_US) : PROMISED_US;
     this.#missing = active && nowUs - this.sinceUs > limitUs;
+    // Before a packet came there is nothing to say of a stream that may have been missing.
+    if (this.#told === null) return this.#missing || heardSincePromise;
     return this.#missing !== this.#told;
   }
 
@@ -41,9 +44,9 @@ export class MediaWatch {
     return Math.max(this.#heardUs, this.#promisedUs);
   }
 
-  /** Whoever was told may have forgotten it. */
+  /** Whoever was told may have forgotten it, or a predecessor told it. */
   tellAgain(): void {
-    this.#told = false;
+    this.#told = null;
   }
 
   /** Somebody was told. */

@@ -234,7 +234,7 @@ export class LegKeeper {
     }
     await recallAll(restored, this.#parts.log);
     for (const leg of made.values()) {
-      leg.inherited = true;
+      leg.inherit();
       leg.wasPaused({});
       if (leg.channels.every((channel) => channel.timeline.endTick === 0)) continue;
       leg.firstAttempt = nextGeneration([]);
@@ -264,7 +264,7 @@ export class LegKeeper {
     const live: Owned[] = [];
     for (const record of inheritance.legs) {
       const leg = this.#newLeg(record.leg, record.diskLow, record.recognition ?? 'current');
-      leg.inherited = true;
+      leg.inherit();
       leg.firstAttempt = nextGeneration(Object.values(record.attempts));
       this.legs.set(record.leg.legId, leg);
       legs.push(leg);

@@ -24,7 +24,6 @@ export class MediaLeg {
   recognition: RecognitionState = 'current';
   /** Attempts of its channels begin with this one. */
   firstAttempt = 1;
-  /** A worker before this one had it. */
   inherited = false;
   /** The gateway was told that no RTP comes. */
   timeoutTold = false;
@@ -40,6 +39,12 @@ export class MediaLeg {
     this.leg = leg;
     this.channels = channels;
     this.unsettled = new Set(channels.map((channel) => channel.id));
+  }
+
+  /** A worker before this one had it, and may have told of its streams and of the disk. */
+  inherit(): void {
+    this.inherited = true;
+    for (const { watch } of this.channels) watch.tellAgain();
   }
 
   /**

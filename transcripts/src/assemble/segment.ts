@@ -41,7 +41,7 @@ export interface SegmentViewOptions {
  *
  * @param fromTick the channel's settled tick when the segment opened; with the channel it makes the id, so that a
  *   replay on any engine makes the same one (ARCHITECTURE.md, rule 3)
- * @param words in order, at least one
+ * @param words in order; none in a partial that takes back what was shown
  */
 export function segmentViewOf(
   channel: ChannelId,

@@ -35,6 +35,8 @@ export class ChannelDocument {
   /** Finals taken and not yet committed. */
   queued = 0;
   readonly ledger: LedgerReach;
+  /** Where the open segment begins whose words were shown last; null: they were taken back, or are final. */
+  shownFromTick: number | null = null;
   #contested = false;
   #endAtLeast = 0;
   /**

@@ -135,20 +135,24 @@ export class Words {
     channel: ChannelDocument,
     message: Extract<Spoken, { type: 'partial' }>,
   ): void {
-    const refusal = channel.admitPartial(message.attempt, message.fromTick);
+    const { attempt, fromTick, words } = message;
+    // What was heard turned out to be nothing: time may be settled beyond it by now.
+    const takesBack = words.length === 0 && fromTick === channel.shownFromTick;
+    const refusal = takesBack ? channel.admit(attempt) : channel.admitPartial(attempt, fromTick);
     if (refusal !== null) {
       this.#refused(refusal, message);
       return;
     }
     // A call that catches up has nothing to show of this moment, and its words have waited long already.
-    if (message.words.length === 0 || call.recognition !== 'current') return;
+    if (!takesBack && (words.length === 0 || call.recognition !== 'current')) return;
+    channel.shownFromTick = takesBack ? null : fromTick;
     const role = call.roleOf(channel.index);
     this.#deps.bus.partial(channel.channel, {
       type: 'partial',
       callId: call.callId,
-      attempt: message.attempt,
+      attempt,
       rev: message.rev,
-      segment: segmentViewOf(channel.channel, role, message.fromTick, message.words, { partial: true }),
+      segment: segmentViewOf(channel.channel, role, fromTick, words, { partial: true }),
       arrivalUs: message.arrivalUs,
     });
   }
@@ -160,6 +164,7 @@ export class Words {
       this.#refused(refusal, message);
       return;
     }
+    channel.shownFromTick = null;
     this.#deps.bus.settled(channel.channel);
     if (words.length > 0) {
       const item: LogItem = {
