@@ -20,8 +20,11 @@ const PLACE_LIMIT_MS = 2_000;
 /** One worker may take this long before the next is tried. A healthy one takes a few milliseconds. */
 const TRY_LIMIT_MS = 900;
 const UPDATE_LIMIT_MS = 1_000;
-/** The worker reads what the kernel still holds before it answers. */
-export const CLOSE_LIMIT_MS = 3_000;
+/**
+ * The worker reads what the kernel still holds before it answers, and hundreds may end at once: without its answer a call has no
+ * totals. Nobody waits for it: BYE is answered before, and a worker that hangs is replaced after 2.5 s, which ends the wait.
+ */
+const CLOSE_LIMIT_MS = 15_000;
 
 /** Puts legs on media workers: the least loaded first, the next when it fails. */
 export class Placement {
