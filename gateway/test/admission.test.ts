@@ -17,18 +17,30 @@ const row = (channels: number, share = 0.5, engine = 0, capacity = 400): EngineR
 
 describe('the room for recognition', () => {
   it('is unknown before the first table', () => {
-    expect(new RecognitionRoom(1).channels).toBeNull();
+    expect(new RecognitionRoom(1, Infinity).channels).toBeNull();
   });
 
   it('is four fifths of the engines that serve, for channels that speak half of the time', () => {
-    const room = new RecognitionRoom(2);
+    const room = new RecognitionRoom(2, Infinity);
     room.table([row(0), row(0, 0.5, 1), row(0, 0.5, 2)], 0);
     expect(room.channels).toBe((0.8 * 800) / 0.5);
     expect(room.headroom).toBe(1);
   });
 
+  it('is no more than the cores of the machine carry, which media and the call log want a share of', () => {
+    const channels = (cores: number): number => {
+      const room = new RecognitionRoom(1, cores);
+      room.table([{ ...row(0), capacity: 1200 }], 0);
+      return room.channels!;
+    };
+    expect(channels(2)).toBeGreaterThan(600);
+    expect(channels(2)).toBeLessThan(800);
+    expect(channels(1)).toBe(Math.floor(channels(2) / 2));
+    expect(channels(16)).toBe((0.8 * 1200) / 0.5);
+  });
+
   it('follows what the channels cost, more slowly than a call is long', () => {
-    const room = new RecognitionRoom(1);
+    const room = new RecognitionRoom(1, Infinity);
     room.table([row(0)], 0);
     const before = room.channels!;
     for (let second = 1; second <= 240; second++) room.table([row(300, 0.8)], second * 1000);
@@ -37,13 +49,13 @@ describe('the room for recognition', () => {
   });
 
   it('does not believe that calls on hold cost nothing', () => {
-    const room = new RecognitionRoom(1);
+    const room = new RecognitionRoom(1, Infinity);
     for (let second = 0; second < 300; second++) room.table([row(300, 0.01)], second * 1000);
     expect(room.channels).toBeLessThanOrEqual(Math.floor((0.8 * 400) / 0.2));
   });
 
   it('is not taken for more while channels come faster than headroom, a mean over 5 s, falls', () => {
-    const ramp = new RecognitionRoom(1);
+    const ramp = new RecognitionRoom(1, Infinity);
     const counts: number[] = [];
     for (let second = 0; second < 20; second++) {
       counts.push(second * 20);
@@ -55,7 +67,7 @@ describe('the room for recognition', () => {
   });
 
   it('stands as it was while no engine is there, and learns nothing from one that gives its channels back', () => {
-    const room = new RecognitionRoom(1);
+    const room = new RecognitionRoom(1, Infinity);
     room.table([row(100)], 0);
     const before = room.channels;
     room.table([], 1000);
@@ -66,7 +78,7 @@ describe('the room for recognition', () => {
   });
 
   it('is full when next to nothing has been left for a minute, and not for a moment', () => {
-    const room = new RecognitionRoom(1);
+    const room = new RecognitionRoom(1, Infinity);
     for (let second = 0; second < 60; second++) room.table([{ ...row(50), headroom: 0.05 }], second * 1000);
     expect(room.isFull(59_000)).toBe(false);
     room.table([{ ...row(50), headroom: 0.05 }], 60_000);
@@ -76,7 +88,7 @@ describe('the room for recognition', () => {
   });
 
   it('keeps more back, learns nothing, and is not full while the engines do with what is free what was recorded first', () => {
-    const room = new RecognitionRoom(1);
+    const room = new RecognitionRoom(1, Infinity);
     room.table([row(50)], 0);
     const before = room.channels;
     for (let second = 1; second < 120; second++)
@@ -88,7 +100,7 @@ describe('the room for recognition', () => {
   });
 
   it('of a speech server is its connections, once a channel has shown how many there are', () => {
-    const room = new RecognitionRoom(2);
+    const room = new RecognitionRoom(2, Infinity);
     const engines = (a: number, b: number): EngineRow[] =>
       [a, b].map((channels, engine) => ({ engine, channels, headroom: 1 - channels / 25 }));
     room.table(engines(0, 0), 0);
@@ -107,6 +119,7 @@ const options: AdmissionOptions = {
   rate: null,
   portChannels: 6_000,
   servingEngines: 1,
+  cores: Infinity,
   recordFirstCalls: 0,
   ignoreRecognition: false,
   chance: () => 0.5,

@@ -38,6 +38,8 @@ export interface AdmissionOptions {
   readonly portChannels: number;
   /** Recognition engines that serve. */
   readonly servingEngines: number;
+  /** Of the machine. */
+  readonly cores: number;
   /** Calls that may wait for recognition at once; null: half as many as it has room for. */
   readonly recordFirstCalls: number | null;
   /** Only `maxCalls` and the ports limit; what recognition cannot keep up with is recorded, and its words come late. */
@@ -69,7 +71,7 @@ export class Admission {
 
   constructor(options: AdmissionOptions, nowMs: number) {
     this.#options = options;
-    this.#recognition = new RecognitionRoom(options.servingEngines);
+    this.#recognition = new RecognitionRoom(options.servingEngines, options.cores);
     this.#departures = new Departures(nowMs);
     this.#rates = options.rate === null ? null : new SourceRates(options.rate);
   }

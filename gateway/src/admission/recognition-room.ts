@@ -13,6 +13,11 @@ const SUPPOSED_SHARE = 0.5;
 const SUPPOSED_CHANNELS = 20;
 /** Calls on hold cost next to nothing, and may all be taken up again. */
 const LEAST_SHARE = 0.2;
+/**
+ * What a channel costs beside the network that recognises it, cores: reading, decoding, spool, words, call log. Measured with 600
+ * channels on two cores of an AMD EPYC (docs/measurements.md). Engines measure what they carry while nothing else runs.
+ */
+const CORES_BESIDE = 0.0019;
 /** Headroom is a mean over so long (asr's load meter): channels are counted over the same time. */
 const WINDOW_MS = 5_000;
 const SMOOTHING = 1 / 30;
@@ -27,6 +32,7 @@ const FULL_AFTER_MS = 60_000;
  */
 export class RecognitionRoom {
   readonly #serving: number;
+  readonly #cores: number;
   #window: { readonly atMs: number; readonly channels: number }[] = [];
   #share: number | null = null;
   #observed = 0;
@@ -35,9 +41,13 @@ export class RecognitionRoom {
   /** Since when headroom has been less than it may be. */
   #lowSinceMs: number | null = null;
 
-  /** @param serving engines that are to have channels; those beyond stand by */
-  constructor(serving: number) {
+  /**
+   * @param serving engines that are to have channels; those beyond stand by
+   * @param cores of the machine, which engines, media workers and all others share
+   */
+  constructor(serving: number, cores: number) {
     this.#serving = serving;
+    this.#cores = cores;
   }
 
   /**
@@ -96,7 +106,10 @@ export class RecognitionRoom {
     const weighed = SUPPOSED_SHARE * SUPPOSED_CHANNELS + (this.#share ?? 0) * learnt;
     const share = Math.max(LEAST_SHARE, weighed / (SUPPOSED_CHANNELS + learnt));
     const reserve = teaches ? RESERVE : RESERVE_CATCHING_UP;
-    this.#channels = Math.floor(((1 - reserve) * capacity) / share);
+    const byEngines = capacity / share;
+    // An engine has one core.
+    const byCores = this.#cores / (rows.length / byEngines + CORES_BESIDE);
+    this.#channels = Math.floor((1 - reserve) * Math.min(byEngines, byCores));
   }
 
   /** A speech server's engines have so many connections, whatever is said on them. One that is away says 0: it teaches nothing. */

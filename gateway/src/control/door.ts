@@ -1,4 +1,5 @@
 import { readFileSync } from 'node:fs';
+import { availableParallelism } from 'node:os';
 import { EarshotError, type EngineRow } from '@earshot/contracts';
 import { addressCheck, type Config, readSipUsers } from '@earshot/platform';
 import { Admission, type Live, type MediaState } from '../admission/admission.ts';
@@ -27,6 +28,7 @@ export class Door {
         // A channel takes a port for RTP and one for RTCP.
         portChannels: Math.floor((config.rtpPortMax - config.rtpPortMin + 1) / 2),
         servingEngines: config.asrEngines,
+        cores: availableParallelism(),
         // Without recordings no audio is to outlive its call, unless somebody says of how many calls it may.
         recordFirstCalls: config.recordFirstCalls ?? (config.record ? null : 0),
         ignoreRecognition: !config.admitMeasured,
