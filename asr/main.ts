@@ -1,3 +1,4 @@
+import { setPriority } from 'node:os';
 import { runChild } from '@earshot/platform';
 import { fileURLToPath } from 'node:url';
 import { isRemoteAddress } from './src/network/address.ts';
@@ -5,6 +6,10 @@ import { startRemoteAsr } from './src/network/service.ts';
 import { startAsr } from './src/server/service.ts';
 
 const SHIPPED_MODEL = fileURLToPath(new URL('./model', import.meta.url));
+
+// Whoever takes calls and packets in comes first: audio waits in the spool for its words, packets are lost when nobody reads them.
+// Threads made later, the model's among them, take this from the one that makes them.
+setPriority(5);
 
 await runChild('asr', ({ config, log, registry, runDir, instance }) => {
   const common = { runDir, instance, log, registry };

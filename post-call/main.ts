@@ -1,6 +1,10 @@
+import { setPriority } from 'node:os';
 import { EarshotError } from '@earshot/contracts';
 import { createPool, runChild } from '@earshot/platform';
 import { startPostCall } from './src/service.ts';
+
+// After everything that is live: encoding a recording takes a core for seconds.
+setPriority(5);
 
 await runChild('post-call', async ({ config, log, registry, runDir }) => {
   const { databaseUrl } = config;
