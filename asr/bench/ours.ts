@@ -21,8 +21,8 @@ const STATE_BYTES = 1024 * 1024 * 1024;
 const MS = 1000;
 
 export async function startOurs(setup: Setup): Promise<Program> {
-  // By the best tokens, as sherpa-onnx does beside it: the same work on both sides.
-  const model = { ...describeModel(setup.model), languageModel: null };
+  const described = describeModel(setup.model);
+  const model = setup.withLanguageModel ? described : { ...described, languageModel: null };
   const tried = BATCH_SIZES.filter((size) => size <= setup.batch);
   const maxChannels = Math.min(setup.maxChannels, Math.floor(STATE_BYTES / model.stateBytesPerChannel));
   const thread = await StepThread.start(model, maxChannels, tried);
@@ -39,6 +39,7 @@ export async function startOurs(setup: Setup): Promise<Program> {
       chunkMs: chunkSeconds * 1000,
       maxChannels,
       estimate: Math.round((largest * chunkSeconds) / (thread.secondsBySize.get(largest) ?? Infinity)),
+      languageModel: described.languageModel !== null,
     },
     paced: (order) => bench.paced(order, order.gated ? conversations : speech),
     raw: (order) => bench.raw(order, speech[0]!),

@@ -65,6 +65,7 @@ export async function startPeer(setup: Setup): Promise<Program> {
       chunkMs: chunkSamples / 8,
       maxChannels: setup.maxChannels,
       estimate: 0,
+      languageModel: false,
     },
     paced: (order) => bench.paced(order),
     raw: async (order) => bench.raw(order),

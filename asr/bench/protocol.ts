@@ -23,6 +23,8 @@ export interface Setup {
   readonly speech: TapeFile;
   /** Parties of conversations with their silences, for what the gate saves. */
   readonly conversations: readonly TapeFile[];
+  /** As calls are recognised, with the model's language model; otherwise by the best tokens, as the peer does. */
+  readonly withLanguageModel: boolean;
 }
 
 export interface Ready {
@@ -32,6 +34,8 @@ export interface Ready {
   readonly maxChannels: number;
   /** What batches of this size make of one thread, by the model's step alone; 0: not known. */
   readonly estimate: number;
+  /** Whether withLanguageModel changes anything: the folder has one, and the program uses it. */
+  readonly languageModel: boolean;
 }
 
 export type Order =

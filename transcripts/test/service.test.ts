@@ -134,6 +134,42 @@ test('a partial reaches the live bus with the role of its channel, an old attemp
   ]);
 });
 
+test('a partial that takes shown words back reaches the live bus though time is settled beyond it, no other empty one does', async () => {
+  const call = makeCall();
+  const channel = channelIdOf(call.callId, 0);
+  await stage.around.acked(stage.around.start(call));
+  await until('the live bus is there', () => stage.around.live.length > 0);
+  await stage.around.open(channel, 1);
+  const send = (fromTick: number, rev: number, text: string): void => {
+    const words = text === '' ? [] : wordsFrom(fromTick, text);
+    const segmentId = segmentIdOf(channel, fromTick);
+    stage.around.engine.send({
+      type: 'partial',
+      channel,
+      attempt: 1,
+      segmentId,
+      fromTick,
+      rev,
+      arrivalUs: monoUs(),
+      words,
+    });
+  };
+  send(0, 1, '');
+  send(0, 2, 'nothing');
+  stage.around.engine.send({ type: 'progress', channel, attempt: 1, decidedTick: 9000, settledTick: 8000 });
+  send(0, 3, '');
+  send(0, 4, '');
+  send(8000, 5, 'something');
+  const partials = () =>
+    stage.around.live.flatMap((message) => (message.type === 'partial' ? [message] : []));
+  await until('the last partial', () => partials().some(({ rev }) => rev === 5));
+  expect(partials().map(({ rev, segment }) => [rev, segment.id, segment.text])).toEqual([
+    [2, segmentIdOf(channel, 0), 'Nothing'],
+    [3, segmentIdOf(channel, 0), ''],
+    [5, segmentIdOf(channel, 8000), 'Something'],
+  ]);
+});
+
 test('finals that come before their call wait for it', async () => {
   const call = makeCall();
   const channel = channelIdOf(call.callId, 0);

@@ -17,7 +17,6 @@ import {
   ENDPOINT_TICKS,
   HOLD_TICKS,
   MAX_SEGMENT_TICKS,
-  SURE_AFTER_TICKS,
   type ModelTiming,
   completeAfterFrames,
   framesFor,
@@ -84,7 +83,6 @@ export class ChannelDecoder {
   readonly #endpointFrames: number;
   readonly #completeFrames: number;
   readonly #holdFrames: number;
-  readonly #sureFrames: number;
   /** How old a word's end may get in the audio; null: any age. */
   readonly #delayTicks: number | null;
   #frame = 0;
@@ -107,7 +105,6 @@ export class ChannelDecoder {
       map: this.#map,
       confidence: options.confidence ?? null,
     });
-    this.#sureFrames = framesFor(SURE_AFTER_TICKS, timing);
     const wanted = options.phrases ?? [];
     const phrases = wanted.length === 0 ? null : phraseTreeOf(wanted, pieces);
     this.phraseCount = phrases?.count ?? 0;
@@ -140,6 +137,11 @@ export class ChannelDecoder {
   /** Rises with each change of the open segment's words. */
   get rev(): number {
     return this.#rev;
+  }
+
+  /** Whether a segment is open, be its words to be shown (yet) or not. */
+  get isOpen(): boolean {
+    return this.#words.length > 0;
   }
 
   /** Whether frames() wants all log-probabilities. */
@@ -215,7 +217,7 @@ export class ChannelDecoder {
   #endpoint(frame: number): void {
     const quiet = frame - this.#words.lastTokenFrame;
     // What was held back, or not sure, is shown from here on.
-    if (quiet === this.#holdFrames || quiet === this.#sureFrames + 1) this.#rev++;
+    if (quiet === this.#holdFrames || quiet === this.#reader.sureFrames + 1) this.#rev++;
     if (!this.#inPadding) {
       if (quiet >= this.#endpointFrames) {
         this.#finish(this.#certainTick(), 'pause');

@@ -106,7 +106,7 @@ export class Hypothesis implements SpelledWord {
   /** Without a new token: after a blank, or its newest token goes on, or that token begins only now. */
   goOn(logprobs: Float32Array, offset: number, frame: number): void {
     const { tip, nextBlank, nextToken, restart } = this;
-    const logProbability = tip.id < 0 ? 0 : logprobs[offset + tip.id]!;
+    const logProbability = tip.id < 0 ? 0 : heard(logprobs, offset + tip.id);
     if (restart > logAdd(nextBlank, nextToken)) {
       this.tip = followed(tip, this.restartAfter, frame, frame, logProbability);
     } else if (nextToken > nextBlank) {
@@ -140,6 +140,15 @@ function followed(
   logProbability: number,
 ): Token {
   return { id, before, depth, hashA, hashB, firstFrame, lastFrame, logProbability };
+}
+
+/** As good as impossible. */
+const LEAST_HEARD = -99;
+
+/** A log-probability of a frame; where a model gives none (not a number, or minus infinity) the beam is not to end there. */
+export function heard(logprobs: Float32Array, at: number): number {
+  const given = logprobs[at]!;
+  return given > LEAST_HEARD ? given : LEAST_HEARD;
 }
 
 /** What the smaller adds beyond this is less than a float32 tells apart. */

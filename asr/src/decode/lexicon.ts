@@ -12,8 +12,6 @@ export const NO_PLACE = -1;
  * is the number of bits before its own. A step takes some nanoseconds.
  */
 export class Lexicon {
-  /** Of the letters' characters, in order. */
-  readonly alphabet: readonly string[];
   readonly #codes: ReadonlyMap<string, number>;
   readonly #masks: Int32Array;
   readonly #children: Uint32Array;
@@ -33,11 +31,11 @@ export class Lexicon {
       for (const letter of words[i]!) letters.add(letter);
       most += words[i]!.length;
     }
-    this.alphabet = [...letters].sort();
-    if (this.alphabet.length > MOST_LETTERS) {
-      throw new RangeError(`words of ${this.alphabet.length} different letters, ${MOST_LETTERS} at most`);
+    const alphabet = [...letters].sort();
+    if (alphabet.length > MOST_LETTERS) {
+      throw new RangeError(`words of ${alphabet.length} different letters, ${MOST_LETTERS} at most`);
     }
-    const codes = new Map(this.alphabet.map((letter, code) => [letter, code]));
+    const codes = new Map(alphabet.map((letter, code) => [letter, code]));
     this.#codes = codes;
     const coded = words.map((word, i) =>
       i < first ? new Uint8Array() : Uint8Array.from(word, (letter) => codes.get(letter)!),

@@ -16,6 +16,8 @@ interface Place {
   /** Likewise of the words before its last one: they are kept when that one is another. */
   kept: number;
   keptDepth: number;
+  /** A word of a phrase ends here. */
+  endsWord: boolean;
   /** The longest other beginning of a phrase that ends in the same letters. */
   fail: number;
 }
@@ -66,6 +68,11 @@ export class PhraseTree {
     return whole - given;
   }
 
+  /** Whether the word that led here is of a phrase if it ends here: "kowal" is not because of "kowalczyk". */
+  endsWord(place: number): boolean {
+    return this.#places[place]!.endsWord;
+  }
+
   #step(place: number, letter: string): number {
     const here = this.#places[place]!;
     const next = here.next.get(letter);
@@ -88,8 +95,8 @@ export class PhraseTree {
   }
 
   #add(depth: number): number {
-    const none = { given: 0, ends: 0, whole: 0, wholeDepth: 0, kept: 0, keptDepth: 0, fail: NO_PHRASE };
-    return this.#places.push({ next: new Map(), depth, ...none }) - 1;
+    const none = { given: 0, ends: 0, whole: 0, wholeDepth: 0, kept: 0, keptDepth: 0, endsWord: false };
+    return this.#places.push({ next: new Map(), depth, ...none, fail: NO_PHRASE }) - 1;
   }
 
   #insert(letters: readonly string[], worth: number): void {
@@ -98,6 +105,7 @@ export class PhraseTree {
     let heard = 0;
     for (const letter of letters) {
       if (letter !== WORD_MARK) heard++;
+      else if (at !== NO_PHRASE) this.#places[at]!.endsWord = true;
       let next = this.#places[at]!.next.get(letter);
       if (next === undefined) {
         next = this.#add(this.#places[at]!.depth + 1);
@@ -107,6 +115,7 @@ export class PhraseTree {
       this.#places[at]!.given = Math.max(this.#places[at]!.given, (worth * heard) / spoken);
     }
     this.#places[at]!.ends = Math.max(this.#places[at]!.ends, worth);
+    this.#places[at]!.endsWord = true;
   }
 
   /** Breadth first: what is kept on the way, and where a way that breaks off goes on. */
@@ -120,6 +129,7 @@ export class PhraseTree {
         below.kept = between ? here.whole : here.kept;
         below.keptDepth = between ? here.wholeDepth : here.keptDepth;
         if (at !== NO_PHRASE) below.fail = this.#failOf(here.fail, letter);
+        below.endsWord ||= this.#places[below.fail]!.endsWord;
         this.#close(below);
         queue.push(child);
       }

@@ -1,3 +1,4 @@
+import { forget, olderThan, settle, sharedWords } from './agreement.ts';
 import {
   type BeamToken,
   Extension,
@@ -7,12 +8,14 @@ import {
   cutOff,
   hashA,
   hashB,
+  heard,
   logAdd,
   prefix,
   same,
 } from './hypothesis.ts';
 import type { LanguageModel } from './language-model.ts';
 import { NO_PHRASE, type PhraseTree } from './phrases.ts';
+import { WORD_MARK } from './tokens.ts';
 
 export interface PrefixBeamOptions {
   readonly blank: number;
@@ -29,6 +32,8 @@ export interface PrefixBeamOptions {
   readonly farBehind?: number;
   /** Frames after which a token of the best hypothesis can no longer be another one. */
   readonly settleFrames?: number;
+  /** While the best hypothesis has no token, frames after which others lose theirs: a word that late would lie in settled time. */
+  readonly quietFrames?: number;
 }
 
 const WIDTH = 8;
@@ -45,8 +50,6 @@ const LANGUAGE_LEAST = -5;
 const LANGUAGE_FAR_BEHIND = 10;
 /** 1.5 s at 60 ms a frame: longer than a phrase's beginning holds on to what it was mistaken for. */
 const SETTLE_FRAMES = 25;
-/** A token's first frame may differ a little from one hypothesis to another. */
-const JITTER_FRAMES = 3;
 
 /**
  * CTC prefix beam search (Graves 2012, Hannun et al. 2014) with a language model and with phrases that are preferred: the sum
@@ -63,10 +66,14 @@ export class PrefixBeam {
   readonly #farBehind: number;
   readonly #mostTokens: number;
   readonly #settleFrames: number;
+  readonly #quietFrames: number;
+  /** 1 for the pieces that begin a word. */
+  readonly #begins: Uint8Array;
   /** Best first. */
   #beam: Hypothesis[] = [new Hypothesis()];
   /** Dropped ones, to be used again. */
   readonly #spare: Hypothesis[] = [];
+  readonly #drop = (one: Hypothesis): void => void this.#spare.push(one);
   /** Depth up to which tokens are committed. */
   #committed = 0;
   readonly #ids: Int32Array;
@@ -87,8 +94,11 @@ export class PrefixBeam {
     this.#width = options.width ?? (plain ? WIDTH : LANGUAGE_WIDTH);
     this.#least = options.leastLogProbability ?? (near ? LANGUAGE_LEAST : LEAST_LOG_PROBABILITY);
     this.#farBehind = options.farBehind ?? (near ? LANGUAGE_FAR_BEHIND : FAR_BEHIND);
-    this.#mostTokens = near ? MOST_TOKENS : this.#vocabulary;
+    const most = plain ? Infinity : near ? MOST_TOKENS : 2 * MOST_TOKENS;
+    this.#mostTokens = Math.min(this.#vocabulary, most);
     this.#settleFrames = options.settleFrames ?? SETTLE_FRAMES;
+    this.#quietFrames = options.quietFrames ?? Infinity;
+    this.#begins = Uint8Array.from(options.pieces, (piece) => (piece.startsWith(WORD_MARK) ? 1 : 0));
     this.#ids = new Int32Array(this.#vocabulary);
     this.#topScores = new Float64Array(this.#width);
     this.#top = new Int32Array(this.#width);
@@ -100,8 +110,9 @@ export class PrefixBeam {
    * @returns false where nothing but a blank was likely: best() and agreed() are what they were
    */
   frame(logprobs: Float32Array, offset: number, frame: number): boolean {
+    forget(this.#beam, frame - this.#quietFrames, this.#committed, this.#drop);
     const count = this.#likely(logprobs, offset);
-    const blank = logprobs[offset + this.#blank]!;
+    const blank = heard(logprobs, offset + this.#blank);
     if (count === 0) {
       // All hypotheses lose the same: their order stays. So it is in most frames.
       for (const one of this.#beam) {
@@ -112,7 +123,7 @@ export class PrefixBeam {
     }
     const made = this.#extend(logprobs, offset, blank, count);
     this.#select(made, logprobs, offset, frame);
-    this.#settle(frame);
+    settle(this.#beam, frame - this.#settleFrames, this.#committed, this.#drop);
     return true;
   }
 
@@ -138,34 +149,36 @@ export class PrefixBeam {
 
   /**
    * How many tokens of best(), from the first on, are not likely to be taken back: those that went on before frame `old`, and
-   * those that all hypotheses have which are not more than `margin` (natural) behind.
+   * those of words that all hypotheses have which are not more than `margin` (natural) behind, and the one too that were best
+   * if nothing more came.
    */
   agreed(margin: number, old: number): number {
     const { tip, score } = this.#beam[0]!;
-    let least = tip;
-    while (least.depth > this.#committed && least.lastFrame >= old) least = least.before ?? ROOT;
-    let { depth } = tip;
-    for (let i = 1; i < this.#beam.length && depth > least.depth; i++) {
+    const least = olderThan(tip, old, this.#committed);
+    const ended = this.#bestEnded();
+    let shared = tip;
+    for (let i = 1; i < this.#beam.length && shared.depth > least.depth; i++) {
       const one = this.#beam[i]!;
-      if (one.score < score - margin) continue;
-      let [a, b] = [prefix(tip, Math.min(depth, one.tip.depth)), prefix(one.tip, depth)];
-      while (!same(a, b)) [a, b] = [a.before ?? ROOT, b.before ?? ROOT];
-      ({ depth } = a);
+      if (one === ended || one.score >= score - margin) shared = sharedWords(shared, one.tip, this.#begins);
     }
-    return Math.max(depth, least.depth) - this.#committed;
+    return Math.max(shared.depth, least.depth) - this.#committed;
   }
 
-  /** The first count tokens of best() are final: hypotheses that have others are dropped. */
+  /**
+   * The first count tokens of best() are final: hypotheses that have others are dropped, and so are those in which the last word
+   * of these goes on, or still might: no cut is within a word.
+   */
   commit(count: number): void {
     const depth = this.#committed + count;
-    const last = prefix(this.#beam[0]!.tip, depth);
-    this.#beam = this.#beam.filter(({ tip }) => tip.depth >= depth && same(prefix(tip, depth), last));
+    const best = this.#beam[0]!;
+    const last = prefix(best.tip, depth);
+    this.#beam = this.#beam.filter((one) => one === best || this.#beginsAfter(one.tip, last));
     this.#committed = depth;
     for (const one of this.#beam) one.tip = cutOff(one.tip, depth);
   }
 
   /**
-   * Nothing more comes: words are whole, and phrases that are not give back what they were worth so far.
+   * Nothing more comes until reset(): words are whole, and phrases that are not give back what they were worth so far.
    * @returns whether best() is another one now
    */
   finish(): boolean {
@@ -173,15 +186,8 @@ export class PrefixBeam {
     if (phrases === null && language === null) return false;
     const before = this.#beam[0]!;
     for (const one of this.#beam) {
-      if (language !== null) {
-        language.end(one, one, one.place !== NO_PHRASE);
-        one.bonus += language.gained;
-        one.hasEnd = false;
-      }
-      if (phrases !== null) {
-        one.bonus += phrases.closing(one.place);
-        one.place = NO_PHRASE;
-      }
+      if (language !== null) one.bonus += this.#endOf(one, language);
+      if (phrases !== null) one.bonus += phrases.closing(one.place);
     }
     this.#beam.sort((a, b) => b.score - a.score);
     return this.#beam[0] !== before;
@@ -196,9 +202,9 @@ export class PrefixBeam {
     this.#committed = 0;
   }
 
-  /** Hypotheses there are; for tests. */
-  get size(): number {
-    return this.#beam.length;
+  /** Best first; for tests. */
+  get hypotheses(): readonly Hypothesis[] {
+    return this.#beam;
   }
 
   /** Collects the tokens that are worth trying: where they are many, the likeliest. */
@@ -221,15 +227,15 @@ export class PrefixBeam {
     const beam = this.#beam;
     for (const one of beam) {
       one.nextBlank = logAdd(one.blank, one.token) + blank;
-      one.nextToken = one.tip.id < 0 ? -Infinity : one.token + logprobs[offset + one.tip.id]!;
+      one.nextToken = one.tip.id < 0 ? -Infinity : one.token + heard(logprobs, offset + one.tip.id);
       one.restart = -Infinity;
     }
     let made = 0;
     for (const one of beam) {
-      const total = one.nextBlank - blank;
+      const total = logAdd(one.blank, one.token);
       for (let k = 0; k < count; k++) {
         const id = this.#ids[k]!;
-        const token = (id === one.tip.id ? one.blank : total) + logprobs[offset + id]!;
+        const token = (id === one.tip.id ? one.blank : total) + heard(logprobs, offset + id);
         if (token === -Infinity) continue;
         const known = this.#find(one.tip, id);
         if (known !== null) {
@@ -259,17 +265,40 @@ export class PrefixBeam {
     if (language !== null) {
       const inPhrase = extension.place !== NO_PHRASE;
       if (language.begins(id)) {
-        if (!from.hasEnd) {
-          language.end(from, from.end, from.place !== NO_PHRASE);
-          from.endGain = language.gained;
-          from.hasEnd = true;
-        }
-        bonus += from.endGain;
+        bonus += this.#endOf(from, language);
         language.advance(from.end, id, extension, inPhrase);
       } else language.advance(from, id, extension, inPhrase);
       bonus += language.gained;
     }
     extension.bonus = bonus;
+  }
+
+  /** What the end of its word changes of a hypothesis, where there is a language model. */
+  #endOf(one: Hypothesis, language: LanguageModel): number {
+    if (!one.hasEnd) {
+      language.end(one, one.end, this.#phrases?.endsWord(one.place));
+      one.endGain = language.gained;
+      one.hasEnd = true;
+    }
+    return one.endGain;
+  }
+
+  /** The hypothesis that finish() would put first. */
+  #bestEnded(): Hypothesis {
+    let [best, most] = [this.#beam[0]!, -Infinity];
+    for (const one of this.#beam) {
+      const ends = this.#language === null ? 0 : this.#endOf(one, this.#language);
+      const score = one.score + ends + (this.#phrases?.closing(one.place) ?? 0);
+      if (score > most) [best, most] = [one, score];
+    }
+    return best;
+  }
+
+  /** Whether a prefix is this one and then at least a word's first token. */
+  #beginsAfter(tip: Token, first: Token): boolean {
+    if (tip.depth <= first.depth) return false;
+    const next = prefix(tip, first.depth + 1);
+    return this.#begins[next.id] === 1 && same(next.before ?? ROOT, first);
   }
 
   /** The hypothesis that is this prefix and one more token, if it is in the beam. */
@@ -308,7 +337,7 @@ export class PrefixBeam {
       }
       const extension = this.#extensions[which - beam.length]!;
       const one = this.#spare.pop() ?? new Hypothesis();
-      one.extend(extension, logprobs[offset + extension.id]!, frame);
+      one.extend(extension, heard(logprobs, offset + extension.id), frame);
       next.push(one);
     }
     for (const one of beam) {
@@ -339,27 +368,4 @@ export class PrefixBeam {
     scores[at] = score;
     top[at] = which;
   }
-
-  /** Drops what differs from the best hypothesis in tokens that are settled. */
-  #settle(frame: number): void {
-    const oldest = frame - this.#settleFrames;
-    let settled = this.#beam[0]!.tip;
-    while (settled.depth > this.#committed && settled.firstFrame > oldest) settled = settled.before ?? ROOT;
-    let kept = 0;
-    for (let i = 0; i < this.#beam.length; i++) {
-      const one = this.#beam[i]!;
-      if (agrees(one.tip, settled, oldest)) this.#beam[kept++] = one;
-      else this.#spare.push(one);
-    }
-    this.#beam.length = kept;
-  }
-}
-
-/** Whether a prefix begins with the settled one and goes on only later than that. */
-function agrees(tip: Token, settled: Token, oldest: number): boolean {
-  if (tip.depth < settled.depth) return false;
-  let after: Token | null = null;
-  let at = tip;
-  for (; at.depth > settled.depth; at = at.before ?? ROOT) after = at;
-  return same(at, settled) && (after === null || after.firstFrame > oldest - JITTER_FRAMES);
 }

@@ -1,5 +1,5 @@
 import { type ChannelId, type VocabularyPhrase, tickOfMs } from '@earshot/contracts';
-import { ChannelDecoder, alignmentSamples } from '../decode/channel-decoder.ts';
+import { ChannelDecoder, type OpenSegment, alignmentSamples } from '../decode/channel-decoder.ts';
 import { PartialLedger } from '../decode/partial-ledger.ts';
 import { languageModelOf } from '../models/language.ts';
 import type { ModelDescription, StepBuffers } from '../models/model.ts';
@@ -45,6 +45,8 @@ export class Channel {
   readonly #phraseCount: number;
   #fresh = true;
   #sentRev = 0;
+  /** The partial that was sent last, while no final took its place. */
+  #shown: OpenSegment | null = null;
   #sentDecided: number;
   #sentSettled: number;
   #sentCreditFor: number;
@@ -89,6 +91,7 @@ export class Channel {
       phrases: model.repeats === 'ctc' ? opening.phrases : [],
       onFinal: (segment) => {
         this.#finals++;
+        this.#shown = null;
         this.#partials.final(segment.words, segment.toTick);
         this.#sink.final(this.id, this.attempt, segment, this.#input.arrivalUs);
       },
@@ -222,8 +225,20 @@ export class Channel {
     if (this.#decoder.rev === this.#sentRev || this.#sink.congested) return;
     this.#sentRev = this.#decoder.rev;
     const open = this.#decoder.openSegment();
-    if (open === null) return;
-    this.#partials.partial(open.words);
-    this.#sink.partial(this.id, this.attempt, open, this.#input.arrivalUs);
+    this.#takeBack();
+    if (open !== null) this.#show(open);
+  }
+
+  /** What a beam heard may turn out to be nothing: the segment is gone without a final, and its words with it. */
+  #takeBack(): void {
+    const { isOpen, settledTick, rev } = this.#decoder;
+    if (this.#shown === null || (isOpen && settledTick === this.#shown.fromTick)) return;
+    this.#show({ ...this.#shown, rev, words: [] });
+  }
+
+  #show(segment: OpenSegment): void {
+    this.#shown = segment.words.length === 0 ? null : segment;
+    this.#partials.partial(segment.words);
+    this.#sink.partial(this.id, this.attempt, segment, this.#input.arrivalUs);
   }
 }

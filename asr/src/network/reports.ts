@@ -1,5 +1,5 @@
 import type { ChannelId } from '@earshot/contracts';
-import type { FinalSegment } from '../decode/channel-decoder.ts';
+import type { FinalSegment, OpenSegment } from '../decode/channel-decoder.ts';
 import type { ChannelOwner, WordsSink } from '../engine/sink.ts';
 import type { Segments } from './segments.ts';
 
@@ -31,6 +31,8 @@ export class Reports {
   #atMs = -Infinity;
   #reassuredMs: number;
   #finals = 0;
+  /** The partial that was sent last, while no final took its place. */
+  #shown: OpenSegment | null = null;
 
   /** Gives the first credit. */
   constructor(options: ReportsOptions) {
@@ -46,6 +48,7 @@ export class Reports {
   final(segment: FinalSegment, arrivalUs: number): void {
     const { channel, attempt, sink } = this.#options;
     this.#finals++;
+    this.#shown = null;
     sink.final(channel, attempt, segment, arrivalUs);
   }
 
@@ -55,6 +58,12 @@ export class Reports {
     if (segments.rev === this.#rev || sink.congested) return;
     this.#rev = segments.rev;
     const open = segments.openSegment();
+    const before = this.#shown;
+    this.#shown = open;
+    // What was guessed turned out to be nothing: there is no final to take its place.
+    if (before !== null && before.fromTick !== open?.fromTick) {
+      sink.partial(channel, attempt, { ...before, rev: this.#rev, words: [] }, arrivalUs);
+    }
     if (open !== null) sink.partial(channel, attempt, open, arrivalUs);
   }
 

@@ -15,6 +15,12 @@ describe('segments', () => {
     expect(harness.decoder.openSegment()).toBeNull();
   });
 
+  test('by the best tokens, tells of each token and of the end of the hold, and of nothing else', () => {
+    const { decoder } = new Harness().say([4, 2, ...blanks(8)]);
+    expect(decoder.openSegment()?.words).toHaveLength(1);
+    expect(decoder.rev).toBe(3);
+  });
+
   test('a gap makes the words before it final at once, and time goes on behind it', () => {
     const harness = new Harness().say([4, 2, 0, 0, 0]).gap(80_000).say([5, 0, 0, 0, 0]).gap(100_000);
     expect(harness.texts).toEqual([['ca'], ['do']]);

@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import type { DecoderOptions, FinalSegment } from '../../src/decode/channel-decoder.ts';
+import { ChannelDecoder, type DecoderOptions, type FinalSegment } from '../../src/decode/channel-decoder.ts';
 import { FrameMap } from '../../src/decode/frame-map.ts';
 import { readerOf } from '../../src/decode/frame-reader.ts';
 import { LanguageModel } from '../../src/decode/language-model.ts';
@@ -8,7 +8,7 @@ import { readNgrams } from '../../src/decode/ngram-file.ts';
 import { OpenWords } from '../../src/decode/open-words.ts';
 import { PrefixBeam } from '../../src/decode/prefix-beam.ts';
 import { languageFile, smallNgrams } from '../support/language.ts';
-import { Harness, expectSound, pieces, play, replay, talk, timing } from './harness.ts';
+import { Harness, channel, expectSound, pieces, play, replay, talk, timing } from './harness.ts';
 
 const V = pieces.length;
 const model = smallNgrams(
@@ -78,25 +78,104 @@ describe('a channel with a language model', { timeout: 120_000 }, () => {
   test('however unsure the tokens, its finals are in order and its partials are of words that it has', () => {
     const frame = fc.array(fc.integer({ min: 1, max: 99 }), { minLength: V, maxLength: V });
     fc.assert(
-      fc.property(fc.array(frame, { minLength: 5, maxLength: 200 }), fc.boolean(), (frames, phrase) => {
-        const phrases = phrase ? [{ text: 'cab do', boost: 2 }] : [];
-        const harness = new Harness({ language: languageOf(0.7), phrases }, logs);
-        for (let i = 0; i + 5 <= frames.length; i += 5) {
-          const all = Float32Array.from(
-            frames.slice(i, i + 5).flatMap((weights) => {
-              const sum = weights.reduce((a, b) => a + b ** 4, 0);
-              return weights.map((value) => Math.log(value ** 4 / sum));
-            }),
-          );
-          harness.decoder.frames(2400, new Uint16Array(5), new Float32Array(5), 0, 5, all);
-          const open = harness.decoder.openSegment();
-          for (const { startTick, endTick } of open?.words ?? []) expect(endTick).toBeGreaterThan(startTick);
-        }
-        harness.gap(frames.length * 480 + 100_000, 'end');
-        expectSound(harness.finals, 0);
-      }),
+      fc.property(
+        fc.array(frame, { minLength: 5, maxLength: 600 }),
+        fc.boolean(),
+        fc.nat(9),
+        (frames, phrase, every) => {
+          const phrases = phrase ? [{ text: 'cab do', boost: 2 }] : [];
+          const harness = new Harness({ language: languageOf(0.7), phrases }, logs);
+          for (let i = 0; i + 5 <= frames.length; i += 5) {
+            const all = Float32Array.from(
+              frames.slice(i, i + 5).flatMap((weights) => {
+                const sum = weights.reduce((a, b) => a + b ** 4, 0);
+                return weights.map((value) => Math.log(value ** 4 / sum));
+              }),
+            );
+            harness.decoder.frames(2400, new Uint16Array(5), new Float32Array(5), 0, 5, all);
+            const open = harness.decoder.openSegment();
+            let at = harness.decoder.settledTick;
+            for (const { text, startTick, endTick } of open?.words ?? []) {
+              expect(text).not.toBe('');
+              expect(startTick).toBeGreaterThanOrEqual(at);
+              expect(endTick).toBeGreaterThan(startTick);
+              at = endTick;
+            }
+            if (i % (5 * (every + 1)) === 0) harness.decoder.finalise();
+          }
+          harness.gap(frames.length * 480 + 100_000, 'end');
+          expectSound(harness.finals, 0);
+        },
+      ),
       { numRuns: 60 },
     );
+  });
+});
+
+/** Pieces that tell where a word begins: with an `x` or a `y`, and nowhere else. */
+const marked = ['<blk>', '▁x', '▁y', 'a', 'b'];
+const markedModel = smallNgrams(
+  ['x', 'xa', 'xab', 'xba', 'y', 'ya', 'yb'],
+  ['<s> x', 'x y', 'xa yb', 'y xab'],
+  ['<s> x y', 'x y xab'],
+  (gram) => 1 + (gram.length % 3),
+);
+
+describe('a cut', { timeout: 120_000 }, () => {
+  test('is never within a word, however unsure the tokens and whenever it is asked for', () => {
+    const read = readNgrams(languageFile(markedModel));
+    if (!read.ok) throw new Error(read.fault);
+    const weights = { weight: 0.5, insertion: 0.5, letterCost: 0.5, unknownCost: 0 };
+    const language = new LanguageModel(read.ngrams, weights, marked);
+    const width = marked.length;
+    const frame = fc.array(fc.integer({ min: 1, max: 99 }), { minLength: width, maxLength: width });
+    const chunk = fc.record({
+      frames: fc.array(frame, { minLength: 5, maxLength: 5 }),
+      asked: fc.boolean(),
+    });
+    const chunks = fc.array(chunk, { minLength: 20, maxLength: 120 });
+    const delay = fc.option(fc.integer({ min: 3000, max: 30_000 }));
+    let cuts = 0;
+    fc.assert(
+      fc.property(chunks, delay, (input, maxDelayTicks) => {
+        /** Whether words stayed open when the segment ended. */
+        const parted: boolean[] = [];
+        const finals: FinalSegment[] = [];
+        const decoder = new ChannelDecoder({
+          channel,
+          fromTick: 0,
+          outputFromTick: 0,
+          timing,
+          pieces: marked,
+          blank: 0,
+          language,
+          maxDelayTicks,
+          onFinal: (segment) => {
+            parted.push(decoder.isOpen);
+            finals.push(segment);
+          },
+        });
+        for (const { frames, asked } of input) {
+          const all = Float32Array.from(
+            frames.flatMap((values) => {
+              const sum = values.reduce((a, b) => a + b ** 3, 0);
+              return values.map((value) => Math.log(value ** 3 / sum));
+            }),
+          );
+          decoder.frames(2400, new Uint16Array(5), new Float32Array(5), 0, 5, all);
+          if (asked) decoder.finalise();
+        }
+        decoder.gap(input.length * 2400 + 10_000, 'end');
+        expectSound(finals, 0);
+        for (const [i, { words }] of finals.entries()) {
+          const behindCut = parted[i - 1] === true;
+          if (behindCut) cuts++;
+          for (const { text } of words.slice(behindCut ? 0 : 1)) expect(text).toMatch(/^[xy][ab]*$/);
+        }
+      }),
+      { numRuns: 40 },
+    );
+    expect(cuts).toBeGreaterThan(100);
   });
 });
 

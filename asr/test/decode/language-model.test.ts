@@ -1,6 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { Lexicon, NO_PLACE, WORD_START } from '../../src/decode/lexicon.ts';
+import type { Token } from '../../src/decode/hypothesis.ts';
 import { BETWEEN, LanguageModel, type SpelledWord } from '../../src/decode/language-model.ts';
 import { readNgrams } from '../../src/decode/ngram-file.ts';
 import { PhraseTree } from '../../src/decode/phrases.ts';
@@ -191,18 +192,56 @@ describe('the beam search with a language model', () => {
     expect(heard(phrases)).toEqual(['abb']);
   });
 
-  test('tells how many tokens are sure: those that all likely hypotheses have, and old ones', () => {
+  test('tells how many tokens are sure: whole words that all likely hypotheses have, and so has the one that would win', () => {
     fc.assert(
       fc.property(frames, fc.double({ min: 0, max: 6, noNaN: true }), (input, margin) => {
         const beam = new PrefixBeam({ blank: 0, pieces, phrases: null, language: languageOf(small) });
         for (const [i, frame] of input.entries()) beam.frame(logsOf(frame), 0, i);
-        const count = beam.best().length;
         const sure = beam.agreed(margin, 0);
-        expect(sure).toBeLessThanOrEqual(count);
-        expect(beam.agreed(margin + 1, 0)).toBeLessThanOrEqual(sure);
-        expect(beam.agreed(-1, 0)).toBe(count);
-        expect(beam.agreed(margin, input.length)).toBe(count);
+        const best = beam.hypotheses[0]!;
+        const old = beam.best().filter(({ lastFrame }) => lastFrame < 2).length;
+        expect(beam.agreed(margin, 2)).toBe(Math.max(sure, old));
+        const near = beam.hypotheses.filter(({ score }) => score >= best.score - margin);
+        const lists = near.map(({ tip }) => wordsUpTo(tip));
+        beam.finish();
+        lists.push(wordsUpTo(beam.hypotheses[0]!.tip));
+        const [first] = lists;
+        let shared = 0;
+        while (shared < first!.length && lists.every((list) => list[shared] === first![shared])) shared++;
+        expect(sure).toBe(first!.slice(0, shared).join(' ').split(' ').filter(Boolean).length);
       }),
     );
   });
+
+  test('a word that only begins as a phrase does is worth no more for it', () => {
+    const language = languageOf(small);
+    const sure = (id: number): number[] => pieces.map((_, k) => (k === id ? 0.96 : 0.01));
+    // `bbb` is in no list.
+    const said = [2, 3, 0, 3, 0, 3, 1].map(sure);
+    const scoreWith = (text: string | null): number => {
+      const phrases = text === null ? null : new PhraseTree([{ text, boost: 0 }], pieces);
+      const beam = new PrefixBeam({ blank: 0, pieces, phrases, language, leastLogProbability: -3 });
+      for (const [i, frame] of said.entries()) beam.frame(logsOf(frame), 0, i);
+      beam.finish();
+      const [best] = beam.hypotheses;
+      expect(beam.best().map(({ id }) => id)).toEqual([2, 3, 3, 3, 1]);
+      return best!.bonus;
+    };
+    const alone = scoreWith(null);
+    expect(scoreWith('bbba')).toBeCloseTo(alone, 6);
+    expect(scoreWith('bbb')).toBeGreaterThan(alone + 1);
+    expect(scoreWith('bbb a')).toBeGreaterThan(alone + 1);
+  });
 });
+
+/** The words of a prefix, each as its tokens with spaces between them. */
+function wordsUpTo(tip: Token): string[] {
+  const words: string[] = [];
+  for (let at: Token | null = tip, ids: number[] = []; at !== null && at.depth > 0; at = at.before) {
+    ids.unshift(at.id);
+    if (!pieces[at.id]!.startsWith('▁') && (at.before?.depth ?? 0) > 0) continue;
+    words.unshift(ids.join(' '));
+    ids = [];
+  }
+  return words;
+}

@@ -120,6 +120,68 @@ describe('the beam search', () => {
     );
   });
 
+  test('goes on after frames in which a model says nothing, or that a blank cannot be', () => {
+    const nothing = new Float32Array(V).fill(NaN);
+    const noBlank = Float32Array.from([-Infinity, Math.log(0.5), Math.log(0.5)]);
+    const odd = fc.constantFrom(nothing, noBlank, Float32Array.from([NaN, Math.log(0.9), NaN]));
+    fc.assert(
+      fc.property(
+        frames(6),
+        fc.array(odd, { minLength: 1, maxLength: 4 }),
+        frames(6),
+        (before, gone, after) => {
+          const beam = new PrefixBeam({ blank: 0, pieces, phrases: null });
+          const input = [...before.map(logOf), ...gone, ...after.map(logOf)];
+          for (const [i, frame] of input.entries()) {
+            beam.frame(frame, 0, i);
+            expect(beam.hypotheses.length).toBeGreaterThan(0);
+          }
+          // A token for certain is heard as ever.
+          beam.frame(logOf([0.98, 0.01, 0.01]), 0, input.length);
+          beam.frame(logOf([0.001, 0.998, 0.001]), 0, input.length + 1);
+          expect(beam.best().at(-1)).toMatchObject({ id: 1, firstFrame: input.length + 1 });
+          for (const { logProbability } of beam.best()) expect(logProbability).toBeLessThanOrEqual(0);
+        },
+      ),
+    );
+  });
+
+  test('cuts between words only: what goes on with the last committed one, or still might, is dropped', () => {
+    const newBeam = (): PrefixBeam => {
+      const beam = new PrefixBeam({ blank: 0, pieces, phrases: null });
+      beam.frame(logOf([0.01, 0.98, 0.01]), 0, 0);
+      // Another word, or the same one going on, or neither.
+      beam.frame(logOf([0.98, 0.01, 0.01]), 0, 1);
+      beam.frame(logOf([0.25, 0.4, 0.35]), 0, 2);
+      return beam;
+    };
+    const whole = newBeam();
+    whole.frame(logOf([0.01, 0.01, 0.98]), 0, 3);
+    whole.frame(logOf([0.01, 0.01, 0.98]), 0, 4);
+    expect(whole.best()[1]!.id).toBe(2);
+    const cut = newBeam();
+    expect(cut.best().map(({ id }) => id)).toEqual([1, 1]);
+    cut.commit(1);
+    cut.frame(logOf([0.01, 0.01, 0.98]), 0, 3);
+    cut.frame(logOf([0.01, 0.01, 0.98]), 0, 4);
+    expect(cut.best().map(({ id }) => id)).toEqual([1, 2]);
+  });
+
+  test('while nothing is best, what began too long ago does not come up any more', () => {
+    const tree = new PhraseTree([{ text: 'ab', boost: 0.3 }], pieces);
+    const heardAfter = (quiet: number): number[] => {
+      const beam = new PrefixBeam({ blank: 0, pieces, phrases: tree, quietFrames: 4 });
+      beam.frame(logOf([0.6, 0.35, 0.05]), 0, 0);
+      for (let i = 1; i <= quiet; i++) beam.frame(logOf([0.998, 0.001, 0.001]), 0, i);
+      expect(beam.best()).toEqual([]);
+      // With an `a` before it, that is the phrase.
+      beam.frame(logOf([0.1, 0.05, 0.85]), 0, quiet + 1);
+      return beam.best().map(({ id }) => id);
+    };
+    expect(heardAfter(2)).toEqual([1, 2]);
+    expect(heardAfter(3)).toEqual([2]);
+  });
+
   test('keeps a bounded number of hypotheses, and tokens that are settled do not change', () => {
     fc.assert(
       fc.property(frames(200), (input) => {
@@ -128,7 +190,7 @@ describe('the beam search', () => {
         let settled: number[] = [];
         for (const [i, frame] of input.entries()) {
           beam.frame(logOf(frame), 0, i);
-          expect(beam.size).toBeLessThanOrEqual(8);
+          expect(beam.hypotheses.length).toBeLessThanOrEqual(8);
           const tokens = beam.best();
           expect(tokens.slice(0, settled.length).map(({ id }) => id)).toEqual(settled);
           settled = tokens.filter(({ firstFrame }) => firstFrame <= i - settleFrames).map(({ id }) => id);

@@ -16,11 +16,12 @@ const goesOn = model.pieces.findIndex((piece) => /^[a-z]{2}$/.test(piece));
 
 /** A channel whose results the test makes up. */
 function scripted(changes: Partial<ChannelOpening> = {}, description: ModelDescription = model) {
-  const said: { kind: string; words: readonly Word[]; endpoint?: string }[] = [];
+  const said: { kind: string; words: readonly Word[]; endpoint?: string; at?: string; rev?: number }[] = [];
   const sink: WordsSink = {
     congested: false,
     blocked: false,
-    partial: (_id, _attempt, { words }) => said.push({ kind: 'partial', words }),
+    partial: (_id, _attempt, { words, segmentId, rev }) =>
+      said.push({ kind: 'partial', words, at: segmentId, rev }),
     final: (_id, _attempt, { words, endpoint }) => said.push({ kind: 'final', words, endpoint }),
     progress: () => undefined,
     ended: () => undefined,
@@ -35,7 +36,21 @@ function scripted(changes: Partial<ChannelOpening> = {}, description: ModelDescr
       channel.report(0, { stepped: true });
     }
   };
-  return { channel, said, hear };
+  /** Frames for a beam: the probability of one token, the rest a blank's. */
+  const hearUnsure = (frames: readonly (readonly [number, number])[]): void => {
+    const vocabulary = description.pieces.length;
+    for (let at = 0; at < frames.length; at += FRAMES) {
+      buffers.logprobs.fill(Math.log(1e-6));
+      for (let k = 0; k < FRAMES; k++) {
+        const [token, p] = frames[at + k] ?? [model.blank, 1];
+        buffers.logprobs[k * vocabulary + model.blank] = Math.log(1 - p || 1);
+        if (token !== model.blank) buffers.logprobs[k * vocabulary + token] = Math.log(p);
+      }
+      channel.take(buffers, 0, FRAMES, model.timing.chunkSamples);
+      channel.report(0, { stepped: true });
+    }
+  };
+  return { channel, said, hear, hearUnsure };
 }
 
 const blanks = (count: number): number[] => new Array<number>(count).fill(model.blank);
@@ -71,6 +86,23 @@ describe('what a channel says', () => {
     const eager = scripted({}, { ...model, timing: { ...model.timing, wordHoldSamples: 0 } });
     eager.hear([...blanks(4), begins, goesOn, ...blanks(14)]);
     expect([eager.channel.partialWords.shown, eager.channel.partialWords.changed]).toEqual([2, 1]);
+  });
+
+  test('words that were shown and turn out to be nothing are taken back, once', () => {
+    // As long as it may become the phrase it is worth more than silence.
+    const phrases = [{ text: `${model.pieces[begins]!.slice(1)}aaaaaaaaaaaa`, boost: 5 }];
+    const { channel, said, hearUnsure } = scripted({ phrases });
+    const silence = [model.blank, 0] as const;
+    hearUnsure([silence, silence, [begins, 0.2], ...new Array<typeof silence>(37).fill(silence)]);
+    const [shown, ...rest] = said;
+    expect(shown!.words).toHaveLength(1);
+    expect(rest.map(({ kind, words, at }) => [kind, words.length, at])).toEqual([['partial', 0, shown!.at]]);
+    expect(rest[0]!.rev).toBeGreaterThan(shown!.rev!);
+    expect([channel.partialWords.shown, channel.partialWords.changed]).toEqual([1, 1]);
+    // What is said next is shown as ever, and its final takes nothing back.
+    hearUnsure([[begins, 0.999], ...new Array<typeof silence>(24).fill(silence)]);
+    expect(said.slice(2).map(({ words }) => words.length)).not.toContain(0);
+    expect(said.at(-1)!.kind).toBe('final');
   });
 
   test('phrases are wanted of a CTC model only, and those that cannot be written are told', () => {

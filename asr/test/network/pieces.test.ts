@@ -4,6 +4,7 @@ import { describe, expect, test } from 'vitest';
 import type { FinalSegment } from '../../src/decode/channel-decoder.ts';
 import { DialGate } from '../../src/network/dial-gate.ts';
 import { RemoteInput } from '../../src/network/remote-input.ts';
+import { Reports } from '../../src/network/reports.ts';
 import { Segments } from '../../src/network/segments.ts';
 import { StreamMap } from '../../src/network/stream-map.ts';
 
@@ -115,6 +116,39 @@ describe('segments', () => {
     expect(made.openSegment()).toBeNull();
     expect(finals).toEqual([]);
     expect([made.decidedTick, made.settledTick]).toEqual([8000, 8000]);
+  });
+
+  test('a guess that was told and turns out to be nothing is taken back once, and nothing else is', () => {
+    const { made } = segments();
+    const told: { fromTick: number; words: number }[] = [];
+    const nothing = (): void => undefined;
+    const reports = new Reports({
+      channel,
+      attempt: 1,
+      fromTick: 0,
+      outputFromTick: 0,
+      owner: { credit: nothing, lost: nothing },
+      sink: {
+        congested: false,
+        blocked: false,
+        partial: (_channel, _attempt, { fromTick, words }) => told.push({ fromTick, words: words.length }),
+        final: nothing,
+        progress: nothing,
+        ended: nothing,
+      },
+      nowMs: () => 0,
+    });
+    made.partial([word('ghost', 100, 200)]);
+    reports.partial(made, 0);
+    made.reach(8000, 'gap');
+    reports.partial(made, 0);
+    made.partial([word('word', 9000, 9500)]);
+    reports.partial(made, 0);
+    expect(told).toEqual([
+      { fromTick: 0, words: 1 },
+      { fromTick: 0, words: 0 },
+      { fromTick: 8000, words: 1 },
+    ]);
   });
 
   test('whatever comes, in whatever order: no word is dropped, none overlaps, no segment is longer than 15 s unless a word is', () => {

@@ -5,6 +5,9 @@ interface Seen {
   settled: number;
   decided: number;
   rev: number;
+  /** Segments of the newest partial, and of the one that is to be seen. */
+  newest: string | null;
+  shown: string | null;
   ended: boolean;
 }
 
@@ -18,15 +21,25 @@ export function expectRulesKept(
     if (message.type === 'hello') continue;
     const key = `${message.channel}#${message.attempt}`;
     const from = outputFromTick(message.channel);
-    const of = seen.get(key) ?? { settled: from, decided: 0, rev: 0, ended: false };
+    const of: Seen = seen.get(key) ?? {
+      settled: from,
+      decided: 0,
+      rev: 0,
+      newest: null,
+      shown: null,
+      ended: false,
+    };
     seen.set(key, of);
     expect(of.ended, 'nothing comes after the end').toBe(false);
     switch (message.type) {
       case 'partial':
       case 'final': {
         expect(message.segmentId).toBe(segmentIdOf(message.channel, message.fromTick));
-        expect(message.fromTick).toBeGreaterThanOrEqual(of.settled);
-        expect(message.words.length).toBeGreaterThan(0);
+        // A partial without words takes back what was shown, and time may be settled beyond that.
+        if (message.type === 'partial' && message.words.length === 0) {
+          expect(message.segmentId).toBe(of.shown);
+        } else expect(message.fromTick).toBeGreaterThanOrEqual(of.settled);
+        if (message.type === 'final') expect(message.words.length).toBeGreaterThan(0);
         let at = message.fromTick;
         for (const word of message.words) {
           expect(word.startTick).toBeGreaterThanOrEqual(at);
@@ -34,9 +47,12 @@ export function expectRulesKept(
           at = word.endTick;
         }
         if (message.type === 'partial') {
-          expect(message.rev).toBeGreaterThan(of.rev);
+          expect(message.rev).toBeGreaterThan(message.segmentId === of.newest ? of.rev : of.rev - 1);
           of.rev = message.rev;
+          of.newest = message.segmentId;
+          of.shown = message.words.length === 0 ? null : message.segmentId;
         } else {
+          of.shown = null;
           expect(message.toTick).toBeGreaterThanOrEqual(at);
           of.settled = message.toTick;
         }

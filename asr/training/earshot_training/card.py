@@ -44,8 +44,14 @@ def language_lines(facts: dict) -> list[str]:
         f"{facts['trigrams']} trigrams, pruned by entropy from a mixture: {100 * facts['callShare']:.0f} % of {facts['callLines']} lines "
         f"that the templates made, the rest general English ({100 * facts['proseShare']:.0f} % of it {facts['proseLines']} sentences of "
         "Debian's texts, the others Debian's pocketsphinx-en-us, 2-clause BSD licence, © Carnegie Mellon University and Alpha Cephei "
-        "Inc.). No sentence below is in its text.",
+        "Inc.). No sentence below was drawn for its text.",
     ]
+
+
+def within_corpus(corpus: list[Item], lines: list[str]) -> set[str]:
+    """Which lines are in the corpus' text behind others or between fillers."""
+    text = " " + " | ".join(item.text for item in corpus) + " "
+    return {line for line in lines if f" {line} " in text}
 
 
 def write_set(path: Path, items: list[Item], batcher: Batcher, condition: str, rows: int = 20) -> None:
@@ -111,7 +117,8 @@ def write_card(folder: Path, work: Path, models: dict[str, Recogniser], pieces: 
         sets["clips"] = (read_clips(clips), "G.711", 1)
     engine = heard_by_the_engine(folder, work, sets)
     training = json.loads((work / "training.json").read_text())
-    hours = sum(item.samples for item in read_corpus(work / "corpus")) / 8000 / 3600
+    corpus = read_corpus(work / "corpus")
+    hours = sum(item.samples for item in corpus) / 8000 / 3600
     lines = [
         "# The shipped model: English, 8 kHz telephone speech, streaming CTC",
         "",
@@ -130,7 +137,7 @@ def write_card(folder: Path, work: Path, models: dict[str, Recogniser], pieces: 
     lines += [
         "## Word error rates",
         "",
-        "Whole sentences, none of them trained on: 50 free ones and 250 of the call templates with words of their own. The first of two "
+        "Whole sentences, none of them a line of the network's corpus: 50 free ones and 250 of the call templates with words of their own. The first of two "
         "numbers is of the best token of each frame, the second of calls: the engine's beam search with the language model.",
         "",
         f"| condition | known voices | voices never trained on ({', '.join(HELD_OUT)}) |",
@@ -154,6 +161,16 @@ def write_card(folder: Path, work: Path, models: dict[str, Recogniser], pieces: 
     for verdict, which in zip(verdicts[shipped, "G.711"], ("known", "new")):
         for voice, tally in sorted(verdict.by_voice.items()):
             lines.append(f"| {voice} | {both(tally, engine.get(f'{which}{in_call}'), voice)} | {tally.words} |")
+    templates = set(held_out_lines()[-TEMPLATE_LINES:])
+    within = within_corpus(corpus, sorted(templates | free))
+    if within:
+        unheard = [
+            percent(rate_of(verdict, lambda text: text in templates - within))
+            for verdict in (verdicts[shipped, "G.711"][0], engine.get(f"known{in_call}")) if verdict
+        ]
+        lines += ["", f"{len(within & templates)} of the {len(templates)} different template sentences, and {len(within & free)} of the free ones, are "
+                  "in the network's corpus behind another line or with fillers. Of the other template sentences, in known voices "
+                  f"through G.711: {' → '.join(unheard)}."]
     if real:
         lines += ["", f"**Recordings of {len(real.by_voice)} real speakers' clips: {both(real.whole, engine.get('clips'))}** "
                   f"({real.whole.words} words):", "", "| clip | word error rate |", "|---|---|"]

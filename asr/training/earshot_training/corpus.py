@@ -81,17 +81,16 @@ def make_training_shards(folder: Path, hours: float, worker: int, workers: int) 
     """Makes every workers-th shard that is not there yet, and says how far it is."""
     target = folder / "train"
     target.mkdir(parents=True, exist_ok=True)
-    forbidden = set(held_out_lines())
+    held_out = frozenset(held_out_lines())
     shard_hours = min(SHARD_HOURS, hours)
     for number in range(worker, int(np.ceil(hours / shard_hours)), workers):
         name = f"{number:04d}"
         if (target / f"{name}.jsonl").exists():
             continue
         began = time.time()
-        source, choir, said, seconds = TextSource(number), Choir(number), [], 0.0
+        source, choir, said, seconds = TextSource(number, held_out), Choir(number), [], 0.0
         while seconds < shard_hours * 3600:
-            lines = [line for line in (source.line() for _ in range(LINES_AT_ONCE)) if line not in forbidden]
-            spoken = choir.say(lines)
+            spoken = choir.say([source.line() for _ in range(LINES_AT_ONCE)])
             assert not any(utterance.voice in HELD_OUT for utterance in spoken)
             said += spoken
             seconds += sum(len(utterance.pcm) for utterance in spoken) / RATE

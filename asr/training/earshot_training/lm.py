@@ -23,16 +23,9 @@ WEIGHTS = {"weight": 0.6, "insertion": 2, "letterCost": 2, "unknownCost": 0}
 
 
 def call_lines(count: int, seed: int = SEED) -> list[str]:
-    """Lines of the templates as the corpus has them, but none that a model is judged by."""
-    source, forbidden, lines = TextSource(seed), set(held_out_lines()), []
-    while len(lines) < count:
-        line = source.call_line()
-        if len(line) < 50 and source.random.random() < 0.5:
-            line += " " + source.call_line()
-        line = source.disfluent(line)
-        if line not in forbidden:
-            lines.append(line)
-    return lines
+    """Lines of the templates as the corpus has them, but none that a model is judged by, nor one within another."""
+    source = TextSource(seed, frozenset(held_out_lines()))
+    return [source.call_utterance() for _ in range(count)]
 
 
 def make_language_model(target: Path, call_count: int) -> None:
@@ -51,8 +44,7 @@ def make_language_model(target: Path, call_count: int) -> None:
 
 
 def prose_lines() -> list[str]:
-    forbidden = set(held_out_lines())
-    return [line for line in TextSource(SEED).prose if line not in forbidden]
+    return TextSource(SEED, frozenset(held_out_lines())).prose
 
 
 def build(calls: list[str], prose: list[str], general: Path = GENERAL) -> Ngrams:

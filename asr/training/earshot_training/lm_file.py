@@ -22,7 +22,8 @@ from .ngrams import Ngrams
 MAGIC = b"EARSHLM1"
 STEPS = 16
 MOST_BACKOFF = 2
-MOST_WORDS = 65_535
+#: The last id stands for no word (lexicon.ts).
+MOST_WORDS = 65_534
 
 
 def bytes_of_logs(logs: np.ndarray) -> np.ndarray:

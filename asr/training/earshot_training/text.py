@@ -66,10 +66,12 @@ def normalised(sentence: str) -> str:
 class TextSource:
     """An endless source of lines, the same for the same seed."""
 
-    def __init__(self, seed: int):
+    def __init__(self, seed: int, held_out: frozenset[str] = frozenset()):
+        """@param held_out lines that are not to be said, neither alone nor with others or with fillers"""
         self.random = random.Random(seed)
+        self.held_out = held_out
         known = pronounceable_words()
-        self.prose = prose_sentences(set(known))
+        self.prose = [line for line in prose_sentences(set(known)) if line not in held_out]
         counts = collections.Counter(word for sentence in self.prose for word in sentence.split())
         common = [word for word in known if counts[word] >= 3] or known
         # Mostly words that people use; the rare ones keep the ear open for names.
@@ -82,15 +84,25 @@ class TextSource:
         """One utterance: 55 % calls, 30 % general English, 15 % words at random (so that no grammar is learnt by heart)."""
         kind = self.random.random()
         if kind < 0.55 or not self.prose:
-            text = self.call_line()
-            if len(text) < 50 and self.random.random() < 0.5:
-                text += " " + self.call_line()
-            return self.disfluent(text)
+            return self.call_utterance()
         if kind < 0.85:
             return self.disfluent(self.slots.one(self.prose))
         return " ".join(self.slots.one(self.words) for _ in range(self.random.randint(2, 9)))
 
+    def call_utterance(self) -> str:
+        """A line of a call, sometimes two, as people say it."""
+        text = self.call_line()
+        if len(text) < 50 and self.random.random() < 0.5:
+            text += " " + self.call_line()
+        return self.disfluent(text)
+
     def call_line(self) -> str:
+        """A line of the templates that is not held out."""
+        while (line := self.filled_template()) in self.held_out:
+            pass
+        return line
+
+    def filled_template(self) -> str:
         template = self.slots.one(self.templates)
         while "(" in template:
             template = re.sub(r"\(([^()]*)\)", lambda group: self.slots.one(group[1].split("|")), template)

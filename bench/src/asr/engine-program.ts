@@ -15,6 +15,7 @@ export interface Setup {
   readonly maxChannels: number;
   readonly speech: TapeFile;
   readonly conversations: readonly TapeFile[];
+  readonly withLanguageModel: boolean;
 }
 
 export interface Ready {
@@ -23,6 +24,7 @@ export interface Ready {
   readonly chunkMs: number;
   readonly maxChannels: number;
   readonly estimate: number;
+  readonly languageModel: boolean;
 }
 
 /** Milliseconds. */

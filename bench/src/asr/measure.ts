@@ -38,6 +38,7 @@ export async function measureModel(model: string, options: MeasureOptions): Prom
     maxChannels: options.most,
     speech: tapes.speech,
     conversations: tapes.conversations,
+    withLanguageModel: false,
   });
   const largest = Math.max(...batches);
   const ours = await EngineProgram.start('ours', setup(largest), pin);
@@ -50,6 +51,9 @@ export async function measureModel(model: string, options: MeasureOptions): Prom
       const programs = peer === null ? [ours] : [ours, peer.program];
       const [earshot = null, sherpaOnnx = null] = await rawRates(programs, options.rounds, ready.estimate);
       const compared = await compare(ours, peer?.program ?? null, options);
+      const withLanguageModel = ready.languageModel
+        ? await capacityOfCalls(setup(largest), options, compared)
+        : null;
       const gated = options.gated ? await gatedCapacity(ours, options, compared) : null;
       const byBatch = await capacityByBatch(setup, options, largest, compared);
       return {
@@ -58,6 +62,7 @@ export async function measureModel(model: string, options: MeasureOptions): Prom
         chunkMs: ready.chunkMs,
         files,
         paced: compared.result,
+        withLanguageModel,
         pacedByLargestBatch: byBatch,
         unpaced: {
           note: 'audio seconds by second of CPU time; nothing is paced, no latency is asked for',
@@ -253,6 +258,20 @@ async function compare(
       ratio: ratio(rate(rounds.ours), rate(rounds.peer)),
     },
   };
+}
+
+/** Beside nothing else: the peer has no language model to do the same with. */
+async function capacityOfCalls(
+  setup: Setup,
+  options: MeasureOptions,
+  { most }: Compared,
+): Promise<object | null> {
+  const program = await EngineProgram.start('ours', { ...setup, withLanguageModel: true }, options.pin);
+  try {
+    return described(await capacity(program, 'earshot with its language model', options, most * 0.9, FIRST));
+  } finally {
+    await program.stop();
+  }
 }
 
 async function gatedCapacity(
