@@ -33,8 +33,8 @@ describe('the room for recognition', () => {
       room.table([{ ...row(0), capacity: 1200 }], 0);
       return room.channels!;
     };
-    expect(channels(2)).toBeGreaterThan(600);
-    expect(channels(2)).toBeLessThan(800);
+    expect(channels(2)).toBeGreaterThan(900);
+    expect(channels(2)).toBeLessThan(1100);
     expect(channels(1)).toBe(Math.floor(channels(2) / 2));
     expect(channels(16)).toBe((0.8 * 1200) / 0.5);
   });

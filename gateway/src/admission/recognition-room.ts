@@ -14,10 +14,10 @@ const SUPPOSED_CHANNELS = 20;
 /** Calls on hold cost next to nothing, and may all be taken up again. */
 const LEAST_SHARE = 0.2;
 /**
- * What a channel costs beside the network that recognises it, cores: reading, decoding, spool, words, call log. Measured with 600
- * channels on two cores of an AMD EPYC (docs/measurements.md). Engines measure what they carry while nothing else runs.
+ * What a channel on which people speak costs beside its recognition, cores: reading, decoding, spool, words, call log. Measured with
+ * 600 of them on two cores of an AMD EPYC (docs/measurements.md). Engines measure what they carry while nothing else runs.
  */
-const CORES_BESIDE = 0.0019;
+const CORES_BESIDE = 0.0012;
 /** Headroom is a mean over so long (asr's load meter): channels are counted over the same time. */
 const WINDOW_MS = 5_000;
 const SMOOTHING = 1 / 30;
