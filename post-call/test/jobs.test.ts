@@ -21,7 +21,14 @@ afterAll(stopServers);
 
 const spawnPostCall = (url: string, folder: string): ChildProcess =>
   spawn(process.execPath, [join(import.meta.dirname, '../main.ts')], {
-    env: { ...process.env, DATABASE_URL: url, DATA_DIR: folder, EARSHOT_RUN_DIR: folder, LOG_LEVEL: 'warn' },
+    env: {
+      ...process.env,
+      DATABASE_URL: url,
+      DATA_DIR: folder,
+      EARSHOT_RUN_DIR: folder,
+      LOG_LEVEL: 'warn',
+      RECORDING_FORMATS: 'wav,opus',
+    },
     stdio: process.env['TEST_LOG'] === undefined ? 'ignore' : 'inherit',
   });
 
