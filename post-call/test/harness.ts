@@ -1,3 +1,4 @@
+import { type ChildProcess, spawn } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
 import { once } from 'node:events';
 import { mkdtemp, rm } from 'node:fs/promises';
@@ -177,6 +178,20 @@ export const migrated = async (url: string): Promise<string> => {
 };
 
 export const makeFolder = (): Promise<string> => mkdtemp(join(tmpdir(), 'ep-'));
+
+/** The real process. */
+export const spawnPostCall = (url: string, folder: string): ChildProcess =>
+  spawn(process.execPath, [join(import.meta.dirname, '../main.ts')], {
+    env: {
+      ...process.env,
+      DATABASE_URL: url,
+      DATA_DIR: folder,
+      EARSHOT_RUN_DIR: folder,
+      LOG_LEVEL: 'warn',
+      RECORDING_FORMATS: 'wav,opus',
+    },
+    stdio: process.env['TEST_LOG'] === undefined ? 'ignore' : 'inherit',
+  });
 
 /** The service in this process. */
 export async function startService(

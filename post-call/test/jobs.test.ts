@@ -1,4 +1,3 @@
-import { spawn, type ChildProcess } from 'node:child_process';
 import { mkdir, readFile, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import pg from 'pg';
@@ -11,6 +10,7 @@ import {
   makeFolder,
   migrated,
   removeFolder,
+  spawnPostCall,
   startService,
   testCallId,
   until,
@@ -18,19 +18,6 @@ import {
 import { readWav, writeSpool } from './spool.ts';
 
 afterAll(stopServers);
-
-const spawnPostCall = (url: string, folder: string): ChildProcess =>
-  spawn(process.execPath, [join(import.meta.dirname, '../main.ts')], {
-    env: {
-      ...process.env,
-      DATABASE_URL: url,
-      DATA_DIR: folder,
-      EARSHOT_RUN_DIR: folder,
-      LOG_LEVEL: 'warn',
-      RECORDING_FORMATS: 'wav,opus',
-    },
-    stdio: process.env['TEST_LOG'] === undefined ? 'ignore' : 'inherit',
-  });
 
 const exists = (path: string): Promise<boolean> =>
   stat(path).then(

@@ -1,4 +1,3 @@
-import { spawn, type ChildProcess } from 'node:child_process';
 import { readFile, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { createHash } from 'node:crypto';
@@ -20,23 +19,10 @@ import {
   totalsOf,
   wordsFrom,
 } from '../../transcripts/test/harness.ts';
-import { CallLog, Endpoint, migrated, until } from './harness.ts';
+import { CallLog, Endpoint, migrated, spawnPostCall, until } from './harness.ts';
 import { readWav, samplesOf, writeSpool } from './spool.ts';
 
 afterAll(stopServers);
-
-const spawnPostCall = (url: string, folder: string): ChildProcess =>
-  spawn(process.execPath, [join(import.meta.dirname, '../main.ts')], {
-    env: {
-      ...process.env,
-      DATABASE_URL: url,
-      DATA_DIR: folder,
-      EARSHOT_RUN_DIR: folder,
-      LOG_LEVEL: 'warn',
-      RECORDING_FORMATS: 'wav,opus',
-    },
-    stdio: process.env['TEST_LOG'] === undefined ? 'ignore' : 'inherit',
-  });
 
 test.skipIf(!canSpeak)(
   'a recording that is recognised again revises the transcript, and the webhook has the differences (needs flite)',

@@ -1,15 +1,8 @@
 import type { VocabularyPhrase } from '@earshot/contracts';
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import type { DecoderOptions, FinalSegment } from '../../src/decode/channel-decoder.ts';
-import { Harness, blanks, expectSound, pieces, play, replay, talk } from './harness.ts';
-
-const SURE = 0.97;
-/** All log-probabilities of a chunk in which the best tokens are nearly sure. */
-const logs = (ids: readonly number[]): Float32Array =>
-  Float32Array.from(
-    ids.flatMap((id) => pieces.map((_, k) => Math.log(k === id ? SURE : (1 - SURE) / (pieces.length - 1)))),
-  );
+import type { DecoderOptions } from '../../src/decode/channel-decoder.ts';
+import { Harness, blanks, expectSound, outline, pieces, play, replay, sureLogs, talk } from './harness.ts';
 
 const phrases: readonly VocabularyPhrase[] = [
   { text: 'cab', boost: 0 },
@@ -17,22 +10,13 @@ const phrases: readonly VocabularyPhrase[] = [
 ];
 const delays = fc.option(fc.integer({ min: 300 * 8, max: 6000 * 8 }));
 
-/** What does not depend on how sure the tokens were. */
-const outline = (finals: readonly FinalSegment[]): unknown =>
-  finals.map(({ segmentId, toTick, endpoint, words }) => ({
-    segmentId,
-    toTick,
-    endpoint,
-    words: words.map(({ text, startTick, endTick }) => ({ text, startTick, endTick })),
-  }));
-
 describe('a channel with phrases', { timeout: 120_000 }, () => {
   test('makes the same segments as one without where the tokens are sure and the phrases are worth nothing', () => {
     fc.assert(
       fc.property(talk(), delays, ({ stretches, endTick }, maxDelayTicks) => {
         const options: Partial<DecoderOptions> = { fromTick: stretches[0]!.fromTick, maxDelayTicks };
         const plain = play(new Harness(options), stretches, endTick);
-        const boosted = play(new Harness({ ...options, phrases }, logs), stretches, endTick);
+        const boosted = play(new Harness({ ...options, phrases }, sureLogs), stretches, endTick);
         expectSound(boosted.finals, options.fromTick!);
         expect(outline(boosted.finals)).toEqual(outline(plain.finals));
         expect(boosted.settled).toEqual(plain.settled);
@@ -45,12 +29,12 @@ describe('a channel with phrases', { timeout: 120_000 }, () => {
       fc.property(talk(), delays, ({ stretches, endTick }, maxDelayTicks) => {
         const options: Partial<DecoderOptions> = { maxDelayTicks, phrases };
         const first = play(
-          new Harness({ ...options, fromTick: stretches[0]!.fromTick }, logs),
+          new Harness({ ...options, fromTick: stretches[0]!.fromTick }, sureLogs),
           stretches,
           endTick,
         );
         for (const tick of new Set(first.settled)) {
-          const again = replay(stretches, endTick, tick, options, logs);
+          const again = replay(stretches, endTick, tick, options, sureLogs);
           expect(outline(again.finals)).toEqual(
             outline(first.finals.filter((final) => final.fromTick >= tick)),
           );
@@ -63,7 +47,7 @@ describe('a channel with phrases', { timeout: 120_000 }, () => {
   test('a phrase that the best tokens miss by little is heard, and one that is far from what was said is not', () => {
     // `▁do` and then `b` or, a little likelier, `a`.
     const chunk = (): Float32Array => {
-      const close = logs([0, 5, 0, 0, 0]);
+      const close = sureLogs([0, 5, 0, 0, 0]);
       for (const [id, p] of [
         [2, 0.5],
         [3, 0.3],
@@ -78,7 +62,7 @@ describe('a channel with phrases', { timeout: 120_000 }, () => {
       const best = new Float32Array(5).fill(-0.1);
       harness.decoder.frames(2400, Uint16Array.from([0, 5, 2, 0, 0]), best, 0, 5, chunk());
       for (let i = 0; i < 3; i++) {
-        harness.decoder.frames(2400, new Uint16Array(5), best, 0, 5, logs(blanks(5)));
+        harness.decoder.frames(2400, new Uint16Array(5), best, 0, 5, sureLogs(blanks(5)));
       }
       return harness.texts.flat();
     };

@@ -197,3 +197,19 @@ export function expectSound(finals: readonly FinalSegment[], outputFromTick: num
     settled = toTick;
   }
 }
+
+const SURE = 0.97;
+/** All log-probabilities of a chunk in which the best tokens are nearly sure. */
+export const sureLogs = (ids: readonly number[]): Float32Array =>
+  Float32Array.from(
+    ids.flatMap((id) => pieces.map((_, k) => Math.log(k === id ? SURE : (1 - SURE) / (pieces.length - 1)))),
+  );
+
+/** What does not depend on how sure the tokens were. */
+export const outline = (finals: readonly FinalSegment[]): unknown =>
+  finals.map(({ segmentId, toTick, endpoint, words }) => ({
+    segmentId,
+    toTick,
+    endpoint,
+    words: words.map(({ text, startTick, endTick }) => ({ text, startTick, endTick })),
+  }));

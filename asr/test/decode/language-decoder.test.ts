@@ -8,7 +8,18 @@ import { readNgrams } from '../../src/decode/ngram-file.ts';
 import { OpenWords } from '../../src/decode/open-words.ts';
 import { PrefixBeam } from '../../src/decode/prefix-beam.ts';
 import { languageFile, smallNgrams } from '../support/language.ts';
-import { Harness, channel, expectSound, pieces, play, replay, talk, timing } from './harness.ts';
+import {
+  Harness,
+  channel,
+  expectSound,
+  outline,
+  pieces,
+  play,
+  replay,
+  sureLogs,
+  talk,
+  timing,
+} from './harness.ts';
 
 const V = pieces.length;
 const model = smallNgrams(
@@ -25,20 +36,6 @@ function languageOf(weight: number): LanguageModel {
   return new LanguageModel(read.ngrams, weights, pieces);
 }
 
-const SURE = 0.97;
-const logs = (ids: readonly number[]): Float32Array =>
-  Float32Array.from(
-    ids.flatMap((id) => pieces.map((_, k) => Math.log(k === id ? SURE : (1 - SURE) / (V - 1)))),
-  );
-
-const outline = (finals: readonly FinalSegment[]): unknown =>
-  finals.map(({ segmentId, toTick, endpoint, words }) => ({
-    segmentId,
-    toTick,
-    endpoint,
-    words: words.map(({ text, startTick, endTick }) => ({ text, startTick, endTick })),
-  }));
-
 describe('a channel with a language model', { timeout: 120_000 }, () => {
   test('makes the same segments as one without where the tokens are sure and the model counts little', () => {
     const language = languageOf(0.01);
@@ -46,7 +43,7 @@ describe('a channel with a language model', { timeout: 120_000 }, () => {
       fc.property(talk(), ({ stretches, endTick }) => {
         const options: Partial<DecoderOptions> = { fromTick: stretches[0]!.fromTick };
         const plain = play(new Harness(options), stretches, endTick);
-        const with_ = play(new Harness({ ...options, language }, logs), stretches, endTick);
+        const with_ = play(new Harness({ ...options, language }, sureLogs), stretches, endTick);
         expectSound(with_.finals, options.fromTick!);
         expect(outline(with_.finals)).toEqual(outline(plain.finals));
         expect(with_.settled).toEqual(plain.settled);
@@ -60,12 +57,12 @@ describe('a channel with a language model', { timeout: 120_000 }, () => {
     fc.assert(
       fc.property(talk(), ({ stretches, endTick }) => {
         const first = play(
-          new Harness({ language, fromTick: stretches[0]!.fromTick }, logs),
+          new Harness({ language, fromTick: stretches[0]!.fromTick }, sureLogs),
           stretches,
           endTick,
         );
         for (const tick of new Set(first.settled)) {
-          const again = replay(stretches, endTick, tick, { language }, logs);
+          const again = replay(stretches, endTick, tick, { language }, sureLogs);
           expect(outline(again.finals)).toEqual(
             outline(first.finals.filter((final) => final.fromTick >= tick)),
           );
@@ -84,7 +81,7 @@ describe('a channel with a language model', { timeout: 120_000 }, () => {
         fc.nat(9),
         (frames, phrase, every) => {
           const phrases = phrase ? [{ text: 'cab do', boost: 2 }] : [];
-          const harness = new Harness({ language: languageOf(0.7), phrases }, logs);
+          const harness = new Harness({ language: languageOf(0.7), phrases }, sureLogs);
           for (let i = 0; i + 5 <= frames.length; i += 5) {
             const all = Float32Array.from(
               frames.slice(i, i + 5).flatMap((weights) => {

@@ -24,6 +24,7 @@ export type FromEngine =
       readonly fromTick: number;
       /** Rises with each change of the segment within an attempt. */
       readonly rev: number;
+      /** None: what was shown of the segment turned out to be nothing, and no final will take its place. */
       readonly words: readonly Word[];
       /** Arrival of the last audio that made this (monotonic microseconds). */
       readonly arrivalUs: number;
