@@ -81,11 +81,11 @@ class TextSource:
         self.templates = [line for line in lines if line and not line.startswith("#")]
 
     def line(self) -> str:
-        """One utterance: 55 % calls, 30 % general English, 15 % words at random (so that no grammar is learnt by heart)."""
+        """One utterance: 35 % calls, 45 % general English, 20 % words at random (so that no grammar is learnt by heart)."""
         kind = self.random.random()
-        if kind < 0.55 or not self.prose:
+        if kind < 0.35 or not self.prose:
             return self.call_utterance()
-        if kind < 0.85:
+        if kind < 0.8:
             return self.disfluent(self.slots.one(self.prose))
         return " ".join(self.slots.one(self.words) for _ in range(self.random.randint(2, 9)))
 

@@ -194,10 +194,12 @@ class Festival:
 
     def say_all(self, lines: list[tuple[str, Manner]], voice: str) -> list[Utterance | None]:
         """@returns an utterance a line, None where the voice could not say it"""
-        script = [f"(voice_{voice})"]
+        script = [f"(voice_{voice})", "(set! own_intonation (if (boundp 'int_lr_params) int_lr_params nil))"]
         for i, (text, manner) in enumerate(lines):
             said = spoken_form(text).replace("\\", " ").replace('"', " ")
             script.append(f"(Parameter.set 'Duration_Stretch {manner.stretch * manner.formant:.3f})")
+            if voice.endswith("_diphone"):
+                script.append(f"(set! int_lr_params {self._intonation(manner)})")
             script.append(f'(set! utt (utt.synth (Utterance Text "{said}")))')
             script.append(f'(utt.save.wave utt "{self._folder}/{i}.wav" \'riff)')
             script.append(f'(utt.save.segs utt "{self._folder}/{i}.lab")')
@@ -209,6 +211,14 @@ class Festival:
             ["festival", "-b", str(self._folder / "lines.scm")], capture_output=True, check=False, timeout=900
         )
         return [self._read(i, text, voice, manner) for i, (text, manner) in enumerate(lines)]
+
+    @staticmethod
+    def _intonation(manner: Manner) -> str:
+        """Of a diphone voice, by linear regression about a mean (Festival's manual, Intonation)."""
+        if manner.pitch_hz is None:
+            return "own_intonation"
+        mean = manner.pitch_hz / manner.formant
+        return f"'((target_f0_mean {mean:.0f}) (target_f0_std {mean / 8:.0f}) (model_f0_mean 170) (model_f0_std 34))"
 
     def _read(self, i: int, text: str, voice: str, manner: Manner) -> Utterance | None:
         path = self._folder / f"{i}.wav"
@@ -225,7 +235,7 @@ class Festival:
 
 
 class Choir:
-    """All voices, chosen by chance: half espeak-ng's hundreds of variants, half voices made from people."""
+    """All voices, chosen by chance: somewhat less than half espeak-ng's hundreds of variants, the others voices made from people."""
 
     def __init__(self, seed: int):
         self._chance = random.Random(seed)
@@ -242,9 +252,9 @@ class Choir:
         for text in lines:
             manner = Manner.chance(self._chance)
             draw = self._chance.random()
-            if draw < 0.46:
+            if draw < 0.44:
                 said.append(self._espeak.say(text, self._chance.choice(self._espeak_voices), manner))
-            elif draw < 0.94:
+            elif draw < 0.86:
                 said.append(self._flite.say(text, self._chance.choice(FLITE), manner))
             else:
                 later.setdefault(self._chance.choice(FESTIVAL), []).append((text, manner))
