@@ -80,6 +80,18 @@ export class LanguageModel {
     this.gained = to.open - open;
   }
 
+  /** No piece that begins a word can gain more. */
+  get mostOfBeginning(): number {
+    return this.#weights.insertion;
+  }
+
+  /** No piece that goes on with the word can gain more: the likeliest word is no likelier then, but one in no list may be. */
+  mostOfGoingOn({ spelled, letters, open }: SpelledWord): number {
+    if (spelled === NO_PLACE) return 0;
+    if (spelled === BETWEEN) return this.mostOfBeginning;
+    return Math.max(0, this.#openValue(NO_PLACE, letters, false) - open);
+  }
+
   /** The word that is being spelled, if any, is whole. @param wanted see advance() */
   end(from: SpelledWord, to: SpelledWord, wanted = false): void {
     const { spelled, letters, history, open } = from;
