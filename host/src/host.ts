@@ -18,6 +18,7 @@ import { Lender } from './lender.ts';
 import { checkModel } from './model-check.ts';
 import { ModelKeeper } from './model-keeper.ts';
 import { type Postgres, startPostgres } from './postgres.ts';
+import { PortCursor } from './port-cursor.ts';
 import { RtpPorts } from './rtp-ports.ts';
 import { SipSockets } from './sip-sockets.ts';
 import { type ServiceName, specOf, standbyOf, STOP_ORDER, TIERS } from './specs.ts';
@@ -44,6 +45,7 @@ export class Host {
   readonly #children = new Map<ServiceName, readonly Supervised[]>();
   readonly #metrics = new Map<string, ProcessMetrics>();
   readonly #engines = new Map<number, EngineRow>();
+  readonly #portCursor: PortCursor;
   readonly #lender: Lender;
   #keeper: ModelKeeper | null = null;
   #fleet: EngineFleet | null = null;
@@ -63,7 +65,9 @@ export class Host {
     this.#config = config;
     this.#log = log;
     this.#step = step;
-    this.#lender = new Lender(new RtpPorts(config.rtpBind, config.rtpPortMin, config.rtpPortMax), log);
+    const ports = new RtpPorts(config.rtpBind, config.rtpPortMin, config.rtpPortMax);
+    this.#portCursor = new PortCursor(config.dataDir, ports, log);
+    this.#lender = new Lender(ports, log);
   }
 
   /** @throws EarshotError that says what is wrong and what to do */
@@ -71,6 +75,7 @@ export class Host {
     const config = this.#config;
     this.#releaseDataDir = await claimDataDir(config.dataDir);
     await ensureApiKey(config.dataDir, config.apiKey);
+    await this.#portCursor.begin();
     this.#runDir = await mkdtemp(join(tmpdir(), 'earshot-'));
     if (config.drachtio.host === null)
       this.#sip = await SipSockets.bind(config.sipBind, config.sipPort, config.sips?.port ?? null);
@@ -121,6 +126,7 @@ export class Host {
     }
     this.#sip?.close();
     await this.#postgres?.stop();
+    await this.#portCursor.end();
     if (this.#runDir !== '') await rm(this.#runDir, { recursive: true, force: true });
     await this.#releaseDataDir?.();
   }

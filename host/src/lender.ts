@@ -37,14 +37,12 @@ export class Lender {
     const loans = this.#loans.get(worker) ?? new Map<ChannelId, PortPair>();
     this.#loans.set(worker, loans);
     try {
-      const pair = loans.get(request.channel) ?? this.#ports.take(request.channel);
+      const pair = loans.get(request.channel) ?? this.#take(request);
       if (pair === null) {
-        send({
-          type: 'lend.failed',
-          id: request.id,
-          code: 'RTP_PORTS_EXHAUSTED',
-          message: 'every port of the range is taken',
-        });
+        const { id, rtpPort } = request;
+        const message =
+          rtpPort === undefined ? 'every port of the range is taken' : `port ${rtpPort} is taken by others`;
+        send({ type: 'lend.failed', id, code: 'RTP_PORTS_EXHAUSTED', message });
         return;
       }
       const isNew = !loans.has(request.channel);
@@ -62,6 +60,10 @@ export class Lender {
         message: (error as Error).message,
       });
     }
+  }
+
+  #take({ channel, rtpPort }: Extract<FromChild, { type: 'lend' }>): PortPair | null {
+    return rtpPort === undefined ? this.#ports.take(channel) : this.#ports.takeAgain(channel, rtpPort);
   }
 
   giveBack(worker: number, channel: ChannelId): void {

@@ -10,6 +10,8 @@ export interface PortPair {
 
 /** A freed port rests so that stray packets of its last call do not reach the next one. */
 const REST_MS = 30_000;
+/** That may be taken in the second or two in which nextPort is not written down. */
+const UNSAID_PAIRS = 500;
 
 /**
  * Pairs of RTP and RTCP sockets: an even port and the next (RFC 3550 section 11). Ports are taken round the range,
@@ -44,6 +46,29 @@ export class RtpPorts {
       return pair;
     }
     return null;
+  }
+
+  /** The pair that a channel had in an earlier run, whose peer goes on sending to it. @returns null when others have it */
+  takeAgain(channel: ChannelId, rtpPort: number): PortPair | null {
+    if (this.#taken.has(rtpPort)) return null;
+    const pair = this.#bind(channel, rtpPort);
+    if (pair !== null) this.#taken.add(rtpPort);
+    return pair;
+  }
+
+  /** The port that is tried next. */
+  get nextPort(): number {
+    return this.#first + 2 * this.#next;
+  }
+
+  /**
+   * Begins behind the ports of an earlier run, of which some were taken since it was last asked for nextPort: peers may go on
+   * sending to them for a while.
+   */
+  goOnFrom(nextPort: number): void {
+    const place = Math.floor((nextPort - this.#first) / 2);
+    if (place < 0 || place >= this.#pairs) return;
+    this.#next = (place + Math.min(UNSAID_PAIRS, Math.floor(this.#pairs / 4))) % this.#pairs;
   }
 
   giveBack(pair: PortPair): void {

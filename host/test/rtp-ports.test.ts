@@ -37,6 +37,28 @@ test('a freed port rests 30 seconds', () => {
   expect(take()?.rtpPort).toBe(first?.rtpPort);
 });
 
+test('a channel of an earlier run has its own port again, resting or not, or none', () => {
+  const first = take()!;
+  expect(ports.takeAgain(channel, first.rtpPort)).toBeNull();
+  held.splice(held.indexOf(first), 1);
+  ports.giveBack(first);
+  const again = ports.takeAgain(channel, first.rtpPort)!;
+  held.push(again);
+  expect(again.rtpPort).toBe(first.rtpPort);
+  expect([take()?.rtpPort, take()?.rtpPort, take()]).toEqual([31_004, 31_006, null]);
+});
+
+test('a new run begins behind the ports of the last one', () => {
+  take();
+  const { nextPort } = ports;
+  ports = new RtpPorts('127.0.0.1', FIRST, FIRST + 6, () => nowMs);
+  ports.goOnFrom(nextPort);
+  expect(take()?.rtpPort).toBe(31_004);
+  // Of another range.
+  ports.goOnFrom(40_000);
+  expect(take()?.rtpPort).toBe(31_006);
+});
+
 test('a port that another program has is skipped', async () => {
   const other = dgram.createSocket('udp4');
   other.bind(31_003, '127.0.0.1');

@@ -44,8 +44,8 @@ export interface Service {
 export interface HostLink {
   /** Sockets that host lent to the predecessor of this process, complete when runChild's start is called. */
   readonly lentAtStart: readonly LentSocket[];
-  /** An RTP and an RTCP socket. @throws LendError with code RTP_PORTS_EXHAUSTED */
-  lend(channel: ChannelId): Promise<{ rtp: LentSocket; rtcp: LentSocket }>;
+  /** An RTP and an RTCP socket. @param rtpPort on this one, or none @throws LendError with code RTP_PORTS_EXHAUSTED */
+  lend(channel: ChannelId, rtpPort?: number): Promise<{ rtp: LentSocket; rtcp: LentSocket }>;
   /** Gives a channel's sockets back; close your own end first. */
   giveBack(channel: ChannelId): void;
   onEngines(listener: (engines: readonly EngineRow[]) => void): void;
@@ -234,11 +234,11 @@ class HostChannel implements HostLink {
     if (process.connected) process.send?.(message);
   }
 
-  lend(channel: ChannelId): Promise<{ rtp: LentSocket; rtcp: LentSocket }> {
+  lend(channel: ChannelId, rtpPort?: number): Promise<{ rtp: LentSocket; rtcp: LentSocket }> {
     const id = this.#nextId++;
     return new Promise((resolve, reject) => {
       this.#lends.set(id, { resolve, reject, rtp: null, rtcp: null });
-      this.send({ type: 'lend', id, channel });
+      this.send({ type: 'lend', id, channel, ...(rtpPort === undefined ? {} : { rtpPort }) });
     });
   }
 

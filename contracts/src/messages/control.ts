@@ -59,6 +59,11 @@ export interface Leg {
   readonly deferred?: boolean;
   /** Handed to the engine with each opening of a channel. */
   readonly recognition?: RecognitionConfig;
+  /**
+   * What the peer was told: it sends there, and nowhere else can its packets be taken for its own. Left out while nothing was: then
+   * any sockets will do.
+   */
+  readonly ports?: readonly ChannelPorts[];
 }
 
 export interface ChannelPorts {

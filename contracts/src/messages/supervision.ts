@@ -59,8 +59,11 @@ export type FromChild =
       readonly metrics: readonly unknown[];
       readonly engine?: EngineRow;
     }
-  /** Lend an RTP and an RTCP socket on neighbouring ports (even, odd) for a channel. Answered by two `lent`. */
-  | { readonly type: 'lend'; readonly id: number; readonly channel: ChannelId }
+  /**
+   * Lend an RTP and an RTCP socket on neighbouring ports (even, odd) for a channel. Answered by two `lent`.
+   * `rtpPort`: on this one or on none, since the peer sends to it.
+   */
+  | { readonly type: 'lend'; readonly id: number; readonly channel: ChannelId; readonly rtpPort?: number }
   | { readonly type: 'return'; readonly channel: ChannelId }
   | { readonly type: 'metrics.get'; readonly id: number }
   /** The user wants new calls to be taken, or not. Host tells everyone, `admission`. */

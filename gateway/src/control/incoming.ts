@@ -13,6 +13,7 @@ import { dialectOf, recognitionOf, stitchOf } from '../dialects/index.ts';
 import type { CallRecord } from '../journal/record.ts';
 import { buildOwnOffer } from '../sdp/answer.ts';
 import { requireAcceptable } from '../sdp/offer.ts';
+import type { Placed } from '../placement/placement.ts';
 import type { SipRequest } from '../sip/request.ts';
 import { type CallTools, Dialog, type OpenedLeg } from './dialog.ts';
 import {
@@ -95,7 +96,7 @@ export function startCall(
   const open = async (): Promise<OpenedLeg> => {
     if (joined === null) {
       const leg = legForAdded(callId, added, common);
-      return { leg, ...(await tools.placement.open(leg)) };
+      return withPorts(leg, await tools.placement.open(leg));
     }
     const info = await joined.known();
     if (info === null)
@@ -106,7 +107,7 @@ export function startCall(
     const later = added.map(({ index, media }) => ({ index: index + info.channels.length, media }));
     const paused = info.paused === true ? { paused: true } : {};
     const leg = legForAdded(joined.callId, later, { ...joined.common, ...paused });
-    return { leg, ...(await tools.placement.openOn(info.worker, leg)) };
+    return withPorts(leg, await tools.placement.openOn(info.worker, leg));
   };
   const complete = ({ leg, worker, ports }: OpenedLeg): CallRecord => {
     const facts = sipFacts(request, metadata);
@@ -159,6 +160,11 @@ export function startCall(
   // A further dialog changes what is known of the call, as re-INVITEs in the others do.
   return { type: 'started', dialog, place: joined === null ? place : () => tools.turns.take(whole, place) };
 }
+
+const withPorts = (leg: Leg, placed: Placed): OpenedLeg => ({
+  ...placed,
+  leg: { ...leg, ports: placed.ports },
+});
 
 /** Whether an INVITE goes on with a call that there is, so that it needs no room of its own. */
 export function continuesCall(request: SipRequest, tools: CallTools): boolean {

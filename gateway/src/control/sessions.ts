@@ -105,7 +105,7 @@ export class Sessions {
     }));
     return {
       ...record,
-      legs: [...record.legs, leg],
+      legs: [...record.legs, { ...leg, ports }],
       ports: [...record.ports, ...ports],
       info: { ...record.info, channels: [...channels, ...news] },
     };

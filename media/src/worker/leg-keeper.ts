@@ -103,6 +103,7 @@ export class LegKeeper {
       mediaLeg.pauseOrGoOn(now);
       // Read before the gateway is told the ports: nothing can come before, and a lent socket may have a backlog.
       mediaLeg.attach(sockets, this.#parts.log, this.#parts.reader, this.#predecessor);
+      mediaLeg.leg = { ...mediaLeg.leg, ports: mediaLeg.ports };
       // In one turn: a call may be begun while sockets are lent.
       mediaLeg.recognition = this.recognition.stateOf(leg.callId) ?? mediaLeg.recognition;
       this.legs.set(leg.legId, mediaLeg);
@@ -120,13 +121,17 @@ export class LegKeeper {
     }
   }
 
-  /** @throws EarshotError CALL_NOT_FOUND */
+  /** @throws EarshotError CALL_NOT_FOUND, RTP_PORTS_EXHAUSTED when the ports that its peer was told are lost */
   async update(leg: Leg): Promise<void> {
     const mediaLeg = this.#known(leg.legId);
+    // An earlier run of all had them, and another program was quicker.
+    if (mediaLeg.sockets.size === 0)
+      throw new EarshotError('RTP_PORTS_EXHAUSTED', `the ports of leg ${leg.legId} are taken by others`);
     // What came before is taken as agreed before.
     for (const sockets of mediaLeg.sockets.values()) sockets.catchUp();
     const now = nowUs();
-    mediaLeg.leg = { ...leg, record: leg.record && mediaLeg.leg.record };
+    const kept = { ...leg, record: leg.record && mediaLeg.leg.record };
+    mediaLeg.leg = { ...kept, ports: leg.ports ?? mediaLeg.ports };
     for (const update of leg.channels) {
       mediaLeg.channels.find((channel) => channel.id === update.channel)?.update(update, now);
     }

@@ -23,7 +23,8 @@ export class Lender {
   /** All of a leg's sockets, or none. @throws EarshotError RTP_PORTS_EXHAUSTED, MEDIA_UNAVAILABLE */
   async all(leg: Leg): Promise<Map<ChannelId, LentPair>> {
     const ids = leg.channels.map((channel) => channel.channel);
-    const results = await Promise.allSettled(ids.map((id) => this.#lend(id)));
+    const lendOne = (id: ChannelId): Promise<LentPair> => this.#inherited(id) ?? this.#ask(id, leg);
+    const results = await Promise.allSettled(ids.map(lendOne));
     const failure = results.find((result) => result.status === 'rejected');
     const lent = new Map<ChannelId, LentPair>();
     results.forEach((result, i) => {
@@ -42,12 +43,18 @@ export class Lender {
     for (const [id, pair] of sockets) this.#discard(id, pair);
   }
 
-  /** As many of an adopted leg's sockets as there are: a channel without one ends by its time-out. */
+  /**
+   * As many of an adopted leg's sockets as can be had: those that host kept, or, of an earlier run of host, others on the same ports.
+   * On a channel without one nothing is heard; on other ports it would be the packets of other calls.
+   */
   async some(leg: Leg): Promise<Map<ChannelId, LentPair>> {
     const lent = new Map<ChannelId, LentPair>();
     const lendOne = async (channel: ChannelId): Promise<void> => {
       try {
-        lent.set(channel, await this.#lend(channel));
+        const inherited = this.#inherited(channel);
+        if (inherited === null && leg.ports === undefined)
+          throw new EarshotError('MEDIA_UNAVAILABLE', 'nobody knows its port');
+        lent.set(channel, await (inherited ?? this.#ask(channel, leg)));
       } catch (error) {
         this.#log.error({ err: error, channel }, 'no socket for an adopted channel');
       }
@@ -62,11 +69,16 @@ export class Lender {
     this.#unclaimed.clear();
   }
 
-  async #lend(channel: ChannelId): Promise<LentPair> {
+  /** What host lent to the predecessor for the channel; null where it lent nothing. */
+  #inherited(channel: ChannelId): Promise<LentPair> | null {
     const pair = this.#unclaimed.get(channel);
     this.#unclaimed.delete(channel);
-    if (pair?.rtp !== undefined && pair.rtcp !== undefined) return { rtp: pair.rtp, rtcp: pair.rtcp };
-    return this.#host.lend(channel);
+    if (pair?.rtp === undefined || pair.rtcp === undefined) return null;
+    return Promise.resolve({ rtp: pair.rtp, rtcp: pair.rtcp });
+  }
+
+  #ask(channel: ChannelId, { ports }: Leg): Promise<LentPair> {
+    return this.#host.lend(channel, ports?.find((known) => known.channel === channel)?.rtpPort);
   }
 
   #discard(channel: ChannelId, pair: { rtp?: LentSocket; rtcp?: LentSocket }): void {

@@ -11,12 +11,11 @@ import { EarshotProcess } from '../../src/earshot-process.ts';
 import { RtpPacer } from '../../src/rtp-sender.ts';
 import { SipClient } from '../../src/sip-client.ts';
 import { wordErrors } from '../../src/wer.ts';
-import { callBySipId, scriptOf, spokenBy, transcriptOf } from './support.ts';
+import { andSilence, callBySipId, scriptOf, spokenBy, transcriptOf } from './support.ts';
 
 /** Connections of the speech server: two calls of two channels. */
 const CONNECTIONS = 4;
 const WAITING = 2;
-const SILENCE = 0xff;
 const PARTIES: readonly Party[] = ['agent', 'customer'];
 const SOON = { timeout: 60_000, interval: 250 };
 
@@ -59,22 +58,6 @@ afterAll(async () => {
   await server?.close();
   await rm(dataDir, { recursive: true, force: true });
 }, 60_000);
-
-/** The dialogue, and then silence until somebody hangs up. */
-function andSilence(dialogue: Dialogue, seconds: number): Dialogue {
-  const durationMs = dialogue.durationMs + 1000 * seconds;
-  const mulaw = (party: Party): Uint8Array => {
-    const audio = new Uint8Array(durationMs * 8).fill(SILENCE);
-    audio.set(dialogue.parties[party].mulaw);
-    return audio;
-  };
-  const { agent, customer } = dialogue.parties;
-  const parties = {
-    agent: { ...agent, mulaw: mulaw('agent') },
-    customer: { ...customer, mulaw: mulaw('customer') },
-  };
-  return { ...dialogue, durationMs, parties };
-}
 
 interface Running {
   readonly call: DemoCall;

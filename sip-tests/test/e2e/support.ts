@@ -63,3 +63,31 @@ export const spokenBy = (transcript: TranscriptView, channel: number): string =>
 
 export const scriptOf = (dialogue: Dialogue, party: Party): string =>
   dialogue.parties[party].turns.map((turn) => turn.text).join(' ');
+
+const SILENCE = 0xff;
+
+/** The dialogue, and then silence until somebody hangs up. */
+export const andSilence = (dialogue: Dialogue, seconds: number): Dialogue =>
+  withAudio(dialogue, dialogue.durationMs + 1000 * seconds, (audio, spoken) => audio.set(spoken));
+
+/** A dialogue in which nobody says anything. */
+export const silence = (dialogue: Dialogue, seconds: number): Dialogue =>
+  withAudio(dialogue, 1000 * seconds, () => undefined);
+
+function withAudio(
+  dialogue: Dialogue,
+  durationMs: number,
+  speak: (audio: Uint8Array, spoken: Uint8Array) => void,
+): Dialogue {
+  const mulaw = (party: Party): Uint8Array => {
+    const audio = new Uint8Array(durationMs * 8).fill(SILENCE);
+    speak(audio, dialogue.parties[party].mulaw);
+    return audio;
+  };
+  const { agent, customer } = dialogue.parties;
+  const parties = {
+    agent: { ...agent, mulaw: mulaw('agent') },
+    customer: { ...customer, mulaw: mulaw('customer') },
+  };
+  return { ...dialogue, durationMs, parties };
+}
