@@ -40,10 +40,7 @@ export function readNetwork(folder: string, file: string): OnnxFile & { readonly
     const { size } = fstatSync(handle);
     const read = readOnnx({
       length: size,
-      read: (at, count) => {
-        const bytes = new Uint8Array(Math.max(0, Math.min(count, size - at)));
-        return bytes.subarray(0, readSync(handle, bytes, 0, bytes.length, at));
-      },
+      read: (at, into) => readSync(handle, into, 0, into.length, at),
     });
     if (!read.ok) throw new EarshotError('MODEL_INVALID', `${file}: ${read.fault}`);
     return { ...read.file, meta: new Metadata(file, read.file.metadata) };

@@ -1,5 +1,6 @@
 import { EarshotError } from '@earshot/contracts';
 import { InferenceSession, Tensor } from 'onnxruntime-node';
+import { rewriteFile } from './graph/rewrite.ts';
 
 /**
  * onnxruntime-node 1.30 on Node 24 wraps a float16 tensor's Uint16Array into the new Float16Array, which its native part
@@ -37,12 +38,27 @@ const SESSION_OPTIONS: InferenceSession.SessionOptions = {
   },
 };
 
-/** @throws EarshotError MODEL_INVALID that names the file */
+/**
+ * A session of a network's file, or of an equal network that is faster (see graph/).
+ * @throws EarshotError MODEL_INVALID that names the file
+ */
 export async function openSession(path: string, file: string): Promise<InferenceSession> {
   try {
-    return await InferenceSession.create(path, SESSION_OPTIONS);
+    return (await openRewritten(path)) ?? (await InferenceSession.create(path, SESSION_OPTIONS));
   } catch (error) {
     throw new EarshotError('MODEL_INVALID', `${file}: ${(error as Error).message}`, { cause: error });
+  }
+}
+
+/** null: the file itself is to be opened. onnxruntime has its own copy of the bytes afterwards. */
+async function openRewritten(path: string): Promise<InferenceSession | null> {
+  const rewritten = rewriteFile(path);
+  if (rewritten === null) return null;
+  try {
+    return await InferenceSession.create(rewritten.bytes, SESSION_OPTIONS);
+  } catch {
+    // What is wrong is the file's fault or the rewriting's: opened as it is, it says so or does without.
+    return null;
   }
 }
 

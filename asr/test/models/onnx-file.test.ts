@@ -1,6 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { type ByteSource, bytesSource, readOnnx } from '../../src/models/onnx-file.ts';
+import { readOnnx } from '../../src/models/onnx-file.ts';
+import { type ByteSource, bytesSource } from '../../src/models/protobuf.ts';
 import { NetworkWriter } from '../support/onnx-writer.ts';
 
 const name = fc.string({ minLength: 1, maxLength: 12 });
@@ -87,10 +88,10 @@ describe('what an ONNX file says of itself', () => {
     let bytesRead = 0;
     const source: ByteSource = {
       length: inner.length,
-      read: (at, count) => {
-        const bytes = inner.read(at, count);
-        bytesRead += bytes.length;
-        return bytes;
+      read: (at, into) => {
+        const count = inner.read(at, into);
+        bytesRead += count;
+        return count;
       },
     };
     const read = readOnnx(source);

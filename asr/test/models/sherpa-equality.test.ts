@@ -14,6 +14,7 @@ import {
   zipformer2CtcFolder,
   zipformerTransducerFolder,
 } from '../support/generated/models.ts';
+import { type Rewrites, rewriteFile } from '../../src/models/graph/rewrite.ts';
 import { type Emission, ModelRun } from '../support/run-model.ts';
 import { type SherpaResult, sherpa } from '../support/sherpa.ts';
 import { canSpeak, concatenate, silence, speak } from '../support/speech.ts';
@@ -29,6 +30,8 @@ interface Family {
   readonly slots: number;
   /** Silence before the audio, in samples of 8 kHz. */
   readonly lead: number;
+  /** What the rewriting (src/models/graph) finds in its network; sherpa-onnx runs it as it is. */
+  readonly rewrites?: Rewrites;
 }
 
 const transducer = (suffix: string) => (folder: string) => ({
@@ -63,6 +66,18 @@ const FAMILIES: readonly Family[] = [
     frameSeconds: 0.04,
     slots: 1,
     lead: 14 * 80,
+  },
+  {
+    name: 'Zipformer2 CTC with the operators of its layers',
+    make: (folder) => zipformer2CtcFolder(folder, 18, {}, true),
+    format: 'zipformer2-ctc',
+    model: (folder) => ({
+      zipformer2Ctc: { model: join(folder, 'ctc-epoch-20-avg-1-chunk-16-left-128.onnx') },
+    }),
+    frameSeconds: 0.04,
+    slots: 1,
+    lead: 14 * 80,
+    rewrites: { softplus: 1, depthwiseConvolutions: 1, pointwiseConvolutions: 1, transposedProducts: 1 },
   },
   {
     name: 'Zipformer2 transducer',
@@ -162,6 +177,14 @@ describe.skipIf(!canSpeak).each(FAMILIES)('$name', (family) => {
     expect(run.description.format).toBe(family.format);
     expect(run.description.timing.frameDelaySamples).toBeLessThanOrEqual(330 * 8);
   });
+
+  const { rewrites } = family;
+  if (rewrites !== undefined) {
+    test('runs rewritten, every rule having found its place', () => {
+      const { folder, files } = run.description;
+      expect(rewriteFile(join(folder, files['model']!))?.rewrites).toEqual(rewrites);
+    });
+  }
 
   test('gives the tokens of sherpa-onnx, each in its frame', async () => {
     for (const [i, pcm] of audio.entries()) {

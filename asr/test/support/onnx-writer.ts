@@ -21,13 +21,23 @@ const message = (field: number, ...parts: readonly Uint8Array[]): Buffer => {
 };
 const text = (field: number, value: string): Buffer => message(field, Buffer.from(value));
 
-export type Attribute = number | string | readonly number[] | { readonly float: number };
+export type Attribute =
+  | number
+  | string
+  | readonly number[]
+  | { readonly float: number }
+  | { readonly tensor: Float32Array; readonly shape: readonly number[] }
+  | { readonly graph: NetworkWriter };
 
 function attribute(name: string, value: Attribute): Buffer {
   const TYPE = 20;
   if (typeof value === 'number') return message(5, text(1, name), integer(3, value), integer(TYPE, 2));
   if (typeof value === 'string')
     return message(5, text(1, name), message(4, Buffer.from(value)), integer(TYPE, 3));
+  if (typeof value === 'object' && 'tensor' in value)
+    return message(5, text(1, name), message(5, tensor('', value.tensor, value.shape)), integer(TYPE, 4));
+  if (typeof value === 'object' && 'graph' in value)
+    return message(5, text(1, name), value.graph.graph(6), integer(TYPE, 5));
   if ('float' in value) {
     const bytes = Buffer.alloc(5);
     bytes[0] = 2 * 8 + 5;
@@ -102,17 +112,32 @@ export class NetworkWriter {
     return as;
   }
 
-  /** The file. @param metadata before the graph, as exporters that add it late do not */
-  build(metadata: Readonly<Record<string, string>> = {}): Buffer {
-    const entries = Object.entries(metadata).map(([key, value]) => message(14, text(1, key), text(2, value)));
-    const graph = message(
-      7,
+  /** An initializer whose values are said to be in another file. */
+  elsewhere(type: ElementType, shape: readonly number[]): string {
+    const name = `e${this.#count++}`;
+    const dims = shape.map((size) => integer(1, size));
+    const place = message(13, text(1, 'location'), text(2, 'weights.bin'));
+    this.#initializers.push(
+      message(5, ...dims, integer(2, ELEMENT[type]), text(8, name), place, integer(14, 1)),
+    );
+    return name;
+  }
+
+  /** The graph alone, as a field of that number. */
+  graph(field: number): Buffer {
+    return message(
+      field,
       ...this.#nodes,
       text(2, 'generated'),
       ...this.#initializers,
       ...this.#inputs,
       ...this.#outputs,
     );
-    return Buffer.concat([integer(1, 8), message(8, integer(2, 13)), graph, ...entries]);
+  }
+
+  /** The file. @param metadata before the graph, as exporters that add it late do not @param opset of ONNX's operators */
+  build(metadata: Readonly<Record<string, string>> = {}, opset = 13): Buffer {
+    const entries = Object.entries(metadata).map(([key, value]) => message(14, text(1, key), text(2, value)));
+    return Buffer.concat([integer(1, 8), message(8, integer(2, opset)), this.graph(7), ...entries]);
   }
 }

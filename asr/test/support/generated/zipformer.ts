@@ -2,6 +2,7 @@ import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { NetworkWriter } from '../onnx-writer.ts';
 import { HIDDEN, Layers, type State, tokensOf, writeTokens } from './layers.ts';
+import { zipformerBlock } from './zipformer-block.ts';
 
 export const SMALL_ZIPFORMER = {
   layers: [2, 1],
@@ -66,11 +67,12 @@ export function zipformer2Metadata(comment: string): Record<string, string> {
   };
 }
 
-/** A folder like a published streaming Zipformer2 CTC model. */
+/** A folder like a published streaming Zipformer2 CTC model. @param hasBlock with a layer's own operators, see zipformerBlock() */
 export function zipformer2CtcFolder(
   folder: string,
   seed: number,
   more: Readonly<Record<string, string>> = {},
+  hasBlock = false,
 ): void {
   mkdirSync(folder, { recursive: true });
   const { chunk, tokens } = SMALL_ZIPFORMER;
@@ -82,7 +84,8 @@ export function zipformer2CtcFolder(
   const hidden = withResult(net, 'log_probs', ['N', chunk / 4, tokens], () =>
     layers.encoder('x', chunk + 13, 80, chunk / 4, states, (name) => `new_${name}`),
   );
-  const logits = layers.logits(hidden, HIDDEN, tokens, 0, 4.5);
+  const shown = hasBlock ? zipformerBlock(layers, hidden) : hidden;
+  const logits = layers.logits(shown, HIDDEN, tokens, 0, 4.5);
   net.node('LogSoftmax', [logits], { axis: 2 }, 'log_probs');
   writeFileSync(
     join(folder, 'ctc-epoch-20-avg-1-chunk-16-left-128.onnx'),
