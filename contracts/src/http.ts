@@ -97,7 +97,7 @@ export const ChannelView = Type.Object({
   media: Type.Unsafe<'present' | 'missing'>({
     type: 'string',
     enum: ['present', 'missing'],
-    description: 'missing: the stream was promised and brings no packets; alert.raised told of it.',
+    description: 'missing: the stream was promised and brings no packets that can be used; alert.raised told of it.',
   }),
 });
 export type ChannelView = Static<typeof ChannelView>;
@@ -183,7 +183,7 @@ export const AlertView = Type.Object({
     type: 'string',
     enum: [...ALERT_KINDS],
     description:
-      'no-media: a stream was promised by the signalling, and no packet comes; once for each outage. disk-low: the disk is nearly full, the call is not recorded. disk-full: its audio cannot be written; once a call.',
+      'no-media: a stream was promised by the signalling, and no packet comes that can be used; once for each outage. disk-low: the disk is nearly full, the call is not recorded. disk-full: its audio cannot be written; once a call.',
   }),
   channel: Nullable(
     Type.Integer({ minimum: 0, description: 'Index of the channel; null: the whole call (disk-…).' }),

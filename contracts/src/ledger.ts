@@ -3,10 +3,10 @@
  *
  * - `received`: audio of a packet
  * - `concealed`: a packet was lost; up to 200 ms are made up from the sound before
- * - `lost`: packets were lost, longer than that; nothing is made up
- * - `dtx`: the sender's timestamps say that it sent nothing (RFC 3551 section 4.1)
+ * - `lost`: packets were lost, longer than that, or came and could not be used; nothing is made up
+ * - `dtx`: the sender's timestamps, comfort noise or keys say that it sent no audio (RFC 3551 section 4.1)
  * - `absent`: no packet came, for a reason that is not known
- * - `held`: the signalling had put the stream on hold
+ * - `held`: the signalling had put the stream on hold, or taken it away
  * - `paused`: recording and recognition were paused; nothing was kept
  * - `corrected`: put in because the sender's clock is slower than ours
  */

@@ -113,6 +113,8 @@ describe('by the ledger', () => {
       ['lost', 10],
     ]);
     expect(codesOf(lossy)[0]).toBe('packets-lost');
+    const totals = { ...lossy.totals!, packetsLost: 3, packetsRejected: 500 };
+    expect(codesOf({ ...lossy, totals })[0]).toBe('packets-rejected');
     const stopped = channel([
       ['received', 3],
       ['absent', 60],

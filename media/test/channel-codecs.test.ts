@@ -198,6 +198,22 @@ describe('a channel', () => {
     },
   );
 
+  it('takes what waits behind a hole as agreed before, when other codecs are agreed on', () => {
+    const line = new Line([{ payloadType: 0, name: 'PCMU' }]);
+    const voice = new Uint8Array(160).fill(0x20);
+    for (let n = 0; n < 10; n++) line.send(0, voice, 160, 160);
+    line.lose(160, 160);
+    line.send(0, voice, 160, 160);
+    line.setCodecs([{ payloadType: 8, name: 'PCMA' }]);
+    line.send(8, voice, 160, 160);
+    expect(line.channel.timeline.ledger.tell()!.spans).toEqual([
+      ['received', 1600],
+      ['concealed', 160],
+      ['received', 320],
+    ]);
+    line.close();
+  });
+
   it('keeps a key press and its decoder whole when the same codecs are agreed on again', () => {
     const codecs: LegCodec[] = [
       { payloadType: 9, name: 'G722' },

@@ -146,7 +146,7 @@ describe('the ledger', () => {
     sender.send(LOUD);
     sender.lose(20);
     sender.send(LOUD);
-    timeline.idleKind = 'held';
+    timeline.passesAs('held', usAt(timeline.endTick));
     timeline.clock(usAt(timeline.endTick + 20_000), usAt(timeline.endTick));
     const part = timeline.ledger.tell()!;
     // Its end is put at its arrival, which is when the sender's first 20 ms are over.

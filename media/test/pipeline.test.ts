@@ -197,8 +197,8 @@ describe("a channel's pipeline", () => {
     channel.advance(zeroUs + 9_000_000, zeroUs);
     expect(channel.timeline.ledger.tell()!.spans).toEqual([
       ['received', 8000],
-      ['absent', 12_000],
-      ['paused', 48_000],
+      ['absent', 16_000],
+      ['paused', 44_000],
     ]);
     wal.close();
   });

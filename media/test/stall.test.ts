@@ -71,7 +71,7 @@ describe('timeline over a stall', () => {
     expect(early.timeline.endTick).toBe(4000);
     const held = new Stream();
     held.send(1, 0, 160);
-    held.timeline.idleKind = 'held';
+    held.timeline.passesAs('held', usAt(160));
     held.timeline.clock(usAt(8000), usAt(160));
     expect(held.timeline.endTick).toBe(4000);
     const ended = new Stream();

@@ -133,7 +133,11 @@ function channelFindings(channel: ChannelEvidence, story: SipStory): FindingView
     return found;
   }
   if (whole < TICKS_PER_SECOND) find('too-short', seconds(whole));
-  if (sums.lost >= MUCH_LOST * (heard + sums.lost)) find('packets-lost', of(sums.lost, 'lost'), ...counted);
+  if (sums.lost >= MUCH_LOST * (heard + sums.lost)) {
+    // What came and could not be used is lost as well.
+    const code = rejected > (totals?.packetsLost ?? 0) ? 'packets-rejected' : 'packets-lost';
+    find(code, of(sums.lost, 'lost'), ...counted);
+  }
   if (share(sums.dtx) >= NEARLY_ALL) find('silence-not-sent', of(sums.dtx, 'not sent'));
   const last = spans.findLast(({ kind }) => kind === 'received');
   const lastTick = last === undefined ? whole : last.startTick + last.ticks;

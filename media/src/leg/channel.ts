@@ -41,10 +41,13 @@ export class Channel {
   state: LegChannel['state'];
   /** When the last packet came, monotonic microseconds; at first, when the channel was opened or adopted. */
   lastArrivalUs: number;
-  /** When the last one came that went on: not while the call is paused. */
-  #heardUs: number;
+  /** Since when audio could come: it is read, and not paused. */
+  #listeningUs: number;
+  /** When the last packet is known to have come that could be used, or could have been but for the pause; -Infinity: none. */
+  #usableUs = -Infinity;
+  #passedOver = 0;
   #paused = false;
-  /** Where its timeline was when it was paused; null while it is not. */
+  /** From which tick on its time is a pause; null while it is not paused. */
   pausedTick: number | null = null;
   /** Another process had it before. */
   #restored = false;
@@ -69,7 +72,7 @@ export class Channel {
     this.state = channel.state;
     this.writer = writer;
     this.lastArrivalUs = nowUs;
-    this.#heardUs = nowUs;
+    this.#listeningUs = nowUs;
     this.watch = new MediaWatch(nowUs);
     this.#channel = channel;
     this.#wal = wal;
@@ -91,7 +94,8 @@ export class Channel {
       nowUs,
     });
     this.#protect(channel, nowUs);
-    this.#showState();
+    // A predecessor may have had it.
+    this.#showState(zero.monoUs);
   }
 
   get tape(): Tape {
@@ -117,7 +121,6 @@ export class Channel {
   receive(datagram: Uint8Array, address: string, port: number, arrivalUs: number): void {
     if (this.#pipeline.rtp.receive(datagram, address, port, arrivalUs)) {
       this.lastArrivalUs = arrivalUs;
-      if (!this.#paused) this.#heardUs = arrivalUs;
       this.rtcp.left = false;
     }
   }
@@ -150,8 +153,19 @@ export class Channel {
   /** Its sockets are about to be read, after a time in which nobody did. */
   readingBegins(nowUs: number): void {
     this.lastArrivalUs = nowUs;
-    this.#heardUs = nowUs;
+    this.#listeningUs = nowUs;
+    if (this.counters.received > 0) this.#usableUs = nowUs;
     this.#pipeline.jitter.unreadUntil(nowUs);
+    if (this.state === 'held' && this.confirmed && this.timeline.endTick === 0) {
+      // It was added to its call on hold: before, it was not there.
+      this.timeline.passesAs('absent', this.zero.monoUs);
+      this.#showState(nowUs);
+    }
+  }
+
+  /** When audio last came, or since when it could. */
+  get #heardUs(): number {
+    return Math.max(this.timeline.heardUs, this.#listeningUs);
   }
 
   /**
@@ -239,6 +253,8 @@ export class Channel {
     }
     // A decoder loses its state with this, and a key that is held down its press.
     if (JSON.stringify(channel.codecs) !== JSON.stringify(this.#channel.codecs)) {
+      // What waits behind a hole came as agreed before.
+      this.#pipeline.jitter.flush();
       this.#pipeline.rtp.setCodecs(channel.codecs);
       this.#pipeline.codec.setCodecs(channel.codecs);
     }
@@ -250,7 +266,7 @@ export class Channel {
       this.watch.promised(nowUs);
     }
     this.state = channel.state;
-    this.#showState();
+    this.#showState(nowUs);
     this.#channel = channel;
   }
 
@@ -260,31 +276,33 @@ export class Channel {
     const { rtp, jitter, timeline, tape } = this.#pipeline;
     jitter.flush();
     tape.close();
+    this.#paused = paused;
+    rtp.pause(paused);
     if (paused) {
-      // What was silent before is not called paused.
-      if (this.confirmed) timeline.finish(nowUs, this.#heardUs);
-      timeline.interrupt('paused');
-      this.pausedTick ??= timeline.endTick;
+      if (this.pausedTick === null) this.pausedTick = timeline.passesAs('paused', nowUs);
+      else timeline.passesFrom('paused', this.pausedTick);
     } else {
       this.pausedTick = null;
       // What was passed over is no loss.
       if (rtp.highest >= 0) jitter.restore(rtp.highest);
-      this.#heardUs = nowUs;
+      this.#listeningUs = nowUs;
+      this.#showState(nowUs);
     }
-    this.#paused = paused;
-    rtp.pause(paused);
   }
 
-  #showState(): void {
-    this.timeline.idleKind = this.state === 'held' ? 'held' : 'absent';
+  /** From nowUs on. A paused call stays that, whatever the signalling says. */
+  #showState(nowUs: number): void {
+    if (!this.#paused) this.timeline.passesAs(this.state === 'held' ? 'held' : 'absent', nowUs);
   }
 
-  /** Once a second. @returns whether its packets stopped or began to come, and somebody has to be told */
+  /** Once a second. @returns whether packets that can be used stopped or began to come, and somebody has to be told */
   mediaChanged(nowUs: number): boolean {
-    const { received, comfortNoise } = this.counters;
-    const heardUs = received === 0 ? -Infinity : this.lastArrivalUs;
+    const { rejected, comfortNoise } = this.counters;
+    if (rejected.paused !== this.#passedOver) this.#usableUs = this.lastArrivalUs;
+    this.#passedOver = rejected.paused;
+    this.#usableUs = Math.max(this.#usableUs, this.timeline.usableUs);
     const active = this.state === 'active' && this.confirmed && !this.rtcp.left;
-    return this.watch.changed(nowUs, active, heardUs, comfortNoise > 0);
+    return this.watch.changed(nowUs, active, this.#usableUs, comfortNoise > 0);
   }
 
   /**

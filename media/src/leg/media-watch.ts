@@ -3,7 +3,7 @@ const PROMISED_US = 3_000_000;
 /** One that went on without pauses is missed after this. */
 const INTERRUPTED_US = 15_000_000;
 
-/** Whether an active channel's packets come. Time is the monotonic clock in microseconds. */
+/** Whether packets of an active channel come that can be used. Time is the monotonic clock in microseconds. */
 export class MediaWatch {
   #missing = false;
   /** Whether somebody was told that it is missing; null: nobody knows what was told. */
@@ -25,12 +25,12 @@ export class MediaWatch {
   }
 
   /**
-   * @param lastArrivalUs of the last packet; -Infinity when none ever came
+   * @param usableUs when the last one came; -Infinity when none ever did
    * @param pauses the sender leaves silence out, so that a pause says nothing
    * @returns whether its state changed and has to be told; ask `missing`
    */
-  changed(nowUs: number, active: boolean, lastArrivalUs: number, pauses: boolean): boolean {
-    if (lastArrivalUs > this.#heardUs) this.#heardUs = lastArrivalUs;
+  changed(nowUs: number, active: boolean, usableUs: number, pauses: boolean): boolean {
+    if (usableUs > this.#heardUs) this.#heardUs = usableUs;
     const heardSincePromise = this.#heardUs >= this.#promisedUs;
     const limitUs = heardSincePromise ? (pauses ? Infinity : INTERRUPTED_US) : PROMISED_US;
     this.#missing = active && nowUs - this.sinceUs > limitUs;

@@ -7,8 +7,8 @@ import type { LossBursts } from '../rtcp/bursts.ts';
 import { MAX_FILLED_TICKS } from '../timeline/timeline.ts';
 import { MAX_PAYLOAD_BYTES, type RtpPacket } from '../rtp/packet.ts';
 import type { ChannelCounters } from './counters.ts';
-import type { PacketStage } from './stage.ts';
-import { clockRateOf, streamRateOf } from './stream-rate.ts';
+import type { DecodedStage, PacketStage } from './stage.ts';
+import { clockRateOf, COMFORT_NOISE_TYPE, streamRateOf } from './stream-rate.ts';
 
 /** The longest packet that is taken: 256 ms, as much as G.711 can be in one datagram. */
 const MAX_SAMPLES = 2048;
@@ -33,7 +33,7 @@ export class CodecStage implements PacketStage {
   readonly #encoding: Encoding;
   readonly #counters: ChannelCounters;
   readonly #bursts: LossBursts;
-  readonly #next: PacketStage;
+  readonly #next: DecodedStage;
   readonly #concealment: Concealment;
   readonly #onKey: (durationTicks: number) => void;
   readonly #formats: (Format | null)[] = new Array<Format | null>(128).fill(null);
@@ -44,8 +44,8 @@ export class CodecStage implements PacketStage {
   #decoderType = -1;
   /** Of the last packet that was decoded. */
   #lastTicks = 0;
-  /** Packets right before that could not be decoded, with those that were lost before them: nobody has heard of them yet. */
-  #undecodable = 0;
+  /** Packets right before that could not be used, with those that were lost before them: nobody has heard of them yet. */
+  #unusable = 0;
 
   constructor(
     encoding: Encoding,
@@ -53,7 +53,7 @@ export class CodecStage implements PacketStage {
     parts: { readonly counters: ChannelCounters; readonly bursts: LossBursts },
     concealment: Concealment,
     onKey: (durationTicks: number) => void,
-    next: PacketStage,
+    next: DecodedStage,
   ) {
     this.#encoding = encoding;
     this.#counters = parts.counters;
@@ -68,6 +68,7 @@ export class CodecStage implements PacketStage {
     for (const events of this.#events) events.flush();
     this.#events = [];
     this.#formats.fill(null);
+    this.#formats[COMFORT_NOISE_TYPE] = { kind: 'noise', unitsPerTick: 1 };
     for (const codec of codecs) this.#formats[codec.payloadType & 0x7f] = this.#formatOf(codec, codecs);
     this.#closeDecoder();
   }
@@ -94,42 +95,49 @@ export class CodecStage implements PacketStage {
     if (packet.restart) {
       this.#decoder?.reset();
       for (const events of this.#events) events.reset();
-      this.#undecodable = 0;
+      this.#unusable = 0;
     }
-    const carried = this.#undecodable;
-    this.#undecodable = 0;
-    // Those that were lost before an undecodable one have been counted with it.
+    const carried = this.#unusable;
+    this.#unusable = 0;
+    // Those that were lost before an unusable one have been counted with it.
     this.#bursts.played(packet.lostBefore + (carried > 0 ? 1 : 0));
     packet.lostBefore += carried;
     const format = this.#formats[packet.payloadType] ?? null;
-    if (format === null || packet.end <= packet.start) this.#empty(packet);
-    else this.#take(packet, format);
+    const usable = format !== null && (packet.end <= packet.start || this.#take(packet, format));
+    if (!usable) {
+      this.#unusable = packet.lostBefore + 1;
+      packet.lostBefore = 0;
+      this.#empty(packet);
+      this.#next.unusable(packet);
+      return;
+    }
     if (packet.end > packet.start) for (const events of this.#events) events.until(packet.timestamp);
     this.#next.packet(packet);
   }
 
-  #take(packet: RtpPacket, format: Format): void {
+  /** @returns whether it can be used; empty then where it means silence */
+  #take(packet: RtpPacket, format: Format): boolean {
     packet.unitsPerTick = format.unitsPerTick;
     const { bytes, start, end } = packet;
     switch (format.kind) {
       case 'same':
-        return;
+        return true;
       case 'law':
         for (let i = start; i < end; i++) this.#scratch[i - start] = format.table[bytes[i]!]!;
         this.#replace(packet, end - start);
-        return;
+        return true;
       case 'decoded':
-        this.#decode(packet, format.codec);
-        return;
+        return this.#decode(packet, format.codec);
       case 'event': {
         if (!format.events.packet(packet.timestamp, bytes, start, end)) this.#counters.rejected.undecodable++;
         this.#empty(packet);
-        return;
+        return true;
       }
       case 'noise':
         this.#counters.comfortNoise++;
         if (!this.#concealment.comfort(bytes, start, end)) this.#counters.rejected.undecodable++;
         this.#empty(packet);
+        return true;
     }
   }
 
@@ -143,21 +151,19 @@ export class CodecStage implements PacketStage {
     };
   }
 
-  #decode(packet: RtpPacket, codec: LegCodec): void {
+  #decode(packet: RtpPacket, codec: LegCodec): boolean {
     const decoder = this.#decoderFor(packet.payloadType, codec);
     const pcm = (this.#pcm ??= new Int16Array(MAX_SAMPLES));
     if (decoder !== null && packet.lostBefore > 0) this.#concealByCodec(decoder, packet.lostBefore, pcm);
     const samples = decoder === null ? -1 : decoder.decode(packet.bytes, packet.start, packet.end, pcm);
     if (decoder === null || samples < 0) {
       this.#counters.rejected.undecodable++;
-      this.#undecodable = packet.lostBefore + 1;
-      this.#empty(packet);
-      packet.lostBefore = 0;
-      return;
+      return false;
     }
     fromLinear(this.#encoding, pcm, samples, this.#scratch);
     this.#lastTicks = samples;
     this.#replace(packet, this.#encoding === 'L16' ? 2 * samples : samples);
+    return true;
   }
 
   /** A codec that conceals by itself does so before the next packet is decoded: its state goes on through the loss. */

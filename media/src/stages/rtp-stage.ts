@@ -13,7 +13,7 @@ import type { ReceptionStatistics } from '../rtcp/reception.ts';
 import { type SrtpReceiver, srtpFault } from '../srtp/receiver.ts';
 import type { ChannelCounters } from './counters.ts';
 import type { PacketStage } from './stage.ts';
-import { streamRateOf } from './stream-rate.ts';
+import { COMFORT_NOISE_TYPE, streamRateOf } from './stream-rate.ts';
 
 /** What a channel's RTP stage is made with. */
 export interface RtpStageParts {
@@ -65,6 +65,7 @@ export class RtpStage {
   setCodecs(codecs: readonly LegCodec[]): void {
     this.#codecs = codecs;
     this.#taken.fill(0);
+    this.#taken[COMFORT_NOISE_TYPE] = 1;
     for (const codec of codecs) {
       this.#taken[codec.payloadType & 0x7f] = 1;
       this.#clockRates[codec.payloadType & 0x7f] = streamRateOf(codec, codecs);
@@ -167,17 +168,13 @@ export class RtpStage {
   #deliver(packet: RtpPacket): void {
     const clockRate = this.#clockRates[packet.payloadType]!;
     if (clockRate > 0) this.#parts.statistics.update(packet, clockRate);
-    if (this.#paused) {
-      this.#reject('paused');
-      return;
-    }
-    if (this.#taken[packet.payloadType] === 0) {
-      // A type that was not agreed on: not for us, but its place in the sequence is no loss.
-      this.#reject('payload_type');
-      packet.end = packet.start;
-    } else {
-      this.#counters.received++;
-    }
+    const taken = this.#taken[packet.payloadType] === 1;
+    // A type that was not agreed on goes on all the same: its place in the sequence is no loss on the way.
+    if (!taken) this.#reject('payload_type');
+    else if (this.#paused) this.#reject('paused');
+    else this.#counters.received++;
+    if (this.#paused) return;
+    if (!taken) packet.end = packet.start;
     this.#next.packet(packet);
   }
 

@@ -1,4 +1,4 @@
-import type { PacketSink } from '../rtp/packet.ts';
+import type { PacketSink, RtpPacket } from '../rtp/packet.ts';
 import type { TapeSink } from '../spool/tape.ts';
 import type { AudioSink } from '../timeline/timeline.ts';
 
@@ -10,5 +10,9 @@ export interface Described {
   toString(): string;
 }
 export type PacketStage = PacketSink & Described;
+/** A stage that is also told of the stream's packets that cannot be used. Empty ones mean silence. */
+export interface DecodedStage extends PacketStage {
+  unusable(packet: RtpPacket): void;
+}
 export type AudioStage = AudioSink & Described;
 export type TapeStage = TapeSink & Described;

@@ -1,5 +1,8 @@
 import type { LegCodec } from '@earshot/contracts';
 
+/** Comfort noise at 8 kHz has this type (RFC 3551 table 4). Senders use it where it was not offered, too. */
+export const COMFORT_NOISE_TYPE = 13;
+
 export const clockRateOf = ({ clockRate = 8000 }: LegCodec): number => clockRate;
 const isAudio = ({ name }: LegCodec): boolean => name !== 'telephone-event' && name !== 'CN';
 

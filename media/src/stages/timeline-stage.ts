@@ -3,9 +3,9 @@ import { Concealment } from '../codec/concealment.ts';
 import type { RtpPacket } from '../rtp/packet.ts';
 import { Timeline } from '../timeline/timeline.ts';
 import { powerOf } from '../vad/power.ts';
-import type { AudioStage, PacketStage } from './stage.ts';
+import type { AudioStage, DecodedStage } from './stage.ts';
 
-export class TimelineStage implements PacketStage {
+export class TimelineStage implements DecodedStage {
   readonly timeline: Timeline;
   readonly concealment: Concealment;
   readonly #next: AudioStage;
@@ -18,6 +18,10 @@ export class TimelineStage implements PacketStage {
 
   packet(packet: RtpPacket): void {
     this.timeline.packet(packet);
+  }
+
+  unusable(packet: RtpPacket): void {
+    this.timeline.unusable(packet);
   }
 
   toString(): string {

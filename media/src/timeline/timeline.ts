@@ -2,6 +2,7 @@ import { bytesPerTick, type CallZero, type Encoding, type SpanKind, tickAt } fro
 import type { PacketSink, RtpPacket } from '../rtp/packet.ts';
 import { Backlog } from './backlog.ts';
 import { ClockDrift } from './clock-drift.ts';
+import { IdleTime } from './idle-time.ts';
 import { Ledger } from './ledger.ts';
 
 /**
@@ -44,7 +45,7 @@ export interface Concealer {
 export const MAX_FILLED_TICKS = 1600;
 /** A timestamp may run this far ahead of arrival before it is not believed. */
 const MAX_AHEAD_TICKS = 8000;
-/** After so long without a packet the clock says that nothing is heard: words end. */
+/** After so long without audio the clock says that nothing is heard: words end. */
 export const CLOCK_DELAY_US = 500_000;
 const CLOCK_DELAY_TICKS = 4000;
 /** How much of the silence it stamps then. The rest may still be filled by packets that were held up: 1 ms is lost of them. */
@@ -72,8 +73,10 @@ export class Timeline implements PacketSink {
   endTick = 0;
   /** Times that the timeline was put by arrival. */
   rebases = 0;
-  /** What time passes as while no packet comes. */
-  idleKind: SpanKind = 'absent';
+  /** When the last audio came, monotonic microseconds. */
+  heardUs = -Infinity;
+  /** When the last packet came that could be used: audio, or what means silence. */
+  usableUs = -Infinity;
   readonly ledger = new Ledger();
   readonly #zero: CallZero;
   readonly #next: AudioSink;
@@ -82,6 +85,7 @@ export class Timeline implements PacketSink {
   readonly #powerOf: (bytes: Uint8Array, start: number, end: number) => number;
   readonly #drift = new ClockDrift();
   readonly #backlog = new Backlog();
+  readonly #idleTime = new IdleTime();
   readonly #filler: Uint8Array;
   readonly #mark: RtpMark = {
     ssrc: 0,
@@ -96,10 +100,8 @@ export class Timeline implements PacketSink {
   #mappedTick = 0;
   /** Packets that never became audio since the last one that did. */
   #lostBefore = 0;
-  /** Time passed without a packet since the last one. */
+  /** Time was stamped as passed since the last audio. */
   #idle = false;
-  /** As what, where that is known better than by idleKind. */
-  #interruptedAs: SpanKind | null = null;
 
   /** @param powerOf mean square of the samples in bytes[start..end) */
   constructor(
@@ -131,23 +133,22 @@ export class Timeline implements PacketSink {
 
   packet(packet: RtpPacket): void {
     const mark = this.#mark;
-    mark.previousExtended = packet.restart ? packet.extended - 1 : mark.extended;
-    if (packet.ssrc !== mark.ssrc && this.#mapped) this.ledger.note('ssrc', packet.ssrc);
-    mark.ssrc = packet.ssrc;
-    mark.arrivalUs = packet.arrivalUs;
-    this.#lostBefore += packet.lostBefore;
+    this.#follow(packet);
+    this.usableUs = packet.arrivalUs;
     if (packet.end <= packet.start) {
-      // A packet without audio for us (telephone-event, comfort noise): its time shows in the next one's timestamp.
+      // Telephone-event, comfort noise, nothing: the next one's timestamp shows how long, if it comes soon.
       mark.extended = packet.extended;
+      const tick = tickAt(this.#zero, packet.arrivalUs);
+      this.#idleTime.quiet(tick, this.#mapped ? this.#since(tick) : tick);
       return;
     }
     const { bytes } = packet;
+    this.heardUs = packet.arrivalUs;
     const ticks = (packet.end - packet.start) / this.#bytes;
     const start = this.#corrected(this.#startOf(packet, ticks), ticks, packet);
     if (start > this.endTick) this.#hole(start, packet);
     this.#lostBefore = 0;
     this.#idle = false;
-    this.#interruptedAs = null;
     mark.extended = packet.extended;
     mark.unitsPerTick = packet.unitsPerTick;
     mark.timestampAtEnd = (packet.timestamp + ticks * packet.unitsPerTick) >>> 0;
@@ -159,11 +160,34 @@ export class Timeline implements PacketSink {
     const skippedBytes = Math.max(0, this.endTick - start) * this.#bytes;
     const tick = Math.max(start, this.endTick);
     this.endTick = end;
+    this.#idleTime.audioTo(end);
     this.ledger.span('received', end);
     // What was held up says nothing of the clocks.
     if (!this.#backlog.draining) this.#drift.packet(tickAt(this.#zero, packet.arrivalUs) - end, end);
     this.#concealer.heard(bytes, packet.start, packet.end);
     this.#next.audio(tick, bytes, packet.start + skippedBytes, packet.end, mark);
+  }
+
+  /** A packet of the stream that cannot be used. The next one's lostBefore has it. */
+  unusable(packet: RtpPacket): void {
+    this.#follow(packet);
+    this.#mark.extended = packet.extended;
+    const tick = tickAt(this.#zero, packet.arrivalUs);
+    this.#idleTime.unusable(tick, this.#mapped ? this.#since(tick) : tick);
+  }
+
+  #follow(packet: RtpPacket): void {
+    const mark = this.#mark;
+    mark.previousExtended = packet.restart ? packet.extended - 1 : mark.extended;
+    if (packet.ssrc !== mark.ssrc && this.#mapped) this.ledger.note('ssrc', packet.ssrc);
+    mark.ssrc = packet.ssrc;
+    mark.arrivalUs = packet.arrivalUs;
+    this.#lostBefore += packet.lostBefore;
+  }
+
+  /** Where begins what is known at this tick: at the end of what is stamped, if that was a moment ago. */
+  #since(tick: number): number {
+    return tick - this.endTick < CLOCK_DELAY_TICKS ? this.endTick : tick;
   }
 
   /** An RTP timestamp and its tick; null while none has one. */
@@ -176,10 +200,21 @@ export class Timeline implements PacketSink {
     if (this.#drift.pending === 0) this.#drift.realign(ticks);
   }
 
-  /** Until the next packet time passes as this, whatever was between: nothing is made up. */
-  interrupt(kind: SpanKind): void {
-    this.#idle = true;
-    this.#interruptedAs = kind;
+  /**
+   * Time without audio passes as this from nowUs on: `held`, `paused`, or `absent` where packets are expected. What passed before stays
+   * what it was; but where audio came a moment ago, a hold or a pause begins at its end.
+   * @returns the tick from which on
+   */
+  passesAs(kind: SpanKind, nowUs: number): number {
+    const tick = Math.max(this.endTick, tickAt(this.#zero, nowUs));
+    const fromTick = kind === 'absent' ? tick : this.#since(tick);
+    this.passesFrom(kind, fromTick);
+    return fromTick;
+  }
+
+  /** As passesAs, where the tick is known. */
+  passesFrom(kind: SpanKind, fromTick: number): void {
+    this.#idleTime.passesAs(kind, fromTick);
   }
 
   /** The time since the last packet passed as this, from fromTick on: a predecessor knew, and what it left does not say. */
@@ -188,10 +223,10 @@ export class Timeline implements PacketSink {
   }
 
   /**
-   * Moves an idle timeline on as a gap: a little after half a second, so that words end; as far as packets cannot come any more when
+   * Moves a timeline without audio on as a gap: a little after half a second, so that words end; as far as packets cannot come any more when
    * those that were held up would be 5 s late. At once as far where none can be held up: before the first one, and while
    * the stream is known to be interrupted.
-   * @param idleSinceUs when the last packet came, or since when it is known that none waits unread
+   * @param idleSinceUs when the last audio came, or since when it is known that no packet waits unread
    * @returns whether it moved
    */
   clock(nowUs: number, idleSinceUs: number): boolean {
@@ -209,14 +244,14 @@ export class Timeline implements PacketSink {
   }
 
   get #mayBeHeldUp(): boolean {
-    return this.#mapped && this.#interruptedAs === null && this.idleKind === 'absent';
+    return this.#mapped && this.#idleTime.kind === 'absent';
   }
 
   /** @returns whether the end moved */
   gapTo(tick: number): boolean {
     if (tick <= this.endTick) return false;
     this.#idle = true;
-    this.#gap(tick, this.#interruptedAs ?? this.idleKind);
+    this.#pass(tick);
     return true;
   }
 
@@ -269,20 +304,33 @@ export class Timeline implements PacketSink {
   #hole(start: number, packet: RtpPacket): void {
     const ticks = start - this.endTick;
     const lost = this.#lostBefore > 0;
-    if (this.#mapped && !this.#idle && ticks <= MAX_FILLED_TICKS) {
+    // #startOf unmaps when it goes by arrival: then the two sides have no common clock, and nothing is made up between. Nor is it over a
+    // hold or a pause.
+    if (this.#idle || !this.#mapped || this.#idleTime.changes) {
+      this.#idleTime.audioFrom(start, lost);
+      this.#pass(start);
+    } else if (ticks <= MAX_FILLED_TICKS) {
       this.#fill(start, lost ? 'concealed' : 'dtx', packet.timestamp);
-    } else if (this.#idle || !this.#mapped) {
-      // #startOf unmaps when it goes by arrival: then the two sides have no common clock, and nothing is made up between.
-      this.#gap(start, this.#interruptedAs ?? this.idleKind);
     } else {
-      this.#gap(start, lost ? 'lost' : 'dtx');
+      this.ledger.span(lost ? 'lost' : 'dtx', start);
+      this.#gap(start);
     }
   }
 
-  #gap(tick: number, kind: SpanKind): void {
-    this.endTick = tick;
-    this.ledger.span(kind, tick);
-    this.#next.gap(tick);
+  /** Stamps what passed without audio, each part as what it was. */
+  #pass(toTick: number): void {
+    for (let tick = this.endTick; tick < toTick;) {
+      const kind = this.#idleTime.kindAt(tick);
+      tick = Math.min(toTick, this.#idleTime.changeAfter(tick));
+      this.ledger.span(kind, tick);
+    }
+    this.#gap(toTick);
+    this.#idleTime.stamped(toTick);
+  }
+
+  #gap(toTick: number): void {
+    this.endTick = toTick;
+    this.#next.gap(toTick);
   }
 
   /** @param timestamp at the end of what is filled */
