@@ -1,6 +1,13 @@
 import { join, resolve } from 'node:path';
 import { EarshotError, type ProcessMetrics } from '@earshot/contracts';
-import { CommandClient, type Config, createPool, type Log, type Registry } from '@earshot/platform';
+import {
+  CommandClient,
+  type Config,
+  createPool,
+  listenError,
+  type Log,
+  type Registry,
+} from '@earshot/platform';
 import { buildApp } from './app.ts';
 import { newApiKey, newSecret, secretFile } from './auth/api-key.ts';
 import { SigninTokens } from './auth/signin-tokens.ts';
@@ -51,7 +58,7 @@ export interface Server {
 
 /**
  * The whole service: database, bus, application, listening.
- * @throws EarshotError DATABASE_UNREACHABLE, PORT_IN_USE
+ * @throws EarshotError DATABASE_UNREACHABLE, PORT_IN_USE, or CONFIG_INVALID for an address or port that this process cannot have
  */
 export async function startServer(options: ServerOptions): Promise<Server> {
   const { config, log, registry } = options;
@@ -102,14 +109,10 @@ export async function startServer(options: ServerOptions): Promise<Server> {
   try {
     await hub.start();
     await bus.listen(options.busPath);
-    await app.listen({ host: config.httpBind, port: config.httpPort });
+    await listen(app, config);
   } catch (error) {
     await close();
-    throw isPortInUse(error)
-      ? new EarshotError('PORT_IN_USE', `HTTP: ${config.httpBind}:${config.httpPort} is in use.`, {
-          cause: error,
-        })
-      : error;
+    throw error;
   }
   const address = app.server.address();
   const port = typeof address === 'object' && address !== null ? address.port : config.httpPort;
@@ -118,8 +121,23 @@ export async function startServer(options: ServerOptions): Promise<Server> {
   return { url, port, close };
 }
 
-const isPortInUse = (error: unknown): boolean =>
-  error instanceof Error && (error as NodeJS.ErrnoException).code === 'EADDRINUSE';
+/** @throws EarshotError PORT_IN_USE, CONFIG_INVALID */
+async function listen(
+  app: Awaited<ReturnType<typeof buildApp>>,
+  { httpBind: address, httpPort: port }: Pick<Config, 'httpBind' | 'httpPort'>,
+): Promise<void> {
+  try {
+    await app.listen({ host: address, port });
+  } catch (error) {
+    const place = {
+      what: 'HTTP',
+      address,
+      port,
+      addressSetting: 'HTTP_BIND',
+      portSetting: 'HTTP_PORT',
+    } as const;
+    throw listenError((error as NodeJS.ErrnoException).code, place, error) ?? error;
+  }
+}
 
-const isLoopback = (address: string): boolean =>
-  address === 'localhost' || address === '::1' || address.startsWith('127.');
+const isLoopback = (address: string): boolean => address === '::1' || address.startsWith('127.');

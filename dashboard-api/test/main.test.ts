@@ -107,6 +107,14 @@ test('a port in use is said with its code', async () => {
   await until('the process to leave', () => second.exitCode !== null);
 });
 
+test('an address that this machine lacks is named with its setting', async () => {
+  const child = start({ HTTP_BIND: '192.0.2.77' });
+  const fatal = await until('the reason', () => child.said.find((one) => one.type === 'fatal'));
+  expect(fatal).toMatchObject({ code: 'CONFIG_INVALID' });
+  expect(fatal.message).toMatch(/HTTP cannot listen on 192\.0\.2\.77:\d+: .*\(HTTP_BIND/);
+  await until('the process to leave', () => child.exitCode !== null);
+});
+
 test('a database that is away is said with its code', async () => {
   const child = start({ DATABASE_URL: 'postgresql://nobody@127.0.0.1:1/none' });
   const fatal = await until('the reason', () => child.said.find((one) => one.type === 'fatal'));

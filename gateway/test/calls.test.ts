@@ -1,5 +1,5 @@
 import type { ChannelPorts, Leg } from '@earshot/contracts';
-import { afterEach, describe, expect, it } from 'vitest';
+import { afterEach, describe, expect, it, vi } from 'vitest';
 import { crlf, MULTIPART, multipartOf, sdpOf, siprecBody, siprecInvite } from './support/bodies.ts';
 import { Rig, type RigOptions } from './support/rig.ts';
 import type { ClientDialog } from './support/sip-client.ts';
@@ -130,8 +130,17 @@ describe('a call that ends in another way', () => {
 describe('an INVITE that cannot be taken', () => {
   it('from outside SIP_ALLOW gets 403, and so does OPTIONS', async () => {
     const { media } = await start({ env: { SIP_ALLOW: '127.0.0.1/32' } });
+    const warned = vi.spyOn(rig.log, 'warn');
     const stranger = await rig.client('127.0.0.2');
-    expect((await stranger.dialog().invite(siprecInvite)).status).toBe(403);
+    const dialog = stranger.dialog();
+    const refused = await dialog.invite(siprecInvite);
+    expect(refused.status).toBe(403);
+    expect(refused.headers.get('warning')).toBe('399 earshot "not in SIP_ALLOW"');
+    const told = { method: 'INVITE', status: 403, source: '127.0.0.2', sipCallId: dialog.callId };
+    expect(warned).toHaveBeenCalledWith(expect.objectContaining(told), 'request refused');
+    expect(await rig.registry.metrics()).toMatch(
+      /^earshot_admission_refusals_total\{.*reason="source".*\} 1$/m,
+    );
     expect((await stranger.ask('OPTIONS')).status).toBe(403);
     expect((await (await rig.client()).ask('OPTIONS')).status).toBe(200);
     expect(media[0]!.messages.map((message) => message.type)).toEqual(['leg.sync']);

@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import { constants } from 'node:fs';
-import { access, mkdir, readFile, rm, writeFile } from 'node:fs/promises';
-import { join, resolve } from 'node:path';
+import { access, mkdir, readFile, rm, stat, writeFile } from 'node:fs/promises';
+import { dirname, join, resolve } from 'node:path';
 import { EarshotError } from '@earshot/contracts';
 
 /**
@@ -12,7 +12,7 @@ import { EarshotError } from '@earshot/contracts';
 export async function claimDataDir(dataDir: string): Promise<() => Promise<void>> {
   const lock = join(dataDir, 'host.pid');
   try {
-    await mkdir(dataDir, { recursive: true });
+    await makeFolder(resolve(dataDir));
     await access(dataDir, constants.W_OK | constants.X_OK);
     const holder = Number(await readFile(lock, 'utf8').catch(() => '0'));
     if (holder > 0 && holder !== process.pid && (await isHost(holder))) {
@@ -27,6 +27,23 @@ export async function claimDataDir(dataDir: string): Promise<() => Promise<void>
     throw new EarshotError('DATA_DIR_UNUSABLE', (error as Error).message, { cause: error });
   }
   return () => rm(lock, { force: true });
+}
+
+/**
+ * As mkdir with `recursive`, which never ends where a folder is and none can be made in it: `/proc` says ENOENT, and Node tries
+ * the parent and the child for ever. @param path absolute
+ */
+async function makeFolder(path: string): Promise<void> {
+  const there = await stat(path).catch(() => null);
+  if (there?.isDirectory() === true) return;
+  if (there !== null) throw new EarshotError('DATA_DIR_UNUSABLE', `${path} is not a folder`);
+  if (dirname(path) !== path) await makeFolder(dirname(path));
+  await mkdir(path).catch((error: NodeJS.ErrnoException) => {
+    if (error.code === 'EEXIST') return;
+    throw new EarshotError('DATA_DIR_UNUSABLE', `the folder ${path} cannot be made: ${error.message}`, {
+      cause: error,
+    });
+  });
 }
 
 /** The pid of a crashed host may belong to another program by now. */

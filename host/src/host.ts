@@ -19,6 +19,7 @@ import { checkModel } from './model-check.ts';
 import { ModelKeeper } from './model-keeper.ts';
 import { type Postgres, startPostgres } from './postgres.ts';
 import { PortCursor } from './port-cursor.ts';
+import { checkRtpPlace } from './rtp-place.ts';
 import { RtpPorts } from './rtp-ports.ts';
 import { SipSockets } from './sip-sockets.ts';
 import { type ServiceName, specOf, standbyOf, STOP_ORDER, TIERS } from './specs.ts';
@@ -79,6 +80,7 @@ export class Host {
     this.#runDir = await mkdtemp(join(tmpdir(), 'earshot-'));
     if (config.drachtio.host === null)
       this.#sip = await SipSockets.bind(config.sipBind, config.sipPort, config.sips?.port ?? null);
+    checkRtpPlace(config.rtpBind, config.rtpPortMin, config.rtpPortMax);
     const [databaseUrl] = await Promise.all([this.#database(), lendingSelfTest()]);
     const env = this.#childEnv(databaseUrl);
     const keeper = this.#modelKeeper(env);

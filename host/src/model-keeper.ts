@@ -64,6 +64,8 @@ export class ModelKeeper {
         this.#serving = model;
         break;
       }
+      // Ended because Earshot stops, for another reason maybe: that says nothing of the model.
+      if (this.#stopped) break;
       if (this.#message === null) {
         this.#state = 'refused';
         this.#message = result.message;

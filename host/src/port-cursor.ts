@@ -29,7 +29,9 @@ export class PortCursor {
   }
 
   async end(): Promise<void> {
-    if (this.#timer !== null) clearInterval(this.#timer);
+    // Before begin() another host may have the folder.
+    if (this.#timer === null) return;
+    clearInterval(this.#timer);
     this.#timer = null;
     await this.#write();
   }

@@ -1,9 +1,9 @@
 import { randomBytes } from 'node:crypto';
 import { once } from 'node:events';
 import net, { isIPv6 } from 'node:net';
-import { EarshotError, type LentKind } from '@earshot/contracts';
+import type { LentKind } from '@earshot/contracts';
 import type { Loan } from './lender.ts';
-import { BindError, type RawHandle, bindTcp, bindUdp, portOf } from '@earshot/platform';
+import { BindError, type RawHandle, bindTcp, bindUdp, listenError, portOf } from '@earshot/platform';
 
 /**
  * The sockets of the embedded SIP endpoint: SIP over UDP and TCP on one port, over TLS on another where it is on, and the
@@ -21,25 +21,30 @@ export class SipSockets {
     this.#handles = handles;
   }
 
-  /** @param tlsPort null: no TLS; 0: a free one. @throws EarshotError PORT_IN_USE */
+  /**
+   * @param tlsPort null: no TLS; 0: a free one.
+   * @throws EarshotError PORT_IN_USE, or CONFIG_INVALID for an address or port that this process cannot have
+   */
   static async bind(address: string, port: number, tlsPort: number | null): Promise<SipSockets> {
     const handles = new Map<LentKind, RawHandle>();
     try {
-      if (port !== 0) await probeTcp(address, port);
-      if (tlsPort !== null && tlsPort !== 0) await probeTcp(address, tlsPort);
-      const udp = bindUdp(address, port);
-      handles.set('sip-udp', udp);
-      handles.set('sip-tcp', bindTcp(address, port === 0 ? portOf(udp) : port));
-      if (tlsPort !== null) handles.set('sip-tls', bindTcp(address, tlsPort));
+      await named('SIP', 'SIP_PORT', async () => {
+        if (port !== 0) await probeTcp(address, port);
+        const udp = bindUdp(address, port);
+        handles.set('sip-udp', udp);
+        handles.set('sip-tcp', bindTcp(address, port === 0 ? portOf(udp) : port));
+      });
+      if (tlsPort !== null) {
+        await named('SIP over TLS', 'SIPS_PORT', async () => {
+          if (tlsPort !== 0) await probeTcp(address, tlsPort);
+          handles.set('sip-tls', bindTcp(address, tlsPort));
+        });
+      }
       handles.set('drachtio-tcp', bindTcp('127.0.0.1', 0));
       return new SipSockets(address, handles);
     } catch (error) {
       for (const handle of handles.values()) handle.close();
-      if (!(error instanceof BindError)) throw error;
-      const settings = 'SIP_BIND, SIP_PORT, SIPS_PORT';
-      throw new EarshotError('PORT_IN_USE', `SIP cannot listen on ${error.message} (${settings})`, {
-        cause: error,
-      });
+      throw error;
     }
   }
 
@@ -77,6 +82,18 @@ export class SipSockets {
 
   close(): void {
     for (const handle of this.#handles.values()) handle.close();
+  }
+}
+
+/** Binds; what goes wrong is told by the setting. @throws EarshotError as SipSockets.bind says */
+async function named(what: string, portSetting: string, bind: () => Promise<void>): Promise<void> {
+  try {
+    await bind();
+  } catch (error) {
+    if (!(error instanceof BindError)) throw error;
+    const { errno, address, port } = error;
+    const place = { what, address, port, addressSetting: 'SIP_BIND', portSetting } as const;
+    throw listenError(errno, place, error) ?? error;
   }
 }
 

@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { modelFiles, type ModelStatus } from '@earshot/contracts';
 import { createLog } from '@earshot/platform';
-import { afterEach, beforeEach, expect, test } from 'vitest';
+import { afterEach, beforeEach, expect, test, vi } from 'vitest';
 import { EngineFleet, type Model } from '../src/engine-fleet.ts';
 import type { CheckResult } from '../src/model-check.ts';
 import { ModelKeeper } from '../src/model-keeper.ts';
@@ -206,6 +206,20 @@ test('a broken ASR_MODEL is not served around: the start fails with its reason',
     code: 'MODEL_INVALID',
     message: 'model.onnx: no',
   });
+});
+
+test('an engine that is ended while it starts, since Earshot stops, is no fault of its model', async () => {
+  const errors = vi.spyOn(log, 'error');
+  keep(1, '/models/slow');
+  const started = keeper.start();
+  await expect.poll(() => fleet.children[0]?.pid ?? null, LIMIT).not.toBeNull();
+  fleet.close();
+  await keeper.stop();
+  await Promise.all(fleet.children.map((child) => child.stop(5000)));
+  expect(await started).toMatchObject({ kind: 'failed' });
+  expect(await status()).toMatchObject({ state: 'stopped', message: null });
+  expect(errors.mock.calls).toEqual([]);
+  errors.mockRestore();
 });
 
 test('the shadow comes and goes with the choice, and a broken one harms nothing', async () => {

@@ -23,13 +23,26 @@ test('without TLS nothing is lent for it', async () => {
   sockets.close();
 });
 
-test('a TLS port in use is named', async () => {
+test.each([
+  ['SIP_PORT', 0],
+  ['SIPS_PORT', 1],
+])('a port in use is told by its setting, %s', async (setting, place) => {
   const taken = net.createServer().listen(0, '127.0.0.1');
   await once(taken, 'listening');
   const { port } = taken.address() as net.AddressInfo;
-  await expect(SipSockets.bind('127.0.0.1', 0, port)).rejects.toMatchObject({
+  const [sipPort, tlsPort] = place === 0 ? [port, null] : [0, port];
+  await expect(SipSockets.bind('127.0.0.1', sipPort, tlsPort)).rejects.toMatchObject({
     code: 'PORT_IN_USE',
-    message: expect.stringContaining(String(port)) as string,
+    message: expect.stringMatching(`127\\.0\\.0\\.1:${port}: .*\\(${setting}\\)`) as string,
   });
   taken.close();
+});
+
+test('an address that this machine lacks is not called a port in use', async () => {
+  for (const port of [0, 15_060]) {
+    await expect(SipSockets.bind('192.0.2.77', port, null)).rejects.toMatchObject({
+      code: 'CONFIG_INVALID',
+      message: expect.stringMatching(/no address 192\.0\.2\.77 \(SIP_BIND/) as string,
+    });
+  }
 });

@@ -8,7 +8,8 @@ import {
 } from '@earshot/contracts';
 import type { ChannelId } from '@earshot/contracts';
 import type { Registry } from 'prom-client';
-import { type Config, readConfig } from './config.ts';
+import type { Config } from './config-shape.ts';
+import { readConfig } from './config.ts';
 import { createLog, type Log } from './log.ts';
 import { createRegistry } from './metrics.ts';
 

@@ -1,36 +1,32 @@
-import {
-  DEFAULT_VAD,
-  EarshotError,
-  RECORDING_FORMATS,
-  type RecordingFormat,
-  VAD_KINDS,
-  type VadKind,
-  vadKindOf,
-} from '@earshot/contracts';
+import { DEFAULT_VAD, EarshotError, RECORDING_FORMATS, VAD_KINDS, vadKindOf } from '@earshot/contracts';
 import {
   type Faults,
   type Setting,
+  bindSetting,
   choiceSetting,
   choicesSetting,
   cidrSetting,
+  hostSetting,
   integerSetting,
   listSetting,
+  reachableSetting,
   textSetting,
   urlSetting,
 } from './settings.ts';
-import { readSipUsers, type SipUser } from './sip-users.ts';
+import type { Config } from './config-shape.ts';
+import { contradictions } from './contradictions.ts';
+import { readSipUsers } from './sip-users.ts';
 import { availableParallelism, totalmem } from 'node:os';
-import { isIP } from 'node:net';
 
 /** Every setting: the environment variable, its meaning and its default. docs/configuration.md is made from this. */
 export const settings = {
-  BIND: textSetting(
+  BIND: bindSetting(
     '127.0.0.1',
     'Address that SIP, RTP and HTTP listen on. Anything but loopback needs SIP_ALLOW.',
   ),
-  SIP_BIND: textSetting(null, 'Address for SIP, if not BIND.'),
-  RTP_BIND: textSetting(null, 'Address for RTP, if not BIND.'),
-  HTTP_BIND: textSetting(null, 'Address for HTTP, if not BIND.'),
+  SIP_BIND: bindSetting(null, 'Address for SIP, if not BIND.'),
+  RTP_BIND: bindSetting(null, 'Address for RTP, if not BIND.'),
+  HTTP_BIND: bindSetting(null, 'Address for HTTP, if not BIND.'),
   HTTP_PORT: integerSetting(8080, 0, 65535, 'Port of the dashboard and the API. 0 takes a free one.'),
   SIP_PORT: integerSetting(5060, 0, 65535, 'Port for SIP over UDP and TCP. 0 takes a free one.'),
   SIPS_PORT: integerSetting(
@@ -55,7 +51,10 @@ export const settings = {
     'Lowest RTP port. Keep the range outside the ephemeral ports of the system.',
   ),
   RTP_PORT_MAX: integerSetting(32767, 1025, 65535, 'Highest RTP port. A stream takes two: RTP and RTCP.'),
-  PUBLIC_IP: textSetting(null, 'Address that the SDP and Contact show, when it is not the one bound (NAT).'),
+  PUBLIC_IP: reachableSetting(
+    null,
+    'Address that the SDP and Contact show, when it is not the one bound (NAT).',
+  ),
   PUBLIC_URL: urlSetting(
     null,
     ['http:', 'https:'],
@@ -68,7 +67,7 @@ export const settings = {
     'PostgreSQL 15 or later. Unset: an embedded server in DATA_DIR.',
   ),
   REDIS_URL: urlSetting(null, ['redis:', 'rediss:'], 'Redis for jobs. Unset: jobs are kept in PostgreSQL.'),
-  DRACHTIO_HOST: textSetting(null, 'Host of a drachtio-server. Unset: the embedded SIP endpoint.'),
+  DRACHTIO_HOST: hostSetting(null, 'Host of a drachtio-server. Unset: the embedded SIP endpoint.'),
   DRACHTIO_PORT: integerSetting(9022, 1, 65535, 'Port of drachtio-server for applications.'),
   DRACHTIO_SECRET: textSetting('cymru', 'Shared secret of drachtio-server.'),
   ASR_MODEL: textSetting(
@@ -163,71 +162,12 @@ export const settings = {
   LOG_LEVEL: choiceSetting('info', ['trace', 'debug', 'info', 'warn', 'error'], 'How much is logged.'),
 } as const satisfies Record<string, Setting<unknown>>;
 
-export interface Config {
-  readonly sipBind: string;
-  readonly rtpBind: string;
-  readonly httpBind: string;
-  readonly httpPort: number;
-  readonly sipPort: number;
-  /** SIP over TLS; null: off. */
-  readonly sips: {
-    readonly port: number;
-    readonly certFile: string;
-    readonly keyFile: string;
-    readonly caFile: string | null;
-  } | null;
-  readonly rtpPortMin: number;
-  readonly rtpPortMax: number;
-  readonly publicIp: string | null;
-  readonly publicUrl: string | null;
-  readonly dataDir: string;
-  readonly databaseUrl: string | null;
-  readonly redisUrl: string | null;
-  readonly drachtio: { readonly host: string | null; readonly port: number; readonly secret: string };
-  readonly asrModel: string | null;
-  readonly asrKey: string | null;
-  readonly mediaWorkers: number;
-  readonly asrEngines: number;
-  readonly asrStandby: number;
-  readonly maxCalls: number | null;
-  /** False: ADMISSION=open. */
-  readonly admitMeasured: boolean;
-  /** Null: by what the engines carry. */
-  readonly recordFirstCalls: number | null;
-  /** Null: no limit. */
-  readonly sipRate: { readonly perSecond: number; readonly burst: number } | null;
-  readonly sipUsers: readonly SipUser[];
-  readonly sipUsersFile: string | null;
-  readonly vad: VadKind;
-  readonly record: boolean;
-  /** At least one, none twice. */
-  readonly recordingFormats: readonly RecordingFormat[];
-  readonly sipAllow: readonly string[];
-  readonly apiKey: string | null;
-  /** Percent, 0 to 100. */
-  readonly diskReserve: number;
-  readonly rtpReader: string;
-  /** Who is an agent, by number and by domain. */
-  readonly agents: { readonly numbers: readonly string[]; readonly domains: readonly string[] };
-  readonly rtpTimeoutS: number;
-  readonly logLevel: string;
-}
-
 /** A speech server's connections are its own; a small machine has no memory for a model twice. */
 const standbyFor = (model: string | undefined): number =>
   (model ?? '').includes('://') || totalmem() < STANDBY_FROM_BYTES ? 0 : 1;
 
-/** Agreed names whose parts are not built yet. Whoever sets one relies on it: better refused than ignored. */
-const NOT_YET: Readonly<Record<string, string>> = {
-  S3_URL: 'recordings on S3',
-  RETENTION_DAYS: 'deleting old calls by itself',
-};
-
 /** Machines sold as 4 GiB show somewhat less. */
 const STANDBY_FROM_BYTES = 3.5 * 2 ** 30;
-
-const isLoopback = (address: string): boolean =>
-  address === 'localhost' || address === '::1' || address.startsWith('127.');
 
 function readSips(env: NodeJS.ProcessEnv, faults: Faults): Config['sips'] {
   const read = (name: 'TLS_CERT_FILE' | 'TLS_KEY_FILE' | 'TLS_CA_FILE'): string | null =>
@@ -236,8 +176,8 @@ function readSips(env: NodeJS.ProcessEnv, faults: Faults): Config['sips'] {
   const [certFile, keyFile, caFile] = [read('TLS_CERT_FILE'), read('TLS_KEY_FILE'), read('TLS_CA_FILE')];
   if (certFile !== null && keyFile !== null) return { port, certFile, keyFile, caFile };
   if (certFile !== null) faults.push('TLS_CERT_FILE is set and TLS_KEY_FILE is not');
-  else if (keyFile !== null || caFile !== null || env['SIPS_PORT'])
-    faults.push('SIP over TLS needs TLS_CERT_FILE and TLS_KEY_FILE');
+  else if (keyFile !== null || caFile !== null)
+    faults.push(`${keyFile === null ? 'TLS_CA_FILE' : 'TLS_KEY_FILE'} is set and TLS_CERT_FILE is not`);
   return null;
 }
 
@@ -297,27 +237,7 @@ export function readConfig(env: NodeJS.ProcessEnv): Config {
     rtpTimeoutS: read('RTP_TIMEOUT_S', s.RTP_TIMEOUT_S) ?? 60,
     logLevel: read('LOG_LEVEL', s.LOG_LEVEL),
   };
-  for (const [name, address] of Object.entries({
-    SIP_BIND: config.sipBind,
-    RTP_BIND: config.rtpBind,
-    HTTP_BIND: config.httpBind,
-  })) {
-    if (isIP(address) === 0 && address !== 'localhost')
-      faults.push(`${name}: "${address}" is not an IP address`);
-  }
-  for (const [name, what] of Object.entries(NOT_YET)) {
-    if (env[name]) faults.push(`${name} is set, but ${what} is not there yet: unset it`);
-  }
-  if (config.rtpPortMin >= config.rtpPortMax) {
-    faults.push(`RTP_PORT_MIN (${config.rtpPortMin}) is not below RTP_PORT_MAX (${config.rtpPortMax})`);
-  }
-  if (!isLoopback(config.sipBind) && !env['SIP_ALLOW']) {
-    faults.push(
-      `SIP_ALLOW is not set while SIP listens on ${config.sipBind}: name the networks of your SBCs, such as SIP_ALLOW=192.0.2.0/24`,
-    );
-  }
-  if (config.apiKey !== null && config.apiKey.length < 16)
-    faults.push('API_KEY is shorter than 16 characters');
+  faults.push(...contradictions(config, env));
   if (faults.length > 0) {
     throw new EarshotError('CONFIG_INVALID', faults.join('; '));
   }

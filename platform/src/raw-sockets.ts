@@ -17,10 +17,14 @@ export interface RawHandle {
 export class BindError extends Error {
   /** EADDRINUSE, EACCES, EADDRNOTAVAIL, … */
   readonly errno: string;
+  readonly address: string;
+  readonly port: number;
   constructor(errno: string, address: string, port: number) {
     super(`${address}:${port}: ${errno}`);
     this.name = 'BindError';
     this.errno = errno;
+    this.address = address;
+    this.port = port;
   }
 }
 

@@ -37,6 +37,33 @@ function setting<T>(
 export const textSetting = (defaultValue: string | null, meaning: string): Setting<string | null> =>
   setting<string | null>('text', defaultValue, meaning, (value) => ({ value }));
 
+/** An address to listen on. libuv takes no names: `localhost` is 127.0.0.1. */
+export const bindSetting = (defaultValue: string | null, meaning: string): Setting<string | null> =>
+  setting<string | null>('IP address', defaultValue, meaning, (value) => {
+    const address = value === 'localhost' ? '127.0.0.1' : value;
+    return net.isIP(address) === 0 ? { expected: 'an IP address' } : { value: address };
+  });
+
+/** An address that others send to: not that of all interfaces, and without the zone, which means something here only. */
+export const reachableSetting = (defaultValue: string | null, meaning: string): Setting<string | null> =>
+  setting<string | null>('IP address', defaultValue, meaning, (value) =>
+    net.isIP(value) === 0 || value.includes('%') || isUnspecified(value)
+      ? { expected: 'an IP address that others can send to, such as 192.0.2.10' }
+      : { value },
+  );
+
+/** `0.0.0.0`, `::` and its longer spellings. */
+export const isUnspecified = (address: string): boolean => /^[0:.]+$/.test(address);
+
+/** RFC 1123 section 2.1: the last label of a name is not all digits, so that no misspelt address is taken for a name. */
+const HOST_NAME = /^(?=.{1,253}$)([\w]([\w-]{0,61}[\w])?\.)*(?!\d+\.?$)[\w]([\w-]{0,61}[\w])?\.?$/;
+
+/** A name or an address of another machine. */
+export const hostSetting = (defaultValue: string | null, meaning: string): Setting<string | null> =>
+  setting<string | null>('host name or IP address', defaultValue, meaning, (value) =>
+    net.isIP(value) !== 0 || HOST_NAME.test(value) ? { value } : { expected: 'a host name or an IP address' },
+  );
+
 export const integerSetting = (
   defaultValue: number | null,
   min: number,

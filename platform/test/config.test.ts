@@ -107,5 +107,63 @@ test('SIP over TLS is on with a certificate and its key, and half of it is a fau
     caFile: 'ca.pem',
   });
   expect(faultOf({ TLS_CERT_FILE: 'cert.pem' })).toContain('TLS_KEY_FILE');
-  expect(faultOf({ SIPS_PORT: '5061' })).toContain('TLS_CERT_FILE');
+  expect(faultOf({ TLS_KEY_FILE: 'key.pem' })).toContain('TLS_KEY_FILE is set and TLS_CERT_FILE is not');
+  expect(faultOf({ TLS_CA_FILE: 'ca.pem' })).toContain('TLS_CA_FILE is set and TLS_CERT_FILE is not');
+});
+
+test('a port for TLS without a certificate opens nothing, and stops nothing', () => {
+  expect(readConfig({ SIPS_PORT: '5063' }).sips).toBeNull();
+  expect(faultOf({ SIPS_PORT: '99999' })).toContain('SIPS_PORT');
+});
+
+test('what is no address is refused where one is to be listened on or shown', () => {
+  for (const name of ['BIND', 'SIP_BIND', 'RTP_BIND', 'HTTP_BIND', 'PUBLIC_IP'])
+    for (const wrong of ['999.1.1.1', 'foo.example', '[::1]', '127.0.0.1:5060', '10.0.0.0/8'])
+      expect(faultOf({ [name]: wrong, SIP_ALLOW: '10.0.0.0/8' })).toMatch(`${name}: "${wrong}" is not`);
+  expect(readConfig({ PUBLIC_IP: '192.0.2.10' }).publicIp).toBe('192.0.2.10');
+  expect(readConfig({ PUBLIC_IP: '2001:db8::1', RTP_BIND: '::1' }).publicIp).toBe('2001:db8::1');
+});
+
+test('an address that nobody can send to is not shown', () => {
+  for (const wrong of ['0.0.0.0', '::', '0:0:0:0:0:0:0:0', 'fe80::1%eth0'])
+    expect(faultOf({ PUBLIC_IP: wrong })).toContain('PUBLIC_IP');
+  expect(faultOf({ PUBLIC_IP: '2001:db8::1' })).toMatch(/PUBLIC_IP .* IPv6 .*RTP_BIND/);
+});
+
+test('localhost is the IPv4 loopback address: sockets are bound to addresses', () => {
+  expect(readConfig({ BIND: 'localhost' })).toMatchObject({
+    sipBind: '127.0.0.1',
+    rtpBind: '127.0.0.1',
+    httpBind: '127.0.0.1',
+  });
+});
+
+test('a drachtio-server is named by a host name or an address, and a misspelt address is no name', () => {
+  for (const right of ['drachtio', 'sip-1.example.com', '192.0.2.1', '2001:db8::1', 'a_b.svc.cluster.local.'])
+    expect(readConfig({ DRACHTIO_HOST: right }).drachtio.host).toBe(right);
+  for (const wrong of ['999.1.1.1', 'tcp://drachtio', 'drachtio:9022', 'a..b', '-a', 'two hosts'])
+    expect(faultOf({ DRACHTIO_HOST: wrong })).toContain('DRACHTIO_HOST');
+});
+
+test('a range of RTP ports without a pair is refused', () => {
+  expect(faultOf({ RTP_PORT_MIN: '20001', RTP_PORT_MAX: '20002' })).toContain('no even port');
+  expect(faultOf({ RTP_PORT_MIN: '20000', RTP_PORT_MAX: '20001' })).toBe('');
+  expect(faultOf({ RTP_PORT_MIN: '20001', RTP_PORT_MAX: '20003' })).toBe('');
+});
+
+test('two that would listen on one port are named', () => {
+  const tls = { TLS_CERT_FILE: 'cert.pem', TLS_KEY_FILE: 'key.pem' };
+  expect(faultOf({ ...tls, SIPS_PORT: '5060' })).toContain('SIP_PORT and SIPS_PORT are both 5060');
+  expect(faultOf({ HTTP_PORT: '5060' })).toContain('HTTP_PORT and SIP_PORT are both 5060');
+  expect(faultOf({ HTTP_PORT: '5060', HTTP_BIND: '0.0.0.0' })).toContain('HTTP_PORT and SIP_PORT');
+  expect(faultOf({ HTTP_PORT: '5060', HTTP_BIND: '127.0.0.2' })).toBe('');
+  expect(faultOf({ HTTP_PORT: '5060', DRACHTIO_HOST: '192.0.2.1' })).toBe('');
+  expect(faultOf({ HTTP_PORT: '5061' })).toBe('');
+  expect(faultOf({ HTTP_PORT: '0', SIP_PORT: '0', ...tls, SIPS_PORT: '0' })).toBe('');
+});
+
+test('a key that no header can carry is refused, and not shown', () => {
+  const fault = faultOf({ API_KEY: 'schlüssel mit umlaut' });
+  expect(fault).toContain('API_KEY');
+  expect(fault).not.toContain('umlaut');
 });

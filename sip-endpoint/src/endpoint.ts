@@ -1,3 +1,4 @@
+import { catalogue } from '@earshot/contracts';
 import { AckWaits } from './core/ack-waits.ts';
 import { Addressing } from './core/addressing.ts';
 import { AppRequests } from './core/app-requests.ts';
@@ -7,8 +8,17 @@ import { Inbound } from './core/inbound.ts';
 import { ReliableProvisionals } from './core/reliable.ts';
 import { DialogTable } from './dialog/table.ts';
 import type { Log } from './log.ts';
-import type { Answerable, ParseFault, SipRequest, SipResponse } from './parse/message.ts';
+import type { HeaderLine } from './parse/build.ts';
+import {
+  headerValue,
+  type Answerable,
+  type ParseFault,
+  type SipRequest,
+  type SipResponse,
+} from './parse/message.ts';
+import { tagOf } from './parse/uri.ts';
 import { Counters, METHODS, type EndpointStats } from './stats.ts';
+import { Strangers } from './strangers.ts';
 import { realTimers, type Timers } from './timers.ts';
 import { TransactionLayer } from './transaction/layer.ts';
 import type { Connection, Flow, TransportSet, TransportUser } from './transport/flow.ts';
@@ -26,6 +36,11 @@ const VERSION = 'v0.9.10-earshot';
 
 const ALLOW = [...METHODS].join(', ');
 
+/** Of a 403: what the gateway says where a drachtio-server takes this endpoint's place. */
+const FORBIDDEN = catalogue.SOURCE_FORBIDDEN.title;
+const MAX_LOGGED_CALL_ID = 200;
+const NOT_IN_SIP_ALLOW: readonly HeaderLine[] = [['Warning', '399 earshot "not in SIP_ALLOW"']];
+
 export interface SipEndpointOptions {
   /** SIP over UDP: an address to bind, or a lent raw handle. At least one of `udp`, `tcp` and `tls` is needed. */
   readonly udp?: Binding;
@@ -42,7 +57,7 @@ export interface SipEndpointOptions {
   readonly timers?: Timers;
   /** Host in Contact and Via instead of the local address (PUBLIC_IP). */
   readonly advertisedHost?: string;
-  /** Called with the source IP of each request; false is answered with 403 and leaves no state. */
+  /** Called with the source IP of each request; false is answered with 403 and leaves no state but a count and a line of log. */
   readonly allow?: (ip: string) => boolean;
 }
 
@@ -59,6 +74,7 @@ type CoreOptions = Pick<SipEndpointOptions, 'log' | 'timers' | 'advertisedHost' 
 export class SipEndpoint implements TransportUser, WireUser {
   readonly #options: CoreOptions;
   readonly #counters = new Counters();
+  readonly #strangers = new Strangers();
   readonly #dialogs: DialogTable;
   readonly #transactions: TransactionLayer;
   readonly #acks: AckWaits;
@@ -196,7 +212,10 @@ export class SipEndpoint implements TransportUser, WireUser {
 
   #takeRequest(request: SipRequest, flow: Flow): void {
     this.#counters.request(request.method);
-    if (!this.#allowed(flow)) return this.#transactions.respondStateless(request, flow, 403, 'Forbidden');
+    if (!this.#allowed(flow)) {
+      if (request.method === 'INVITE' && tagOf(request.to) === undefined) this.#counters.forbiddenCalls++;
+      return this.#forbid(request, flow);
+    }
     if (!METHODS.has(request.method))
       return this.#transactions.respondStateless(request, flow, 501, 'Not Implemented', [['Allow', ALLOW]]);
     this.#transactions.receiveRequest(request, flow);
@@ -214,8 +233,10 @@ export class SipEndpoint implements TransportUser, WireUser {
     this.#counters.fault(fault.code);
     this.#options.log.debug({ code: fault.code, proto: flow.proto }, 'SIP message was not accepted');
     if (answerable === undefined) return;
-    const [status, reason] = this.#allowed(flow) ? [fault.sipStatus, fault.reason] : [403, 'Forbidden'];
-    this.#guard(() => this.#transactions.respondStateless(answerable, flow, status, reason));
+    this.#guard(() => {
+      if (!this.#allowed(flow)) return this.#forbid(answerable, flow);
+      this.#transactions.respondStateless(answerable, flow, fault.sipStatus, fault.reason);
+    });
   }
 
   /**
@@ -232,9 +253,24 @@ export class SipEndpoint implements TransportUser, WireUser {
   }
 
   #allowed(flow: Flow): boolean {
-    if (this.#options.allow?.(flow.remoteAddress) !== false) return true;
+    return this.#options.allow?.(flow.remoteAddress) !== false;
+  }
+
+  #forbid(request: Answerable, flow: Flow): void {
+    // It ends a call that was refused, and was counted with its INVITE.
+    if (request.method === 'ACK') return;
     this.#counters.forbidden++;
-    return false;
+    const source = flow.remoteAddress;
+    const heldBack = this.#strangers.take(source, performance.now());
+    if (heldBack !== null) {
+      const method = METHODS.has(request.method) ? request.method : 'OTHER';
+      const sipCallId = headerValue(request.headers, 'call-id')?.slice(0, MAX_LOGGED_CALL_ID);
+      this.#options.log.warn(
+        { method, status: 403, reason: FORBIDDEN, source, sipCallId, ...(heldBack > 0 && { heldBack }) },
+        'request refused',
+      );
+    }
+    this.#transactions.respondStateless(request, flow, 403, FORBIDDEN, NOT_IN_SIP_ALLOW);
   }
 
   /** @internal From the wire server. */
@@ -272,6 +308,7 @@ export class SipEndpoint implements TransportUser, WireUser {
       parseFailuresByCode: Object.fromEntries(counters.faults),
       retransmissions: counters.retransmissions,
       forbidden: counters.forbidden,
+      forbiddenCalls: counters.forbiddenCalls,
       internalErrors: counters.internalErrors,
       liveTransactions: this.#transactions.size,
       liveDialogs: this.#dialogs.size,

@@ -1,4 +1,4 @@
-import { Gauge, type Registry } from '@earshot/platform';
+import { Counter, Gauge, type Registry } from '@earshot/platform';
 import type { EndpointStats } from './stats.ts';
 
 /** Puts the endpoint's counters before Prometheus; they are read when it asks. */
@@ -9,7 +9,7 @@ export function publishStats(registry: Registry, stats: () => EndpointStats): vo
       'SIP messages repeated by us or received again.',
       (now) => now.retransmissions,
     ],
-    ['earshot_sip_forbidden', 'SIP requests refused by SIP_ALLOW.', (now) => now.forbidden],
+    ['earshot_sip_forbidden', 'SIP requests of all methods refused by SIP_ALLOW.', (now) => now.forbidden],
     ['earshot_sip_live_transactions', 'SIP transactions in progress.', (now) => now.liveTransactions],
     ['earshot_sip_live_dialogs', 'SIP dialogs in the table.', (now) => now.liveDialogs],
     ['earshot_sip_tcp_connections', 'Open SIP connections over TCP and TLS.', (now) => now.tcpConnections],
@@ -31,6 +31,17 @@ export function publishStats(registry: Registry, stats: () => EndpointStats): vo
       },
     });
   }
+  // The gateway counts all other refusals; these calls never come to it.
+  new Counter({
+    name: 'earshot_admission_refusals_total',
+    help: 'Calls that were not admitted',
+    labelNames: ['reason'],
+    registers: [registry],
+    collect() {
+      this.reset();
+      this.inc({ reason: 'source' }, stats().forbiddenCalls);
+    },
+  });
   const tables: readonly (readonly [
     string,
     string,

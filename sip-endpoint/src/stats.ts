@@ -8,8 +8,10 @@ export interface EndpointStats {
   readonly parseFailuresByCode: Readonly<Record<string, number>>;
   /** Messages repeated by us and repeats received from peers. */
   readonly retransmissions: number;
-  /** Requests refused by `allow`. */
+  /** Requests refused by `allow`, ACKs not counted. */
   readonly forbidden: number;
+  /** INVITEs among them that would have begun a call. */
+  readonly forbiddenCalls: number;
   /** Messages that met a defect of ours; anything but 0 is to be reported. */
   readonly internalErrors: number;
   readonly liveTransactions: number;
@@ -36,6 +38,7 @@ export class Counters {
   readonly faults = new Map<FaultCode, number>();
   retransmissions = 0;
   forbidden = 0;
+  forbiddenCalls = 0;
   internalErrors = 0;
 
   request(method: string): void {

@@ -1,4 +1,5 @@
 import type { ModelDescription, StepBuffers } from '../models/model.ts';
+import type { GateState } from './native-gate.ts';
 
 /** What a worker thread is started with. */
 export interface StepThreadData {
@@ -7,6 +8,7 @@ export interface StepThreadData {
   readonly sizes: readonly number[];
   readonly buffers: StepBuffers;
   readonly spare: StepBuffers;
+  readonly gate: GateState;
 }
 
 export interface StepRequest {

@@ -3,11 +3,12 @@ import { isEarshotError } from '@earshot/contracts';
 import { parentPort, workerData } from 'node:worker_threads';
 import { loadModel } from '../models/folder.ts';
 import type { Recogniser } from '../models/model.ts';
+import { inside } from './native-gate.ts';
 import type { StepReply, StepRequest, StepThreadData } from './shared-step.ts';
 
 const port = parentPort;
 if (port === null) throw new Error('step-worker runs in a worker thread');
-const { description, maxChannels, sizes, buffers, spare } = workerData as StepThreadData;
+const { description, maxChannels, sizes, buffers, spare, gate } = workerData as StepThreadData;
 const reply = (message: StepReply): void => port.postMessage(message);
 
 function fail(error: unknown): void {
@@ -19,6 +20,9 @@ function fail(error: unknown): void {
 const LONGEST_TRIAL_SECONDS = 1;
 /** Up to this long a batch is timed three times, else once. */
 const QUICK_SECONDS = 0.1;
+
+const stepOf = (recogniser: Recogniser, ...step: Parameters<Recogniser['step']>): Promise<void> =>
+  inside(gate, () => recogniser.step(...step));
 
 /** Warms each batch size up (memory plans, page faults) and times it; the largest of a slow model by those before. */
 async function measure(recogniser: Recogniser): Promise<Map<number, number>> {
@@ -32,11 +36,11 @@ async function measure(recogniser: Recogniser): Promise<Map<number, number>> {
       seconds.set(size, expected);
       continue;
     }
-    await recogniser.step(buffers, size, size);
+    await stepOf(recogniser, buffers, size, size);
     let best = Infinity;
     for (let i = 0; i < (expected > QUICK_SECONDS ? 1 : 3); i++) {
       const startMs = performance.now();
-      await recogniser.step(buffers, size, size);
+      await stepOf(recogniser, buffers, size, size);
       best = Math.min(best, (performance.now() - startMs) / 1000);
     }
     seconds.set(size, best);
@@ -46,11 +50,11 @@ async function measure(recogniser: Recogniser): Promise<Map<number, number>> {
 }
 
 try {
-  const recogniser = await loadModel(description, maxChannels, sizes);
+  const recogniser = await inside(gate, () => loadModel(description, maxChannels, sizes));
   const secondsBySize = await measure(recogniser);
   const step = async (request: StepRequest): Promise<void> => {
     const startMs = performance.now();
-    await recogniser.step(request.spare ? spare : buffers, request.rows, request.size);
+    await stepOf(recogniser, request.spare ? spare : buffers, request.rows, request.size);
     reply({ type: 'stepped', seconds: (performance.now() - startMs) / 1000 });
   };
   // One batch after another: all go through the same tensors.

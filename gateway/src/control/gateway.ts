@@ -39,6 +39,8 @@ const CONNECT_LIMIT_MS = 20_000;
 const LAST_TRY_MS = 1_000;
 const DRAIN_LIMIT_MS = 2_000;
 const FLUSH_LIMIT_MS = 500;
+/** A caller chooses its Call-ID; usual ones have 40 to 80 characters. */
+const MAX_LOGGED_CALL_ID = 200;
 
 export type GatewaySettings = Pick<ChildContext, 'config' | 'log' | 'registry' | 'runDir'> & {
   /** The monotonic clock that session timers go by, milliseconds. Left out: that of the machine. */
@@ -309,8 +311,11 @@ export class Gateway {
     const { status, reason, admission, challenge } = refusal;
     const heldBack = admission === undefined ? 0 : this.#logLimit.take(admission, performance.now());
     if (challenge === undefined && heldBack !== null) {
+      // Enough to find the caller and its trace by; no number and no name.
+      const source = request.source.address;
+      const sipCallId = request.callId.slice(0, MAX_LOGGED_CALL_ID);
       this.#log.warn(
-        { method, status, reason, fault, ...(heldBack > 0 ? { heldBack } : {}) },
+        { method, status, reason, fault, source, sipCallId, ...(heldBack > 0 ? { heldBack } : {}) },
         'request refused',
       );
     }

@@ -52,7 +52,12 @@ export function refusalFor(error: EarshotError): Refusal {
         admission: error.code.toLowerCase(),
       };
     case 'SOURCE_FORBIDDEN':
-      return { status: 403, reason, admission: 'source' };
+      return {
+        status: 403,
+        reason,
+        headers: { Warning: warning(399, error.message) },
+        admission: 'source',
+      };
     default:
       return { status: error.status, reason, headers: { Warning: warning(399, error.message) } };
   }

@@ -1,8 +1,10 @@
-import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { createRegistry } from '@earshot/platform';
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import type { SipEndpoint, SipEndpointOptions } from '../../src/endpoint.ts';
+import { publishStats } from '../../src/metrics.ts';
 import { headerValue, headerValues } from '../../src/parse/message.ts';
 import { tagOf } from '../../src/parse/uri.ts';
-import { startEndpoint } from '../support/endpoint.ts';
+import { quiet, startEndpoint } from '../support/endpoint.ts';
 import { FakeTimers } from '../support/fake-timers.ts';
 import { SDP, Uac, type TestCall } from '../support/uac.ts';
 import { eventually } from '../support/wait.ts';
@@ -128,6 +130,36 @@ describe('a request that nobody takes', () => {
     await uac.response(403, 'INVITE');
     expect(statuses('INVITE')).toEqual([403]);
     expect(endpoint.stats()).toMatchObject({ forbidden: 1, liveTransactions: 0 });
+  });
+
+  it('is told why by a Warning when its address is not allowed; a line of the log and a metric tell the operator', async () => {
+    await endpoint.close();
+    uac.close();
+    app.close();
+    const warn = vi.fn();
+    await start({ allow: () => false, log: { ...quiet, warn } });
+    const registry = createRegistry('sip-endpoint-0');
+    publishStats(registry, () => endpoint.stats());
+    const refusals = (count: number): RegExp =>
+      new RegExp(`^earshot_admission_refusals_total\\{reason="source",.*\\} ${count}$`, 'm');
+    expect(await registry.metrics()).toMatch(refusals(0));
+    const call = uac.call();
+    call.invite();
+    const { headers, reason } = await uac.response(403, 'INVITE');
+    expect(headerValue(headers, 'warning')).toBe('399 earshot "not in SIP_ALLOW"');
+    expect(reason).toBe('The source address is not allowed');
+    call.ack();
+    for (let i = 0; i < 3; i++) {
+      const again = uac.call();
+      again.invite();
+      await uac.until('its 403', (m): m is typeof m => m.callId === again.callId);
+    }
+    uac.call().send('OPTIONS');
+    await uac.response(403, 'OPTIONS');
+    expect(endpoint.stats()).toMatchObject({ forbidden: 5, forbiddenCalls: 4 });
+    expect(await registry.metrics()).toMatch(refusals(4));
+    const told = { method: 'INVITE', status: 403, reason, source: '127.0.0.1', sipCallId: call.callId };
+    expect(warn.mock.calls).toEqual([[told, 'request refused']]);
   });
 
   it('is given up when the application never answers: an INVITE with 408, a BYE with 200', async () => {
