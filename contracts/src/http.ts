@@ -97,7 +97,8 @@ export const ChannelView = Type.Object({
   media: Type.Unsafe<'present' | 'missing'>({
     type: 'string',
     enum: ['present', 'missing'],
-    description: 'missing: the stream was promised and brings no packets that can be used; alert.raised told of it.',
+    description:
+      'missing: the stream was promised and brings no packets that can be used; alert.raised told of it.',
   }),
 });
 export type ChannelView = Static<typeof ChannelView>;

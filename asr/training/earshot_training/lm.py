@@ -15,7 +15,7 @@ GENERAL = Path("/usr/share/pocketsphinx/model/en-us/en-us.lm.bin")
 SEED = 700_001
 CALL_LINES = 300_000
 GENERAL_WORDS = 40_000
-BIGRAMS, TRIGRAMS = 320_000, 850_000
+BIGRAMS, TRIGRAMS = 480_000, 1_260_000
 #: Of calls against all, and of Debian's prose against prose and general English.
 CALL_SHARE, PROSE_SHARE = 0.2, 0.05
 #: How much it counts (model.json's languageModel), chosen on sentences of their own in seven voices: neither of the corpus nor judged by.

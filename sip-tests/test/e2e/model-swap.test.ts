@@ -107,8 +107,10 @@ test('a model that is its own shadow hears what it hears, and the live call know
   const [shadow] = (await model('status')).result['shadows'] as { differenceRate: number; speed: number }[];
   expect(shadow!.differenceRate).toBeLessThanOrEqual(0.02);
   expect(shadow!.speed).toBeGreaterThan(1);
-  const metrics = await earshot.get<string>('/metrics');
-  expect(metrics).toMatch(/earshot_shadow_words_total\{[^}]*\} [1-9]/);
+  // Host asks each process for them in turn.
+  await expect
+    .poll(() => earshot.get<string>('/metrics'), { timeout: 30_000, interval: 500 })
+    .toMatch(/earshot_shadow_words_total\{[^}]*\} [1-9]/);
   const said = await readFile(
     join(earshot.dataDir, 'shadow', `${(await status()).shadow!.model}.jsonl`),
     'utf8',
