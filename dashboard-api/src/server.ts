@@ -4,6 +4,7 @@ import {
   CommandClient,
   type Config,
   createPool,
+  isLoopback,
   listenError,
   type Log,
   type Registry,
@@ -139,5 +140,3 @@ async function listen(
     throw listenError((error as NodeJS.ErrnoException).code, place, error) ?? error;
   }
 }
-
-const isLoopback = (address: string): boolean => address === '::1' || address.startsWith('127.');

@@ -62,16 +62,16 @@ export class Lender {
     }
   }
 
-  #take({ channel, rtpPort }: Extract<FromChild, { type: 'lend' }>): PortPair | null {
-    return rtpPort === undefined ? this.#ports.take(channel) : this.#ports.takeAgain(channel, rtpPort);
-  }
-
   giveBack(worker: number, channel: ChannelId): void {
     const pair = this.#loans.get(worker)?.get(channel);
     if (pair === undefined) return;
     this.#loans.get(worker)?.delete(channel);
     for (const port of [pair.rtpPort, pair.rtpPort + 1]) this.ahead?.giveBack(port);
     this.#ports.giveBack(pair);
+  }
+
+  #take({ channel, rtpPort }: Extract<FromChild, { type: 'lend' }>): PortPair | null {
+    return rtpPort === undefined ? this.#ports.take(channel) : this.#ports.takeAgain(channel, rtpPort);
   }
 }
 

@@ -1,6 +1,6 @@
 import { isIPv4, isIPv6 } from 'node:net';
 import type { Config } from './config-shape.ts';
-import { isUnspecified } from './settings.ts';
+import { isLoopback, isUnspecified } from './settings.ts';
 
 /** Agreed names whose parts are not built yet. Whoever sets one relies on it: better refused than ignored. */
 const NOT_YET: Readonly<Record<string, string>> = {
@@ -66,5 +66,3 @@ function portClashes(config: Config): readonly string[] {
 
 const overlap = (one: string, other: string): boolean =>
   one === other || isUnspecified(one) || isUnspecified(other);
-
-const isLoopback = (address: string): boolean => address === '::1' || address.startsWith('127.');

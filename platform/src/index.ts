@@ -10,6 +10,6 @@ export * from './log.ts';
 export * from './metrics.ts';
 export * from './raw-sockets.ts';
 export * from './segment-row.ts';
-export { addressCheck } from './settings.ts';
+export { addressCheck, isLoopback } from './settings.ts';
 export * from './sip-users.ts';
 export * from './whole-file.ts';

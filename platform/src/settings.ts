@@ -55,6 +55,8 @@ export const reachableSetting = (defaultValue: string | null, meaning: string): 
 /** `0.0.0.0`, `::` and its longer spellings. */
 export const isUnspecified = (address: string): boolean => /^[0:.]+$/.test(address);
 
+export const isLoopback = (address: string): boolean => address === '::1' || address.startsWith('127.');
+
 /** RFC 1123 section 2.1: the last label of a name is not all digits, so that no misspelt address is taken for a name. */
 const HOST_NAME = /^(?=.{1,253}$)([\w]([\w-]{0,61}[\w])?\.)*(?!\d+\.?$)[\w]([\w-]{0,61}[\w])?\.?$/;
 

@@ -48,7 +48,7 @@ export class EarshotProcess {
 
   /** Resolves when it said that it is ready. @throws Error with what it printed when it did not come up */
   static async start(options: EarshotOptions = {}): Promise<EarshotProcess> {
-    const dataDir = options.dataDir ?? (await temporaryFolder());
+    const dataDir = options.dataDir ?? (await temporaryDataDir());
     const child = spawn(
       process.execPath,
       [
@@ -129,7 +129,8 @@ function drachtioSip(): { host: string; port: number } {
   return { host: address.slice(0, colon), port: Number(address.slice(colon + 1)) };
 }
 
-async function temporaryFolder(): Promise<string> {
+/** A DATA_DIR that outlives its Earshot; to be removed by who asked for it. */
+export async function temporaryDataDir(): Promise<string> {
   const folder = await mkdtemp(join(tmpdir(), 'earshot-data-'));
   // As root, PostgreSQL is run by another user, who has to get there.
   await chmod(folder, 0o755);

@@ -82,7 +82,8 @@ export class LanguageModel {
 
   /** No piece that begins a word can gain more. */
   get mostOfBeginning(): number {
-    return this.#weights.insertion;
+    // A word of no list may be given something instead of costing it.
+    return Math.max(this.#weights.insertion, this.#openValue(NO_PLACE, 0, false));
   }
 
   /** No piece that goes on with the word can gain more: the likeliest word is no likelier then, but one in no list may be. */

@@ -18,10 +18,10 @@ const small = smallNgrams(
 );
 const weights = { weight: 0.7, insertion: 0.5, letterCost: 1.5, unknownCost: 1 };
 
-function languageOf(model: SmallNgrams, given = weights): LanguageModel {
+function languageOf(model: SmallNgrams, given = weights, of = pieces): LanguageModel {
   const read = readNgrams(languageFile(model));
   if (!read.ok) throw new Error(read.fault);
-  return new LanguageModel(read.ngrams, given, pieces);
+  return new LanguageModel(read.ngrams, given, of);
 }
 
 const START: SpelledWord = { history: 2, spelled: BETWEEN, letters: 0, open: 0 };
@@ -72,6 +72,29 @@ describe('the lexicon', () => {
 });
 
 describe('a language model', () => {
+  test('says what a piece can gain at most, whatever its weights', () => {
+    const cost = fc.double({ min: 0, max: 20, noNaN: true });
+    const any = fc.double({ min: -20, max: 20, noNaN: true });
+    const given = fc.record({ weight: cost, insertion: any, letterCost: cost, unknownCost: any });
+    // No word of the list begins with a c.
+    const all = [...pieces, '▁c'];
+    const ids = fc.array(fc.integer({ min: 1, max: V }), { minLength: 1, maxLength: 12 });
+    fc.assert(
+      fc.property(given, ids, (of, list) => {
+        const language = languageOf(small, of, all);
+        const word = { ...START };
+        for (const id of list) {
+          const begins = language.begins(id);
+          if (begins) language.end(word, word);
+          const most = begins ? language.mostOfBeginning : language.mostOfGoingOn(word);
+          language.advance(word, id, word);
+          expect(language.gained).toBeLessThanOrEqual(most + 1e-9);
+        }
+      }),
+      { numRuns: 1000 },
+    );
+  });
+
   test('values whole words as its trigrams do, however their letters fall into pieces', () => {
     const language = languageOf(small);
     fc.assert(

@@ -130,8 +130,11 @@ export class LegKeeper {
     // What came before is taken as agreed before.
     for (const sockets of mediaLeg.sockets.values()) sockets.catchUp();
     const now = nowUs();
-    const kept = { ...leg, record: leg.record && mediaLeg.leg.record };
-    mediaLeg.leg = { ...kept, ports: leg.ports ?? mediaLeg.ports };
+    mediaLeg.leg = {
+      ...leg,
+      record: leg.record && mediaLeg.leg.record,
+      ports: leg.ports ?? mediaLeg.ports,
+    };
     for (const update of leg.channels) {
       mediaLeg.channels.find((channel) => channel.id === update.channel)?.update(update, now);
     }

@@ -16,6 +16,16 @@ const PCMU: readonly LegCodec[] = [
 const PACKET_TICKS = 160;
 const LOUD = new Uint8Array(PACKET_TICKS).fill(0x10);
 
+/** G.729, which nobody agreed on. */
+export const UNAGREED = 18;
+export const NOISE = 13;
+export const G729 = new Uint8Array(20);
+export const NOISE_LEVEL = Uint8Array.of(50);
+/** The clock stamps so far behind now, in seconds. */
+export const BEHIND = 0.5;
+/** What ends a hold or a pause is followed by packets a turn later. */
+export const TURN = 0.02;
+
 /** A channel without files, a sender that is always in time, and a clock that asks every 20 ms. A turn is 20 ms. */
 export class ClockedLine {
   readonly channel: Channel;

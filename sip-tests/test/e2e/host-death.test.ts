@@ -1,12 +1,10 @@
 /** The whole node dies in mid-call and is started again: each call goes on with its own audio, on the ports that its peer was told. */
-import { chmod, mkdtemp, rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { rm } from 'node:fs/promises';
 import type { CallView } from '@earshot/contracts';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { DemoCall } from '../../src/call.ts';
 import { type Dialogue, loadDialogue } from '../../src/dialogue.ts';
-import { EarshotProcess } from '../../src/earshot-process.ts';
+import { EarshotProcess, temporaryDataDir } from '../../src/earshot-process.ts';
 import { freePort } from '../../src/free-port.ts';
 import { RtpPacer } from '../../src/rtp-sender.ts';
 import { SipClient } from '../../src/sip-client.ts';
@@ -24,9 +22,7 @@ async function start(): Promise<void> {
 }
 
 beforeAll(async () => {
-  dataDir = await mkdtemp(join(tmpdir(), 'earshot-data-'));
-  // As root, PostgreSQL is run by another user, who has to get there.
-  await chmod(dataDir, 0o755);
+  dataDir = await temporaryDataDir();
   sipPort = await freePort();
   await start();
   client = await SipClient.open({ server: earshot.sip, transport: 'udp' });

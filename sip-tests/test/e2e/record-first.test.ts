@@ -1,13 +1,11 @@
 /** Calls beyond the room for recognition are answered and recorded, and their words come when there is room. */
-import { chmod, mkdtemp, rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { rm } from 'node:fs/promises';
 import type { CallView, DiagnosisView } from '@earshot/contracts';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { ModelVosk } from '../../../asr/test/network/model-vosk.ts';
 import { DemoCall } from '../../src/call.ts';
 import { type Dialogue, loadDialogue, type Party } from '../../src/dialogue.ts';
-import { EarshotProcess } from '../../src/earshot-process.ts';
+import { EarshotProcess, temporaryDataDir } from '../../src/earshot-process.ts';
 import { RtpPacer } from '../../src/rtp-sender.ts';
 import { SipClient } from '../../src/sip-client.ts';
 import { wordErrors } from '../../src/wer.ts';
@@ -46,9 +44,7 @@ async function start(): Promise<void> {
 
 beforeAll(async () => {
   server = await ModelVosk.start();
-  dataDir = await mkdtemp(join(tmpdir(), 'earshot-data-'));
-  // As root, PostgreSQL is run by another user, who has to get there.
-  await chmod(dataDir, 0o755);
+  dataDir = await temporaryDataDir();
   await start();
 }, 180_000);
 afterAll(async () => {
